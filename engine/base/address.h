@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+// IpAddress is an IPv4 or IPv6 address without a port. IPv4 uses the first four bytes
+// of `bytes`, the rest are zero; an IPv4-mapped IPv6 address is never stored: whoever
+// reads one from the kernel stores the IPv4 address inside it.
+struct IpAddress {
+  enum class Family : std::uint8_t { kNone = 0, kV4 = 4, kV6 = 6 };
+
+  std::array<std::uint8_t, 16> bytes{};
+  std::uint32_t scope_id = 0;  // Link-local IPv6 only.
+  Family family = Family::kNone;
+
+  static IpAddress v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d);
+  // Parses a numeric address, IPv6 with or without brackets and %scope. No name look-up.
+  static std::optional<IpAddress> parse(std::string_view text);
+
+  bool is_v4() const { return family == Family::kV4; }
+  bool is_v6() const { return family == Family::kV6; }
+  bool is_unspecified() const;
+  bool is_loopback() const;
+  std::string to_string() const;  // IPv6 without brackets.
+
+  friend bool operator==(const IpAddress&, const IpAddress&) = default;
+};
+
+// Address is an IP address and a UDP or TCP port in host byte order.
+struct Address {
+  IpAddress ip;
+  std::uint16_t port = 0;
+
+  // Parses "127.0.0.1:80", "[::1]:80". Returns nothing for anything else.
+  static std::optional<Address> parse(std::string_view text);
+  std::string to_string() const;  // "127.0.0.1:80", "[::1]:80".
+
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+}  // namespace millrace
