@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/base/time.h"
+
+namespace millrace::sctp {
+
+// Extensions names what this end offers in INIT and INIT-ACK (RFC 5061 §4.2.7). An
+// extension is in use only where both ends offered it.
+struct Extensions {
+  bool forward_tsn = true;  // RFC 3758.
+  bool reconfig = true;     // RFC 6525.
+};
+
+// Options configures one association. The defaults are those of a data channel between
+// browsers; they do not change while the association lives.
+struct Options {
+  // RFC 8261 §5: DTLS stands in for the ports, so both ends use the one of the SDP.
+  std::uint16_t local_port = 5000;
+  std::uint16_t remote_port = 5000;
+
+  // Streams offered each way; what is in use is the minimum of both ends. Per-stream
+  // state comes into being on first use, so a large number costs nothing.
+  std::uint16_t outgoing_streams = 65535;
+  std::uint16_t incoming_streams = 65535;
+
+  // The largest SCTP packet, common header included: what a DTLS record carries in a
+  // UDP datagram of 1200 bytes (37 bytes of record), rounded down to a multiple of 4.
+  std::size_t max_packet_bytes = 1160;
+
+  // The advertised receive window (a_rwnd) and, with it, the largest message accepted.
+  std::size_t receive_window_bytes = 5 * 1024 * 1024;
+  // What `send` holds before it answers kWouldBlock.
+  std::size_t send_buffer_bytes = 2 * 1024 * 1024;
+  // The largest message that `send` takes: what the peer's SDP allows.
+  std::size_t max_message_bytes = 256 * 1024;
+
+  // RFC 9260 §16. The initial value is low because the path has just carried a DTLS
+  // handshake; the floor is what decides the cost of a lost packet.
+  Duration rto_initial = milliseconds(500);
+  Duration rto_min = milliseconds(50);
+  Duration rto_max = seconds(60);
+  // Upper bound of the delay of a SACK for a lone packet; 0 sends one per burst.
+  Duration sack_delay = milliseconds(20);
+
+  int max_init_retransmits = 8;   // RFC 9260 §16, Max.Init.Retransmits.
+  int max_retransmits = 10;       // RFC 9260 §16, Association.Max.Retrans.
+  Duration t1_max = seconds(3);   // Cap of the back-off of T1-init and T1-cookie.
+  Duration cookie_lifetime = seconds(60);     // RFC 9260 §16, Valid.Cookie.Life.
+  Duration heartbeat_interval = seconds(30);  // RFC 9260 §16, HB.interval; 0 is off.
+  // RFC 9260 §9.2: T5-shutdown-guard ends a shutdown that never completes. The RFC
+  // recommends 5 times RTO.Max; a data channel's user has left long before that.
+  Duration shutdown_guard = seconds(30);
+
+  // Key of the state cookie's HMAC (RFC 9260 §5.1.3). It comes from a cryptographic
+  // source, never from `Rng`; ends that answer for each other share it.
+  std::array<std::uint8_t, 32> cookie_key{};
+
+  Extensions extensions;
+};
+
+}  // namespace millrace::sctp
