@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "millrace/message.h"
+#include "millrace/types.h"
+
+namespace millrace {
+
+namespace engine {
+class ShardCore;
+}
+
+// ChannelOptions are those of RTCDataChannelInit (W3C WebRTC §6.1). At most one of
+// `max_retransmits` and `max_packet_life_time` may be set.
+struct ChannelOptions {
+  std::string label;     // At most 65,535 bytes of UTF-8.
+  std::string protocol;  // At most 65,535 bytes of UTF-8.
+  bool ordered = true;
+  std::optional<std::uint16_t> max_retransmits;
+  std::optional<milliseconds> max_packet_life_time;
+  // RFC 8831 §6.4: 128 below normal, 256 normal, 512 high, 1024 extra high.
+  std::uint16_t priority = 256;
+  // RFC 8832: true needs `id`; both ends then open it alike and no message is exchanged.
+  bool negotiated = false;
+  std::optional<std::uint16_t> id;
+};
+
+// Channel is a handle to a data channel: small, copied freely, used on its shard's
+// thread alone. It may outlive what it names: a stale handle is closed, never another
+// channel, since an id that is used again has another generation.
+class Channel {
+ public:
+  Channel() = default;
+
+  // Queues one message. The span form copies the bytes once; the vector form keeps the
+  // vector instead. An empty message is sent as RFC 8831 §6.6 says.
+  SendStatus send(std::span<const std::uint8_t> bytes, MessageKind kind = MessageKind::kBinary);
+  SendStatus send(std::vector<std::uint8_t>&& bytes, MessageKind kind = MessageKind::kBinary);
+  SendStatus send(std::string_view text);
+
+  // Closes gracefully: what is queued is sent first, then the stream is reset
+  // (RFC 8831 §6.7). `on_channel_close` follows once both directions are.
+  void close();
+
+  bool open() const;
+  std::uint16_t id() const { return stream_; }
+  SessionId session() const { return session_; }
+  // Valid until the channel's on_channel_close returns.
+  std::string_view label() const;
+  std::string_view protocol() const;
+  bool ordered() const;
+  bool reliable() const;
+  // The largest message that `send` takes: the peer's max-message-size (RFC 8841 §6).
+  std::size_t max_message_size() const;
+
+  // Bytes queued and not yet handed to the network.
+  std::size_t buffered_amount() const;
+  // `on_buffered_amount_low` fires when the amount falls from above to this or less.
+  void set_buffered_amount_low_threshold(std::size_t bytes);
+
+  // A word of the application's own, 0 at first; kept while the channel lives.
+  std::uint64_t user_data() const;
+  void set_user_data(std::uint64_t word);
+
+  friend bool operator==(const Channel&, const Channel&) = default;
+
+ private:
+  friend class engine::ShardCore;
+  Channel(engine::ShardCore* shard, SessionId session, std::uint16_t stream,
+          std::uint32_t generation)
+      : shard_(shard), session_(session), generation_(generation), stream_(stream) {}
+
+  engine::ShardCore* shard_ = nullptr;
+  SessionId session_ = SessionId::kNone;
+  std::uint32_t generation_ = 0;
+  std::uint16_t stream_ = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// millrace: WebRTC data channels (UDP, ICE, DTLS, SCTP, DCEP) for programs that count
+// microseconds. An Engine runs shards, one thread each, that share nothing; a Handler per
+// shard receives the events on that thread. Sessions come from an SDP offer or answer, or
+// from an address and a fingerprint. README.md has an example.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "millrace/channel.h"
+#include "millrace/handler.h"
+#include "millrace/stats.h"
+#include "millrace/types.h"
+
+namespace millrace {
+
+class Simulation;
+
+// SctpOptions are the settings of every association; defaults serve both a LAN and the
+// Internet.
+struct SctpOptions {
+  milliseconds rto_initial{500};
+  milliseconds rto_min{50};
+  milliseconds rto_max{10'000};
+  milliseconds sack_delay{20};
+  milliseconds heartbeat_interval{15'000};  // 0: none.
+  unsigned max_retransmissions = 10;        // Association.Max.Retrans.
+  std::size_t receive_window_bytes = 8u << 20;
+  std::size_t send_buffer_bytes = 8u << 20;
+  std::size_t max_message_bytes = 256u << 10;  // Advertised; at most the window.
+};
+
+// EngineOptions. Addresses are numeric: "0.0.0.0:5000", "[::]:0".
+struct EngineOptions {
+  unsigned shards = 1;
+  IoBackend io = IoBackend::kAuto;
+  WaitPolicy wait = WaitPolicy::kBlock;
+  microseconds spin{50};          // For kSpinThenBlock.
+  std::vector<int> cpus;          // Shard i is pinned to cpus[i % size]; empty: not pinned.
+  unsigned handshake_workers = 1;  // Threads for public-key work; 0: within the turn.
+
+  // The one UDP address of all sessions that others dial; empty: this engine only dials.
+  std::string listen;
+  // Addresses to announce as host candidates; empty: the listening address, or every
+  // address of the host where that is a wildcard.
+  std::vector<std::string> announce;
+  std::size_t max_sessions = 16'384;
+  milliseconds consent_timeout{30'000};    // RFC 7675 §5.1.
+  milliseconds handshake_timeout{30'000};  // From signalling to SCTP up.
+
+  // PEM files; both or neither. Neither: ECDSA P-256 made at start.
+  std::string certificate_file;
+  std::string key_file;
+  // NSS key log (SSLKEYLOGFILE); empty: none. For captures, never in production.
+  std::string key_log_file;
+
+  SctpOptions sctp;
+  std::size_t datagram_bytes = 1200;  // UDP payload of the packets sent.
+  std::size_t socket_buffer_bytes = 4u << 20;
+
+  // For IoBackend::kSim: the network to attach to; shards are then polled, not threads.
+  std::shared_ptr<Simulation> simulation;
+  // false: no threads; the embedder calls `poll` for each shard from its own loop.
+  bool own_threads = true;
+
+  // Log lines of the control plane; empty: stderr. Called from any thread.
+  std::function<void(const std::string& line)> log;
+};
+
+// MakeHandler makes the handler of one shard, before any of its events. The context
+// outlives the handler.
+using MakeHandler = std::function<std::unique_ptr<Handler>(ShardContext& context)>;
+
+// SignalError tells a signalling front end which answer to give.
+struct SignalError {
+  enum class Kind : std::uint8_t {
+    kMalformed,  // HTTP 400.
+    kTooLarge,   // HTTP 413.
+    kFull,       // HTTP 503: session limit reached.
+    kUnknown,    // HTTP 404: no such session.
+    kInternal,   // HTTP 500.
+  };
+  Kind kind = Kind::kMalformed;
+  std::string reason;
+};
+
+// Description is an SDP text (RFC 8829) and the session it belongs to.
+struct Description {
+  SessionId session = SessionId::kNone;
+  std::string sdp;
+};
+
+// PeerOptions describe a session made without ICE and SDP: DTLS is taken from and sent to
+// `remote` alone, and the association lives by SCTP HEARTBEAT.
+struct PeerOptions {
+  std::string remote;              // "192.0.2.1:5000"
+  std::string fingerprint;         // "sha-256 AA:BB:…" (RFC 8122 §5).
+  bool dtls_client = false;        // One end is the client, the other the server.
+  bool use_listening_socket = true;  // false: a socket of its own, for the side that dials.
+  unsigned shard = 0;              // Owner where the socket is its own.
+  std::size_t max_message_bytes = 256u << 10;  // What the peer takes.
+};
+
+class Engine {
+ public:
+  // Binds every socket and makes every shard, but starts no thread. An error is one line
+  // that names the value at fault: a port in use, a missing file, a forbidden io_uring.
+  static Result<std::unique_ptr<Engine>, Error> create(EngineOptions options,
+                                                       MakeHandler make_handler);
+  // Stops as `stop` does.
+  virtual ~Engine() = default;
+
+  virtual void start() = 0;
+  // Closes every session (SHUTDOWN or ABORT, close_notify), waits up to `grace`, joins.
+  virtual void stop(milliseconds grace = milliseconds(1000)) = 0;
+
+  virtual unsigned shards() const = 0;
+  virtual IoBackend io() const = 0;             // What kAuto became.
+  virtual std::string listen_address() const = 0;  // With the port the kernel chose.
+  virtual std::string fingerprint() const = 0;     // "sha-256 AA:BB:…" of our certificate.
+
+  // Answers an SDP offer, from any thread. The session is pending and belongs to no shard
+  // until DTLS arrives on a pair that ICE has authenticated.
+  virtual Result<Description, SignalError> accept_offer(const std::string& offer) = 0;
+
+  // Makes an offer on `shard`, with a local (address, port) of its own bound to
+  // `local_ip`; `done` runs on the shard's thread. Then pass the answer on.
+  struct OfferOptions {
+    unsigned shard = 0;
+    std::string local_ip = "127.0.0.1";
+  };
+  using OfferDone = std::function<void(Result<Description, SignalError>)>;
+  virtual void create_offer(const OfferOptions& options, OfferDone done) = 0;
+  // Takes the answer to an offer, from any thread; `done` runs on the shard's thread.
+  using AnswerDone = std::function<void(std::optional<SignalError>)>;
+  virtual void accept_answer(SessionId session, std::string answer, AnswerDone done) = 0;
+
+  // Makes a session from an address and a fingerprint; see PeerOptions.
+  virtual Result<SessionId, Error> add_peer(const PeerOptions& options) = 0;
+
+  // Ends a session, pending or not, from any thread. False when there is none.
+  virtual bool close_session(SessionId session) = 0;
+
+  // Runs `task` on a shard's thread, in order of posting. False when its inbox is full.
+  virtual bool post(unsigned shard, std::function<void()> task) = 0;
+
+  // Counters of all shards, from any thread.
+  virtual EngineStats stats() const = 0;
+
+  // For `own_threads = false`: one turn of one shard, from one thread per shard. Returns
+  // when there is nothing to do at once; wait on `poll_handle` (readable) at most until
+  // `poll_deadline`, then call again.
+  virtual bool poll(unsigned shard) = 0;
+  virtual int poll_handle(unsigned shard) const = 0;
+  virtual Time poll_deadline(unsigned shard) const = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace millrace {
+
+// ShardStats are one shard's counters since start; gauges say so.
+struct ShardStats {
+  std::uint64_t turns = 0;
+  std::uint64_t sessions = 0;  // Gauge: owned now.
+  std::uint64_t sessions_opened = 0;
+  std::uint64_t sessions_closed = 0;
+  std::uint64_t channels = 0;  // Gauge: open now.
+  std::uint64_t datagrams_received = 0;
+  std::uint64_t datagrams_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t messages_sent = 0;
+  std::uint64_t datagrams_forwarded = 0;  // Handed to the shard that owns the session.
+  std::uint64_t payload_copied_in_order = 0;  // Bytes; 0 by contract.
+  std::uint64_t payload_copied_held = 0;      // Bytes copied out to free a large buffer.
+  // Dropped datagrams, records and chunks by reason; only reasons that occurred.
+  std::vector<std::pair<std::string, std::uint64_t>> drops;
+};
+
+// EngineStats is a snapshot of every shard. Counters of one shard are of one moment, at
+// most a tenth of a second old.
+struct EngineStats {
+  std::uint64_t sessions_pending = 0;  // Gauge: signalled, not yet claimed by a shard.
+  std::vector<ShardStats> shards;
+};
+
+}  // namespace millrace

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/base/time.h"
+
+namespace millrace {
+
+// Error says in one line what was wrong and with which value: fit to print as it is.
+struct Error {
+  std::string message;
+};
+
+// SessionId names a session of one Engine for as long as the Engine lives; it is never
+// used again for another session. Zero is no session.
+enum class SessionId : std::uint64_t { kNone = 0 };
+
+// SendStatus is the outcome of `Channel::send`. Only kOk has taken the message.
+enum class [[nodiscard]] SendStatus : std::uint8_t {
+  kOk,
+  kWouldBlock,  // The send buffer is full; `on_writable` follows once it is not.
+  kTooLarge,    // Above the peer's max-message-size.
+  kClosed,      // The channel or its session is closing or gone.
+};
+
+// CloseReason says why a session ended.
+enum class CloseReason : std::uint8_t {
+  kLocal,                // close() was called here, or the engine stopped.
+  kPeer,                 // The peer closed: SHUTDOWN, ABORT, or close_notify.
+  kConsentLost,          // No authenticated check within the consent time-out (RFC 7675).
+  kPeerTimeout,          // SCTP gave up: Association.Max.Retrans (RFC 9260 §8.1).
+  kHandshakeTimeout,     // ICE, DTLS or SCTP set-up did not end in time.
+  kFingerprintMismatch,  // The certificate was not the one signalled (RFC 8122).
+  kHandshakeFailed,      // DTLS failed otherwise.
+  kProtocolViolation,    // The peer broke SCTP or DCEP beyond repair.
+  kIceFailed,            // No candidate pair answered.
+  kResourceLimit,        // A limit of this process ended it.
+};
+const char* to_string(CloseReason reason);
+
+// MessageKind follows the payload protocol identifiers of RFC 8831 §8.
+enum class MessageKind : std::uint8_t { kBinary, kString };
+
+// WaitPolicy is what a shard's thread does when a turn found no work.
+enum class WaitPolicy : std::uint8_t {
+  kBlock,          // Sleep in the kernel until a datagram or a timer.
+  kSpinThenBlock,  // Spin for `EngineOptions::spin`, then sleep.
+  kSpin,           // Never sleep: lowest latency, a whole core.
+};
+
+// IoBackend is the packet I/O of an engine.
+enum class IoBackend : std::uint8_t {
+  kAuto,  // io_uring, or sockets with one log line where it is forbidden.
+  kUring,
+  kSockets,
+  kSim,  // A simulated network in virtual time; see Simulation.
+};
+
+}  // namespace millrace
