@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages of scripts/check: style first, then the tests under the sanitizers."""
+
+import os
+import subprocess
+import sys
+
+import stages
+
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "MILLRACE_SIM_SEEDS": "60",  # The full count runs in the release build.
+}
+# What threads share: rings, tables, wakers, shards.
+TSAN_TESTS = {"base", "table", "io", "engine"}
+FUZZ_SECONDS = 5
+
+
+def cpp_files():
+    listed = subprocess.check_output(["git", "ls-files", "*.cc", "*.h"], text=True)
+    return [f for f in listed.split() if os.path.exists(f)]
+
+
+def fuzz(totals, build_dir):
+    fuzz_dir = os.path.join(build_dir, "test", "fuzz")
+    for name in sorted(os.listdir(fuzz_dir)):
+        binary = os.path.join(fuzz_dir, name)
+        if not name.endswith("_fuzz") or not os.access(binary, os.X_OK):
+            continue
+        corpus = os.path.join("test", "fuzz", "corpus", name.removesuffix("_fuzz"))
+        scratch = os.path.join(build_dir, "corpus-" + name)
+        os.makedirs(scratch, exist_ok=True)
+        command = [binary, scratch, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10",
+                   "-rss_limit_mb=2048", f"-artifact_prefix={build_dir}/"]
+        if os.path.isdir(corpus):
+            command.append(corpus)
+        stages.check_command(totals, name, command, SANITIZER_ENV, timeout=120)
+
+
+def main():
+    totals = stages.Totals()
+    stages.announce("formatting")
+    stages.check_command(totals, "clang-format",
+                         ["clang-format-14", "--dry-run", "--Werror", *cpp_files()])
+    stages.announce("tidy check")
+    stages.check_command(totals, "tidy", ["python3", "scripts/tidy"])
+    stages.announce("ASan+UBSan")
+    stages.build("build-asan", ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized",
+                                "-Dtests=enabled", "-Dbenchmarks=disabled"])
+    stages.meson_tests(totals, "build-asan", SANITIZER_ENV, timeout_scale=4)
+    stages.announce("TSan")
+    stages.build("build-tsan", ["-Db_sanitize=thread", "-Dbuildtype=debugoptimized",
+                                "-Dtests=enabled", "-Dbenchmarks=disabled"])
+    stages.meson_tests(totals, "build-tsan", SANITIZER_ENV, only=TSAN_TESTS, timeout_scale=8)
+    stages.announce("clang and libFuzzer")
+    stages.build("build-fuzz", ["-Dfuzzers=true", "-Db_sanitize=address,undefined",
+                                "-Db_lundef=false", "-Dbuildtype=debugoptimized",
+                                "-Dtests=disabled", "-Dbenchmarks=disabled"],
+                 env={"CC": "clang-14", "CXX": "clang++-14"})
+    fuzz(totals, "build-fuzz")
+    stages.announce("clang-tidy")
+    stages.tally_command(totals, "clang-tidy", ["python3", "scripts/lib/clang_tidy.py", "build-fuzz"],
+                         timeout=2400)
+    return totals.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
