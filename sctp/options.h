@@ -47,9 +47,9 @@ struct Options {
   // Upper bound of the delay of a SACK for a lone packet; 0 sends one per burst.
   Duration sack_delay = milliseconds(20);
 
-  int max_init_retransmits = 8;   // RFC 9260 §16, Max.Init.Retransmits.
-  int max_retransmits = 10;       // RFC 9260 §16, Association.Max.Retrans.
-  Duration t1_max = seconds(3);   // Cap of the back-off of T1-init and T1-cookie.
+  int max_init_retransmits = 8;               // RFC 9260 §16, Max.Init.Retransmits.
+  int max_retransmits = 10;                   // RFC 9260 §16, Association.Max.Retrans.
+  Duration t1_max = seconds(3);               // Cap of the back-off of T1-init and T1-cookie.
   Duration cookie_lifetime = seconds(60);     // RFC 9260 §16, Valid.Cookie.Life.
   Duration heartbeat_interval = seconds(30);  // RFC 9260 §16, HB.interval; 0 is off.
   // RFC 9260 §9.2: T5-shutdown-guard ends a shutdown that never completes. The RFC

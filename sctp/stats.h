@@ -58,9 +58,7 @@ struct Stats {
   std::uint64_t restarts = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
-  std::uint64_t dropped(DropReason reason) const {
-    return drops[static_cast<std::size_t>(reason)];
-  }
+  std::uint64_t dropped(DropReason reason) const { return drops[static_cast<std::size_t>(reason)]; }
 };
 
 }  // namespace millrace::sctp
