@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/base/mac.h"
+#include "engine/base/time.h"
+#include "engine/ice/binding_responder.h"
+#include "engine/ice/candidate.h"
+#include "engine/ice/credentials.h"
+#include "engine/ice/pending_pairs.h"
+
+namespace millrace::ice {
+
+// IceLiteAgent is the server's end of ICE for one session that a shard owns (RFC 8445
+// §2.5, lite). It answers checks, knows from which paths DTLS may be taken, and which
+// path to send on. It sends no check of its own, so it has no consent to keep; instead
+// the session ends `expiry` after the peer's last authenticated check, which a peer that
+// keeps RFC 7675 repeats every 4 to 6 s.
+//
+// Life cycle: constructed when a shard claims a PendingSession, whose paths it takes
+// over; then `handle_check` for each STUN datagram of the session, `note_dtls` for each
+// DTLS datagram from a path that `is_authenticated`; ends when `expired`.
+// One thread. Nothing allocates after construction.
+class IceLiteAgent {
+ public:
+  static constexpr std::size_t kMaxPairs = 8;
+
+  struct Options {
+    Duration expiry = seconds(30);
+  };
+
+  // Starts from the paths authenticated so far.
+  IceLiteAgent(Time now, const PendingSession& pending, Options options);
+  IceLiteAgent(Time now, Credentials local, std::string remote_ufrag, Options options);
+
+  // Answers a check that arrived on `pair` into `out`.
+  CheckAnswer handle_check(Time now, const StunMessageView& request, const CandidatePair& pair,
+                           const Mac& mac, MutableByteSpan out);
+
+  // True if a check was authenticated on `pair`, nominated or not: browsers begin DTLS
+  // some 60 ms before USE-CANDIDATE. DTLS from any other path must be dropped.
+  bool is_authenticated(const CandidatePair& pair) const;
+
+  // Tells that a DTLS datagram arrived on `pair`. Until a nomination the latest such
+  // path is the one to send on. Ignored unless the pair is authenticated.
+  void note_dtls(const CandidatePair& pair);
+
+  // The path to send on: the latest nominated, else the latest that DTLS came on, else
+  // none. Valid until the next non-const call.
+  const CandidatePair* selected() const;
+  bool is_nominated() const { return nominated_; }
+
+  // When the session ends unless another check comes.
+  Time next_timeout() const { return last_check_ + options_.expiry; }
+  bool expired(Time now) const { return now >= next_timeout(); }
+
+  std::uint64_t count(CheckVerdict verdict) const {
+    return counts_[static_cast<std::size_t>(verdict)];
+  }
+  const Credentials& local() const { return local_; }
+
+ private:
+  struct Path {
+    CandidatePair pair;
+    Time last_check{};
+    bool used = false;
+  };
+  // A transaction seen lately, and the index of the path it came on.
+  struct Seen {
+    std::uint64_t id = 0;
+    std::uint8_t path = 0;
+    bool used = false;
+  };
+  static constexpr std::size_t kSeen = 16;
+  static constexpr std::size_t kNone = kMaxPairs;
+
+  std::size_t find(const CandidatePair& pair) const;
+  std::size_t find_or_add(Time now, const CandidatePair& pair);
+  bool is_replay(const StunMessageView& request, std::size_t path) const;
+  void remember(const StunMessageView& request, std::size_t path);
+
+  const Options options_;
+  const Credentials local_;
+  const std::string remote_ufrag_;
+  Time last_check_;
+  std::array<Path, kMaxPairs> paths_{};
+  std::array<Seen, kSeen> seen_{};
+  std::size_t next_seen_ = 0;
+  std::size_t selected_ = kNone;
+  bool nominated_ = false;
+  std::array<std::uint64_t, static_cast<std::size_t>(CheckVerdict::kCount)> counts_{};
+};
+
+}  // namespace millrace::ice
