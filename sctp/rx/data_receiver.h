@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/base/block_pool.h"
+#include "engine/base/bytes.h"
+#include "engine/base/rx_buffer.h"
+#include "engine/base/time.h"
+#include "sctp/message_view.h"
+#include "sctp/packet/data_chunk.h"
+#include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/packet_writer.h"
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+struct DataReceiverOptions {
+  Tsn peer_initial_tsn;
+  std::uint16_t streams = 65535;  // Negotiated number incoming.
+  std::size_t window_bytes = std::size_t{5} << 20;
+  std::size_t max_message_bytes = std::size_t{256} << 10;
+  // Delay of the SACK for a lone packet; zero acknowledges every burst at once.
+  Duration sack_delay = milliseconds(20);
+  // A receive buffer that held fragments pin for longer is given back by copying.
+  Duration max_pin_time = milliseconds(20);
+};
+
+// DataResult is what became of a DATA chunk, for counters and answers.
+enum class DataResult : std::uint8_t {
+  kAccepted,
+  kDuplicate,      // Dropped; reported in the next SACK.
+  kOutsideWindow,  // Dropped: TSN too far ahead, too many gaps or no memory.
+  kInvalidStream,  // Acknowledged and discarded; answer ERROR cause 1 (RFC 9260 §6.5).
+  kNoUserData,     // ABORT with cause 9 (RFC 9260 §6.2).
+  kViolation,      // ABORT with cause 13: fragments that contradict each other or a limit.
+};
+
+struct ReceiverStats {
+  std::uint64_t data_chunks_received = 0;
+  std::uint64_t data_bytes_received = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t outside_window = 0;
+  std::uint64_t stale_messages = 0;  // Whole, but of a sequence number already passed.
+  std::uint64_t sacks_sent = 0;
+};
+
+// DataReceiver is the receiving half of an association: TSN bookkeeping, SACK, reassembly,
+// ordering, receive window (RFC 9260 §6.2, §6.5, §6.9, RFC 3758 §3.6, RFC 7053).
+//
+// For each packet: `handle_data` or `handle_forward_tsn` per chunk, `poll_message` until
+// false (at once, or at the end of the burst), then `end_packet` if the packet had DATA. At
+// the end of the receive burst call `settle`; when `sack_due`, put `append_sack` first into
+// the next outgoing packet; re-arm for `next_timeout`.
+//
+// A caller that leaves messages unpolled pushes back: they are charged to the window.
+class DataReceiver {
+ public:
+  // `pool` outlives the receiver. An idle receiver holds no block of it.
+  DataReceiver(const DataReceiverOptions& options, BlockPool& pool);
+  ~DataReceiver();
+  DataReceiver(const DataReceiver&) = delete;
+  DataReceiver& operator=(const DataReceiver&) = delete;
+
+  // Takes one chunk. `data.payload` lies in `buffer`, which is referenced for as long as
+  // the payload is held; no byte is copied here.
+  DataResult handle_data(Time now, const DataChunkView& data, const BufferRef& buffer);
+  // RFC 3758 §3.6. False if it was behind the cumulative TSN (it still asks for a SACK).
+  bool handle_forward_tsn(Time now, const ForwardTsnChunkView& forward);
+  void end_packet(Time now);
+
+  // Lends the next message; `message` is valid until the next call of any kind into the
+  // receiver that is not const.
+  bool poll_message(MessageView& message);
+
+  // End of a receive burst: copies held fragments out of buffers that they pin and hardly
+  // use, or have pinned for `max_pin_time` (copy_counters().held).
+  void settle(Time now);
+
+  // True if a SACK should go into the next packet; if none would leave, into one of its own.
+  bool sack_due(Time now) const;
+  // True if a SACK would tell the peer anything new: bundle it when a packet leaves anyway.
+  bool sack_pending() const;
+  // Writes a SACK and forgets what made it due. False if the packet has no room for the
+  // smallest; gap blocks and duplicates beyond the room are left out.
+  bool append_sack(Time now, PacketWriter& packet);
+  void handle_timeout(Time now);
+  // End of the SACK delay or of the pin time; kNever if neither runs.
+  Time next_timeout() const;
+
+  // Performs an incoming stream reset (RFC 6525 §5.2.2) once every TSN up to `last_tsn` is
+  // here, and says whether it did; until then messages beyond `last_tsn` on these streams
+  // are held. Ask again after each packet. No `streams` means all. One request at a time.
+  bool try_reset_streams(std::span<const StreamId> streams, Tsn last_tsn);
+  // Forgets a deferred request and lets held messages go.
+  void cancel_reset();
+
+  Tsn cumulative_tsn() const;
+  std::uint32_t a_rwnd() const;
+  std::size_t held_bytes() const;  // What is charged to the window.
+  const ReceiverStats& stats() const { return stats_; }
+};
+
+}  // namespace millrace::sctp

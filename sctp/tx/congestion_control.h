@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "engine/base/time.h"
+
+namespace millrace::sctp {
+
+// AckSample is what one SACK has taught the sender.
+struct AckSample {
+  Time now;
+  std::size_t acked_bytes = 0;    // Newly acknowledged, cumulatively or by gap block.
+  std::size_t flight_before = 0;  // In flight when the SACK came.
+  std::size_t flight_after = 0;
+  bool cumulative_advanced = false;
+  bool in_recovery = false;  // In fast recovery when the SACK came.
+  bool left_recovery = false;
+  Duration rtt = Duration::zero();  // Sample of this SACK; zero if it gave none.
+};
+
+// CongestionControl decides how much may be in flight. All sizes are bytes of DATA
+// chunks, headers and padding included. One object per association, owned by its
+// DataSender, which alone calls it; it holds no queue and no timer.
+class CongestionControl {
+ public:
+  static constexpr std::uint64_t kUnpaced = std::numeric_limits<std::uint64_t>::max();
+
+  virtual ~CongestionControl() = default;
+
+  virtual void on_sent(Time now, std::size_t bytes, std::size_t flight_after) = 0;
+  virtual void on_ack(const AckSample& sample) = 0;
+  // Entry into fast recovery, once per loss episode (RFC 9260 §7.2.4).
+  virtual void on_fast_recovery(Time now, std::size_t flight) = 0;
+  // T3-rtx expired (RFC 9260 §7.2.3).
+  virtual void on_timeout(Time now) = 0;
+  // Nothing was sent for `idle`, which is at least one `rto`.
+  virtual void on_idle(Duration idle, Duration rto) = 0;
+  // The largest packet changed (RFC 8899).
+  virtual void set_mtu(std::size_t mtu_bytes) = 0;
+
+  virtual std::size_t cwnd() const = 0;
+  virtual std::size_t ssthresh() const = 0;
+  // Bytes per second at which bursts are refilled, or kUnpaced.
+  virtual std::uint64_t pacing_rate(Duration srtt) const = 0;
+};
+
+struct CongestionControlOptions {
+  std::size_t mtu_bytes = 1160;
+  // RFC 9260 §7.2.1 allows min(4 MTU, max(2 MTU, 4404 bytes)); RFC 6928 has shown ten
+  // packets to be safe for TCP and browsers send as many.
+  std::size_t initial_window_packets = 10;
+  std::size_t max_cwnd_bytes = std::size_t{64} << 20;
+};
+
+// make_newreno returns RFC 9260 §7 with L counted in bytes newly acknowledged; see
+// engine/docs/decisions/0003-slow-start-by-bytes-acked.md.
+std::unique_ptr<CongestionControl> make_newreno(const CongestionControlOptions& options);
+
+}  // namespace millrace::sctp

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/base/block_pool.h"
+#include "engine/base/bytes.h"
+#include "engine/base/time.h"
+#include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/packet_writer.h"
+#include "sctp/packet/sack_chunk.h"
+#include "sctp/send_options.h"
+#include "sctp/tx/burst_limiter.h"
+#include "sctp/tx/congestion_control.h"
+#include "sctp/tx/outstanding_queue.h"
+#include "sctp/tx/rto_estimator.h"
+#include "sctp/tx/send_queue.h"
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+struct DataSenderOptions {
+  Tsn initial_tsn;
+  std::size_t max_packet_bytes = 1160;  // SCTP packet, common header included.
+  // Bounds what is accepted and not yet sent, at its true cost (records and rounding
+  // included). What is in flight is bounded by cwnd and the peer's window besides.
+  std::size_t send_buffer_bytes = std::size_t{2} << 20;
+  std::size_t max_message_bytes = std::size_t{256} << 10;
+  // Sent at most in one flush. A peer's socket buffer may be 208 KiB, which holds some
+  // ninety unmerged datagrams of 1200 bytes; 64 KiB is also one GSO send.
+  std::size_t max_burst_bytes = std::size_t{64} << 10;
+  RtoOptions rto;
+  CongestionControlOptions congestion;
+};
+
+struct SackOutcome {
+  enum class Status : std::uint8_t { kProcessed, kStale, kInvalid };
+  Status status = Status::kProcessed;
+  bool newly_acked = false;  // RFC 9260 §8.1: clears the error count.
+  bool cumulative_advanced = false;
+};
+
+struct TimeoutOutcome {
+  bool t3_expired = false;
+  // RFC 9260 §6.1 (A): time-outs of a zero-window probe that the peer keeps answering do
+  // not count towards Association.Max.Retrans.
+  bool counts_as_error = false;
+};
+
+struct SendEvent {
+  enum class Kind : std::uint8_t {
+    kWritable,           // After kWouldBlock: `send` has room again.
+    kBufferedAmountLow,  // Of `stream`: fell to or below its threshold.
+    kTotalBufferedAmountLow,
+  };
+  Kind kind = Kind::kWritable;
+  StreamId stream;
+};
+
+struct SenderStats {
+  std::uint64_t data_chunks_sent = 0;  // Retransmissions included.
+  std::uint64_t data_bytes_sent = 0;   // Payload of first transmissions.
+  std::uint64_t messages_sent = 0;     // Accepted by `send`.
+  std::uint64_t messages_abandoned = 0;
+  std::uint64_t retransmitted_chunks = 0;
+  std::uint64_t fast_retransmits = 0;
+  std::uint64_t t3_expiries = 0;
+  std::uint64_t forward_tsns_sent = 0;
+};
+
+// DataSender is the sending half of an association: send buffer, stream scheduler,
+// fragmentation, retransmission, congestion and flow control, partial reliability
+// (RFC 9260 §6 and §7, RFC 3758, RFC 7053).
+//
+// Messages may be sent from the start; nothing is transmitted before `establish`. After
+// any call that takes `now`, drain it: `append_chunks` into packets until it writes none,
+// `poll_event` until false, then re-arm for `next_timeout`.
+class DataSender {
+ public:
+  // `pool` outlives the sender. An idle sender holds no block of it.
+  DataSender(const DataSenderOptions& options, BlockPool& pool);
+  ~DataSender();
+  DataSender(const DataSender&) = delete;
+  DataSender& operator=(const DataSender&) = delete;
+
+  // The handshake is done: `peer_rwnd` is the a_rwnd of INIT or INIT-ACK, `streams` the
+  // negotiated number outgoing. Messages queued on streams above it are discarded.
+  // Without `forward_tsn` partial reliability is off and limits are ignored.
+  void establish(Time now, std::size_t peer_rwnd, std::uint16_t streams, bool forward_tsn);
+
+  // Queues one message. The first form copies `payload`; the second takes it over where
+  // the answer is kOk and otherwise leaves it with the caller. A message is accepted
+  // whole or not at all; one above `send_buffer_bytes` when nothing is queued.
+  SendStatus send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
+                  const SendOptions& options);
+  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+                  const SendOptions& options);
+
+  // Bytes queued and not yet handed to the network once (W3C bufferedAmount).
+  std::size_t buffered_amount(StreamId stream) const;
+  std::size_t total_buffered_amount() const;
+  // A kBufferedAmountLow event comes each time the amount falls from above `bytes` to
+  // `bytes` or less. The default is 0.
+  void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes);
+  void set_total_buffered_amount_low_threshold(std::size_t bytes);
+
+  // Writes what is due into one packet whose common header (and control chunks, SACK
+  // first) is already there: retransmissions, FORWARD-TSN, new data (RFC 9260 §6.1). Call
+  // it with packet after packet until it returns false, which means nothing was written.
+  bool append_chunks(Time now, PacketWriter& packet);
+  // True if `append_chunks` would write into an empty packet.
+  bool has_something_to_send(Time now) const;
+
+  // Processes a SACK. One that is stale or acknowledges what was never sent has no effect.
+  SackOutcome handle_sack(Time now, const SackChunkView& sack);
+  // Processes the cumulative TSN of a SHUTDOWN (RFC 9260 §9.2).
+  SackOutcome handle_cumulative_ack(Time now, Tsn cumulative_tsn);
+
+  TimeoutOutcome handle_timeout(Time now);
+  // T3-rtx, message lifetime or refill of the burst, whichever is first; else kNever.
+  Time next_timeout() const;
+
+  // Stream reset (RFC 6525 §5.1.2). Pause; wait until `may_reset_stream`; send the request
+  // with `next_tsn().previous()`; on success `reset_stream`, which starts SSNs at 0 and
+  // resumes; on refusal `resume_stream`. Queued messages wait meanwhile, and `send` goes on
+  // queueing unless `close_stream` was called.
+  void pause_stream(StreamId stream);
+  bool may_reset_stream(StreamId stream) const;  // No message of it is partly sent.
+  bool stream_drained(StreamId stream) const;    // Nothing of it is queued at all.
+  void reset_stream(StreamId stream);
+  void resume_stream(StreamId stream);
+  // Makes `send` answer kStreamClosing until `reset_stream`. Queued messages still go out.
+  void close_stream(StreamId stream);
+  // Drops what is queued and not begun.
+  void discard_queued(StreamId stream);
+  // Makes `send` answer kNotConnected from here on (RFC 9260 §9.2).
+  void stop_accepting();
+
+  // True when nothing is queued or unacknowledged: SHUTDOWN may be sent (§9.2).
+  bool all_acknowledged() const;
+  Tsn next_tsn() const;          // The TSN that the next new chunk will bear.
+  Tsn cumulative_acked() const;  // Highest TSN acknowledged in sequence.
+  std::size_t bytes_in_flight() const;
+  std::size_t cwnd() const { return congestion_->cwnd(); }
+  std::size_t ssthresh() const { return congestion_->ssthresh(); }
+  std::size_t peer_rwnd() const { return peer_rwnd_; }
+  const RtoEstimator& rto() const { return rto_; }
+  // Feeds a round trip measured by other means (HEARTBEAT, §6.3.1).
+  void observe_rtt(Duration rtt);
+  // A T3-like time-out of the path seen elsewhere (HEARTBEAT, §8.3): backs the RTO off.
+  void back_off_rto();
+  void set_max_packet_bytes(std::size_t bytes);
+  const SenderStats& stats() const { return stats_; }
+
+  bool poll_event(SendEvent& event);
+};
+
+}  // namespace millrace::sctp
