@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "sctp/rx/message_view.h"
+#include "sctp/message_view.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {

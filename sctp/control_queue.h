@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+// ControlQueue holds control chunks, complete with header and padding, from when a
+// procedure answers to when a packet has room. It is bounded: a peer that asks faster
+// than this end may answer loses answers, which every procedure of SCTP survives.
+class ControlQueue {
+ public:
+  static constexpr std::size_t kMaxChunks = 16;
+  static constexpr std::size_t kMaxBytes = 4096;
+
+  struct Chunk {
+    ByteSpan bytes;
+    // Set where the chunk needs a packet of its own under `tag`: INIT-ACK, and answers
+    // to packets out of the blue. Others go under the association's tag, bundled.
+    bool alone = false;
+    VerificationTag tag;
+  };
+
+  // Return whether there was room. `chunk` has a size that is a multiple of 4.
+  bool push(ByteSpan chunk);
+  bool push_alone(VerificationTag tag, ByteSpan chunk);
+
+  bool empty() const { return count_ == 0; }
+  // The oldest chunk; valid until the next call that is not const.
+  Chunk front() const;
+  void pop();
+  void clear();
+
+ private:
+  struct Slot {
+    std::uint16_t size = 0;
+    bool alone = false;
+    VerificationTag tag;
+  };
+  bool add(ByteSpan chunk, Slot slot);
+
+  std::array<Slot, kMaxChunks> slots_{};
+  std::size_t first_ = 0;  // Index of the oldest slot.
+  std::size_t count_ = 0;
+  std::size_t read_ = 0;             // Offset of the oldest chunk in bytes_.
+  std::vector<std::uint8_t> bytes_;  // Grows to kMaxBytes once, on first use.
+};
+
+}  // namespace millrace::sctp
