@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/base/result.h"
+#include "engine/base/time.h"
+#include "io/datapath.h"
+#include "io/mapped_memory.h"
+
+namespace millrace::io {
+
+// UringTag says what a completion answers; it travels in the request's user data.
+enum class UringTag : std::uint8_t { kReceive, kSend, kWake, kCancel };
+
+struct UringCompletion {
+  UringTag tag;
+  std::uint32_t value;  // SocketId or send slot.
+  std::int32_t result;
+  std::uint32_t flags;  // IORING_CQE_F_*.
+};
+
+// Uring is an io_uring instance with one ring of provided buffers, without the parts
+// that liburing 2.3 lacks. It is created disabled; `enable` makes the calling thread
+// its single issuer. See UringDatapath for the rules of threads.
+class Uring {
+ public:
+  static Result<std::unique_ptr<Uring>, IoError> create(unsigned submissions, unsigned completions,
+                                                        unsigned buffers);
+  ~Uring();
+  Uring(const Uring&) = delete;
+  Uring& operator=(const Uring&) = delete;
+
+  void enable();
+  int fd() const { return ring_.ring_fd; }
+
+  // Requests; each is submitted by the next `submit`, or at once when the queue is full.
+  void receive_multishot(int fd, const msghdr& layout, std::uint32_t value);
+  void send(int fd, const msghdr& message, std::uint32_t value);
+  void poll_multishot(int fd, std::uint32_t value);
+  // Cancels every request on `fd` and returns when they are done.
+  void cancel(int fd);
+
+  // Hands requests over and runs the kernel's deferred work; one system call, none
+  // when there is nothing to do. Returns the calls made.
+  unsigned submit();
+  // True when the kernel has work to run that only a system call will run.
+  bool work_waiting() const;
+  // Submits, then sleeps until there is a completion.
+  void submit_and_wait(Duration timeout);
+
+  // Takes the next completion, if there is one.
+  bool next(UringCompletion& out);
+  bool completion_waiting() const { return io_uring_cq_ready(&ring_) != 0; }
+
+  // Appends a buffer to the provided ring; `publish` shows those added to the kernel.
+  void provide(std::uint16_t id, std::uint8_t* data, std::size_t bytes);
+  void publish();
+
+ private:
+  explicit Uring(unsigned buffers);
+  io_uring_sqe* next_sqe();
+
+  io_uring ring_{};
+  MappedMemory buffer_ring_;
+  unsigned buffer_mask_;
+  unsigned added_ = 0;
+  bool ring_ready_ = false;
+  bool enabled_ = false;
+};
+
+}  // namespace millrace::io
