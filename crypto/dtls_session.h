@@ -117,8 +117,9 @@ class DtlsSession {
   void queue_record(const RecordView& record);
   void hold_record(const RecordView& record);
   void establish(Time now, HandshakeFlight& flight);
-  Received handle_alert(Time now, ByteSpan alert);
+  Received handle_alert(ByteSpan alert);
   Received handle_handshake(Time now, ByteSpan message);
+  void settle();  // Frees the handshake's state once nothing needs it.
   void finish(CloseReason reason);
   std::size_t poll_alert(MutableByteSpan out);
   void check_limits();

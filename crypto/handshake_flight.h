@@ -13,7 +13,6 @@
 #include "crypto/record_keys.h"
 #include "engine/base/time.h"
 
-struct bio_st;
 struct ssl_st;
 
 namespace millrace::crypto {
@@ -61,12 +60,12 @@ class HandshakeFlight {
   };
   enum class Outcome : std::uint8_t { kUnderWay, kComplete, kFailed };
 
+  bool make_ssl();
   void drive();
   void complete();
   void fail(CloseReason reason);
   std::optional<ByteSpan> next_record();
-  int verify_peer(std::uint8_t* alert);
-  static int on_verify(ssl_st* ssl, std::uint8_t* alert);
+  bool verify_peer(std::uint8_t* alert);
 
   std::shared_ptr<const DtlsContext> context_;
   std::unique_ptr<ssl_st, SslDeleter> ssl_;
@@ -74,11 +73,13 @@ class HandshakeFlight {
   Role role_;
   Time now_{};
 
-  PacketList input_;                // Records, oldest first.
-  PacketList output_;               // Datagrams that this run produced.
-  std::vector<std::uint64_t> fed_;  // Epoch-1 numbers that the SSL was given.
-  std::vector<std::uint8_t> current_;
-  Time deadline_ = kNever;  // Of the SSL's retransmission timer.
+  PacketList input_;      // Records that came since the last run, oldest first.
+  PacketList encrypted_;  // Records of epoch 1, given to the SSL anew in each run.
+  PacketList output_;     // Datagrams that this run produced.
+  std::size_t refeed_ = 0;
+  std::vector<std::uint64_t> fed_;     // Epoch-1 numbers that the SSL was given.
+  std::vector<std::uint8_t> current_;  // The record that the SSL is reading.
+  Time deadline_ = kNever;             // Of the SSL's retransmission timer.
   Outcome outcome_ = Outcome::kUnderWay;
   CloseReason reason_ = CloseReason::kNone;
   bool peer_verified_ = false;

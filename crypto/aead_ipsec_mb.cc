@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <intel-ipsec-mb.h>
+
+#include <array>
+
+#include "crypto/aead_ops.h"
+#include "engine/base/mac.h"
+
+namespace millrace::crypto {
+namespace {
+
+// manager holds the functions chosen for this CPU; null where ipsec-mb cannot run. The
+// direct calls made through it touch nothing but their arguments, so one serves all
+// threads; its job queues, which do have state, stay unused.
+const IMB_MGR* manager() {
+  static const IMB_MGR* const kManager = []() -> const IMB_MGR* {
+    IMB_MGR* const made = alloc_mb_mgr(0);
+    if (made == nullptr) return nullptr;
+    init_mb_mgr_auto(made, nullptr);
+    if (imb_get_errno(made) == 0) return made;
+    free_mb_mgr(made);
+    return nullptr;
+  }();
+  return kManager;
+}
+
+static_assert(sizeof(gcm_key_data) <= RecordKeys::kMaterialBytes);
+
+gcm_key_data* key_in(std::uint8_t* material) { return reinterpret_cast<gcm_key_data*>(material); }
+const gcm_key_data* key_in(const std::uint8_t* material) {
+  return reinterpret_cast<const gcm_key_data*>(material);
+}
+
+template <bool k256>
+void install_gcm(std::uint8_t* material, const std::uint8_t* key) {
+  if constexpr (k256) {
+    IMB_AES256_GCM_PRE(manager(), key, key_in(material));
+  } else {
+    IMB_AES128_GCM_PRE(manager(), key, key_in(material));
+  }
+}
+
+template <bool k256>
+void seal_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
+              std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes, std::uint8_t* tag) {
+  gcm_context_data context;
+  if constexpr (k256) {
+    IMB_AES256_GCM_ENC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
+                       aad_bytes, tag, kAeadTagBytes);
+  } else {
+    IMB_AES128_GCM_ENC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
+                       aad_bytes, tag, kAeadTagBytes);
+  }
+}
+
+template <bool k256>
+bool open_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
+              std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes,
+              const std::uint8_t* tag) {
+  gcm_context_data context;
+  std::array<std::uint8_t, kAeadTagBytes> actual;
+  if constexpr (k256) {
+    IMB_AES256_GCM_DEC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
+                       aad_bytes, actual.data(), kAeadTagBytes);
+  } else {
+    IMB_AES128_GCM_DEC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
+                       aad_bytes, actual.data(), kAeadTagBytes);
+  }
+  return equal_in_constant_time(actual, {tag, kAeadTagBytes});
+}
+
+template <bool k256>
+constexpr AeadOps kGcm = {install_gcm<k256>, nullptr, seal_gcm<k256>, open_gcm<k256>};
+
+}  // namespace
+
+const AeadOps* ipsec_mb_aead(CipherSuite suite) {
+  if (manager() == nullptr) return nullptr;
+  switch (suite) {
+    case CipherSuite::kAes128GcmSha256:
+      return &kGcm<false>;
+    case CipherSuite::kAes256GcmSha384:
+      return &kGcm<true>;
+    case CipherSuite::kChaCha20Poly1305Sha256:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace millrace::crypto

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/record_codec.h"
+
+#include <array>
+
+#include "crypto/aead_ops.h"
+#include "engine/base/check.h"
+
+namespace millrace::crypto {
+namespace {
+
+using Nonce = std::array<std::uint8_t, 12>;
+using AdditionalData = std::array<std::uint8_t, 13>;
+
+// RFC 5288 §3: salt and explicit part. RFC 6347 §4.1.2.1 calls epoch and sequence one
+// 64-bit number; as the explicit part it never repeats.
+Nonce gcm_nonce(const Nonce& iv, const std::uint8_t* explicit_part) {
+  Nonce nonce = iv;
+  store_be64(nonce.data() + 4, load_be64(explicit_part));
+  return nonce;
+}
+
+// RFC 7905 §2: the IV, its last eight bytes xored with epoch and sequence.
+Nonce chacha_nonce(const Nonce& iv, std::uint64_t number) {
+  Nonce nonce = iv;
+  store_be64(nonce.data() + 4, load_be64(iv.data() + 4) ^ number);
+  return nonce;
+}
+
+// RFC 5246 §6.2.3.3: epoch and sequence, type, version, length of the plaintext.
+AdditionalData additional_data(const std::uint8_t* record, std::uint64_t number,
+                               std::size_t plaintext_bytes) {
+  AdditionalData aad;
+  store_be64(aad.data(), number);
+  aad[8] = record[0];
+  aad[9] = record[1];
+  aad[10] = record[2];
+  store_be16(aad.data() + 11, static_cast<std::uint16_t>(plaintext_bytes));
+  return aad;
+}
+
+}  // namespace
+
+// RecordCodec works on the inside of RecordKeys, for this file alone.
+class RecordCodec {
+ public:
+  static std::uint32_t seal(const SealJob& job);
+  static OpenVerdict open(OpenJob& job);
+
+ private:
+  static Nonce nonce_of(const RecordKeys& keys, const Nonce& iv, const std::uint8_t* record,
+                        std::uint64_t number) {
+    // Both suites without an explicit part on the wire and those with one end here.
+    return keys.header_bytes_ == kRecordHeaderBytes ? chacha_nonce(iv, number)
+                                                    : gcm_nonce(iv, record + kRecordHeaderBytes);
+  }
+};
+
+std::uint32_t RecordCodec::seal(const SealJob& job) {
+  RecordKeys& keys = *job.keys;
+  if (keys.ops_ == nullptr || keys.worn_out()) return 0;
+  const std::size_t bytes = job.plaintext_length;
+  CHECK(bytes <= kMaxPlaintextBytes);
+  const std::size_t body = keys.header_bytes_ - kRecordHeaderBytes + bytes + kAeadTagBytes;
+  const std::uint64_t number = std::uint64_t{keys.epoch_} << 48 | keys.write_sequence_++;
+  std::uint8_t* const record = job.record;
+  record[0] = static_cast<std::uint8_t>(job.type);
+  store_be16(record + 1, kDtls12Version);
+  store_be64(record + 3, number);
+  store_be16(record + 11, static_cast<std::uint16_t>(body));
+  if (keys.header_bytes_ != kRecordHeaderBytes) store_be64(record + kRecordHeaderBytes, number);
+  const AdditionalData aad = additional_data(record, number, bytes);
+  const Nonce nonce = nonce_of(keys, keys.write_iv_, record, number);
+  std::uint8_t* const data = record + keys.header_bytes_;
+  keys.ops_->seal(keys.write_material_.data(), nonce.data(), aad.data(), aad.size(), data, bytes,
+                  data + bytes);
+  if (keys.suite_ != CipherSuite::kChaCha20Poly1305Sha256) {
+    keys.sealed_blocks_ += (bytes + 15) / 16 + 1;
+  }
+  return static_cast<std::uint32_t>(kRecordHeaderBytes + body);
+}
+
+OpenVerdict RecordCodec::open(OpenJob& job) {
+  RecordKeys& keys = *job.keys;
+  std::uint8_t* const record = job.record.data();
+  if (keys.ops_ == nullptr || job.record.size() < keys.overhead()) return OpenVerdict::kUnauthentic;
+  const std::size_t bytes = job.record.size() - keys.overhead();
+  const std::uint64_t number = load_be64(record + 3);
+  const std::uint64_t sequence = number & kMaxSequence;
+  // RFC 6347 §4.1.2.6: asked before the AEAD does its work, told only after it.
+  if (!keys.replay_.is_new(sequence)) return OpenVerdict::kReplayed;
+  if (bytes > kMaxPlaintextBytes || number >> 48 != keys.epoch_) return OpenVerdict::kUnauthentic;
+  const AdditionalData aad = additional_data(record, number, bytes);
+  const Nonce nonce = nonce_of(keys, keys.read_iv_, record, number);
+  std::uint8_t* const data = record + keys.header_bytes_;
+  if (!keys.ops_->open(keys.read_material_.data(), nonce.data(), aad.data(), aad.size(), data,
+                       bytes, data + bytes)) {
+    ++keys.forgeries_;
+    return OpenVerdict::kUnauthentic;
+  }
+  keys.replay_.commit(sequence);
+  job.type = static_cast<ContentType>(record[0]);
+  job.plaintext = {data, bytes};
+  return OpenVerdict::kOpened;
+}
+
+void seal_batch(std::span<SealJob> jobs) {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (i + 1 < jobs.size() && jobs[i + 1].keys != jobs[i].keys) jobs[i + 1].keys->prefetch_write();
+    jobs[i].record_length = RecordCodec::seal(jobs[i]);
+  }
+}
+
+void open_batch(std::span<OpenJob> jobs) {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (i + 1 < jobs.size() && jobs[i + 1].keys != jobs[i].keys) jobs[i + 1].keys->prefetch_read();
+    jobs[i].plaintext = {};
+    jobs[i].verdict = RecordCodec::open(jobs[i]);
+  }
+}
+
+}  // namespace millrace::crypto

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/record_keys.h"
+
+#include <openssl/mem.h>
+
+#include "crypto/aead_ops.h"
+#include "engine/base/check.h"
+
+namespace millrace::crypto {
+namespace {
+
+const AeadOps* ops_of(AeadBackend backend, CipherSuite suite) {
+  const AeadOps* const fast = backend == AeadBackend::kIpsecMb ? ipsec_mb_aead(suite) : nullptr;
+  return fast != nullptr ? fast : boringssl_aead(suite);
+}
+
+constexpr std::size_t kCacheLineBytes = 64;
+
+void prefetch_material(const std::uint8_t* material) {
+  // Round keys (176 or 240 bytes) and the first powers of the hash key.
+  for (std::size_t i = 0; i < 6; ++i) __builtin_prefetch(material + i * kCacheLineBytes);
+}
+
+}  // namespace
+
+bool backend_available(AeadBackend backend) {
+  return backend == AeadBackend::kBoringSsl ||
+         ipsec_mb_aead(CipherSuite::kAes128GcmSha256) != nullptr;
+}
+
+AeadBackend best_backend() {
+  return backend_available(AeadBackend::kIpsecMb) ? AeadBackend::kIpsecMb : AeadBackend::kBoringSsl;
+}
+
+TrafficKeys::~TrafficKeys() {
+  OPENSSL_cleanse(&write, sizeof(write));
+  OPENSSL_cleanse(&read, sizeof(read));
+}
+
+RecordKeys::~RecordKeys() { wipe(); }
+
+void RecordKeys::install(const TrafficKeys& keys, const KeyLimits& limits, AeadBackend backend) {
+  CHECK(ops_ == nullptr);
+  ops_ = ops_of(backend, keys.suite);
+  suite_ = keys.suite;
+  epoch_ = keys.epoch;
+  header_bytes_ =
+      static_cast<std::uint8_t>(kRecordHeaderBytes + shape_of(keys.suite).explicit_nonce_bytes);
+  write_sequence_ = keys.write_sequence;
+  sealed_blocks_ = 0;
+  forgeries_ = 0;
+  limits_ = limits;
+  write_iv_ = keys.write.iv;
+  read_iv_ = keys.read.iv;
+  replay_.reset();
+  ops_->install(write_material_.data(), keys.write.key.data());
+  ops_->install(read_material_.data(), keys.read.key.data());
+}
+
+void RecordKeys::wipe() {
+  if (ops_ == nullptr) return;
+  if (ops_->uninstall != nullptr) {
+    ops_->uninstall(write_material_.data());
+    ops_->uninstall(read_material_.data());
+  }
+  OPENSSL_cleanse(write_material_.data(), write_material_.size());
+  OPENSSL_cleanse(read_material_.data(), read_material_.size());
+  OPENSSL_cleanse(write_iv_.data(), write_iv_.size());
+  OPENSSL_cleanse(read_iv_.data(), read_iv_.size());
+  ops_ = nullptr;
+}
+
+void RecordKeys::seed_replay(std::uint64_t sequence) {
+  if (replay_.is_new(sequence)) replay_.commit(sequence);
+}
+
+void RecordKeys::prefetch_write() const {
+  prefetch_material(write_material_.data());
+  __builtin_prefetch(&write_sequence_, 1);
+}
+
+void RecordKeys::prefetch_read() const {
+  prefetch_material(read_material_.data());
+  __builtin_prefetch(&ops_);
+  __builtin_prefetch(&replay_, 1);
+}
+
+void RecordKeysRelease::operator()(RecordKeys* keys) const { pool->release(keys); }
+
+struct RecordKeysPool::Slab {
+  std::array<RecordKeys, kSlabEntries> entries;
+};
+
+RecordKeysPool::RecordKeysPool(AeadBackend backend, KeyLimits limits)
+    : backend_(backend), limits_(limits) {}
+
+RecordKeysPool::~RecordKeysPool() { CHECK(in_use_ == 0); }
+
+RecordKeysPtr RecordKeysPool::make(const TrafficKeys& keys) {
+  if (free_.empty()) grow();
+  RecordKeys* const made = free_.back();
+  free_.pop_back();
+  ++in_use_;
+  made->install(keys, limits_, backend_);
+  return {made, RecordKeysRelease{this}};
+}
+
+void RecordKeysPool::reserve(std::size_t n) {
+  while (free_.size() < n) grow();
+}
+
+void RecordKeysPool::grow() {
+  slabs_.push_back(std::make_unique<Slab>());
+  free_.reserve(slabs_.size() * kSlabEntries);
+  for (RecordKeys& keys : slabs_.back()->entries) free_.push_back(&keys);
+}
+
+void RecordKeysPool::release(RecordKeys* keys) {
+  keys->wipe();
+  CHECK(in_use_ > 0);
+  --in_use_;
+  free_.push_back(keys);
+}
+
+}  // namespace millrace::crypto
