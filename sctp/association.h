@@ -3,18 +3,32 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "engine/base/block_pool.h"
 #include "engine/base/bytes.h"
 #include "engine/base/mac.h"
 #include "engine/base/rng.h"
 #include "engine/base/rx_buffer.h"
 #include "engine/base/time.h"
+#include "sctp/control_queue.h"
 #include "sctp/event.h"
+#include "sctp/heartbeat.h"
 #include "sctp/options.h"
+#include "sctp/packet/common_header.h"
+#include "sctp/packet/init_chunk.h"
+#include "sctp/packet/packet_writer.h"
+#include "sctp/packet/tlv.h"
+#include "sctp/retransmission_timer.h"
+#include "sctp/rx/data_receiver.h"
 #include "sctp/send_options.h"
+#include "sctp/state_cookie.h"
 #include "sctp/stats.h"
+#include "sctp/stream_reset.h"
+#include "sctp/tx/data_sender.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -23,8 +37,8 @@ namespace millrace::sctp {
 // (RFC 8261): one path, no multi-homing. Both ends may `connect` at once.
 //
 // It performs no I/O, reads no clock and starts no thread. After any call that takes
-// `now`, or a burst of them, drain it: `handle_burst_end` once where packets came in,
-// `poll_event` until false, `poll_packet` until it returns 0, then re-arm for
+// `now`, or a burst of them, drain it: `poll_event` until false, `handle_burst_end` once
+// where packets came in, `poll_packet` until it returns 0, then re-arm for
 // `next_timeout`. After kClosed it is inert but for a last packet or two.
 //
 //   association.cc           packets in, chunks to their procedures, packets out
@@ -36,8 +50,8 @@ namespace millrace::sctp {
 //   stream_reset.cc          RFC 6525
 class Association {
  public:
-  // `rng` and `mac` must outlive the association.
-  Association(const Options& options, Rng& rng, const Mac& mac);
+  // `rng`, `mac` and `pool`, the memory of queued messages, must outlive the association.
+  Association(const Options& options, Rng& rng, const Mac& mac, BlockPool& pool);
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
   ~Association();
@@ -49,7 +63,8 @@ class Association {
   // otherwise ignored: a peer cannot make this call fail. `buffer` is what `packet` lies
   // in; messages received keep a reference to it, or copy where that would pin too much.
   void handle_packet(Time now, ByteSpan packet, const BufferRef& buffer);
-  // Ends a burst of `handle_packet`: decides on the one SACK that answers it.
+  // Ends a burst of `handle_packet`; what messages still hold of the burst's buffers may
+  // be copied out of them here.
   void handle_burst_end(Time now);
   void handle_timeout(Time now);
 
@@ -65,10 +80,16 @@ class Association {
   SendStatus send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
                   const SendOptions& options = {});
 
-  // Asks the peer to reset the outgoing side of the streams (RFC 6525). What was queued
-  // on them is sent first; what is sent from here on waits and starts at SSN 0. Each
-  // stream ends up in kStreamResetDone or kStreamResetRefused.
+  // The same, and takes `payload` over where the answer is kOk.
+  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+                  const SendOptions& options = {});
+
+  // Asks the peer to reset the outgoing side of the streams (RFC 6525). What is queued on
+  // them is sent first; `send` answers kStreamClosing until each stream ends up in
+  // kStreamResetDone, when it starts at SSN 0, or kStreamResetRefused.
   void reset_streams(Time now, std::span<const StreamId> streams);
+  // Drops what is queued on the stream and not begun: for a channel closed in a hurry.
+  void discard_queued(StreamId stream);
 
   // Closes in order: what is queued is delivered, `send` is refused from here on.
   void shutdown(Time now);
@@ -81,14 +102,147 @@ class Association {
   std::size_t buffered_amount(StreamId stream) const;
   // kBufferedAmountLow fires when the stream's amount falls from above to at most this.
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes);
+  // The same for kTotalBufferedAmountLow and the sum of all streams.
+  void set_total_buffered_amount_low_threshold(std::size_t bytes);
 
   // Resets of the stream completed so far, see Event::generation.
   std::uint32_t outgoing_generation(StreamId stream) const;
   std::uint32_t incoming_generation(StreamId stream) const;
 
-  bool is_connected() const;
-  bool is_closed() const;
+  bool is_connected() const;  // Between kConnected and the first step to the end.
+  bool is_closed() const { return dead_; }
   Stats stats() const;
+  // The smoothed round trip, nothing before the first sample; for statistics.
+  std::optional<Duration> smoothed_rtt() const { return sender_->rto().srtt(); }
+  const DataSender& sender() const { return *sender_; }
+
+ private:
+  // RFC 9260 §4.
+  enum class State : std::uint8_t {
+    kClosed,
+    kCookieWait,
+    kCookieEchoed,
+    kEstablished,
+    kShutdownPending,
+    kShutdownSent,
+    kShutdownReceived,
+    kShutdownAckSent,
+  };
+  // What goes on with the chunks behind the one just handled.
+  enum class Next : bool { kDiscardPacket, kContinue };
+
+  // association.cc
+  void handle_chunks(Time now, const CommonHeader& header, ByteSpan chunks,
+                     const BufferRef& buffer);
+  Next handle_chunk(Time now, const CommonHeader& header, const ChunkView& chunk,
+                    const BufferRef& buffer);
+  bool verify_tag(const CommonHeader& header, const ChunkView& first, bool alone);
+  std::size_t write_alone(MutableByteSpan out);
+  void append_control(Time now, PacketWriter& packet);
+  void append_reports(Time now, PacketWriter& packet);
+  CommonHeader header_to_peer() const;
+  void drop(DropReason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
+  template <ChunkBuilder C>
+  void queue(const C& chunk) {
+    if (!control_.push(chunk)) drop(DropReason::kControlQueueFull);
+  }
+  template <ChunkBuilder C>
+  void queue_alone(VerificationTag tag, const C& chunk) {
+    if (!control_.push_alone(tag, chunk)) drop(DropReason::kControlQueueFull);
+  }
+  void count_error();
+  void clear_errors(Time now);
+  void close(CloseReason reason, std::uint16_t error_cause = 0);
+  void make_halves(Tsn local_initial_tsn);
+  bool may_carry_data() const;
+
+  // association_setup.cc
+  void start_init(Time now);
+  void append_init_parameters(TlvWriter& out) const;
+  void handle_init(Time now, const ChunkView& chunk);
+  void send_init_ack(Time now, const InitFields& init, const InitParameters& parameters);
+  void refuse_init(VerificationTag initiate_tag, std::uint16_t cause);
+  void handle_init_ack(Time now, const ChunkView& chunk);
+  void report_unrecognized(const InitParameters& parameters);
+  Next handle_cookie_echo(Time now, const CommonHeader& header, const ChunkView& chunk);
+  Next resolve_cookie(Time now, const StateCookie& cookie);
+  void adopt(Time now, const StateCookie& cookie);
+  void restart(Time now, const StateCookie& cookie);
+  void begin_exchange(Time now, const StateCookie& peer);
+  void handle_cookie_ack(Time now);
+  void handle_stale_cookie(Time now);
+  void enter_established(Time now);
+  void expire_t1(Time now);
+  std::size_t write_init(MutableByteSpan out);
+
+  // association_data.cc
+  Next handle_data(Time now, const ChunkView& chunk, const BufferRef& buffer);
+  void handle_sack(Time now, const ChunkView& chunk);
+  void handle_forward_tsn(Time now, const ChunkView& chunk);
+  void handle_reconfig(Time now, const ChunkView& chunk);
+  void handle_heartbeat(const ChunkView& chunk);
+  void handle_heartbeat_ack(Time now, const ChunkView& chunk);
+  void expire_heartbeat(Time now);
+  SendStatus may_send(StreamId stream, std::size_t size) const;
+  bool poll_reset_event(Event& out);
+  bool poll_sender_event(Event& out);
+
+  // association_errors.cc
+  void handle_out_of_the_blue(Time now, const CommonHeader& header, const ChunkView& first);
+  Next handle_abort(const CommonHeader& header, const ChunkView& chunk);
+  void handle_error(Time now, const ChunkView& chunk);
+  Next handle_unknown(const ChunkView& chunk);
+  void abort_with(CloseReason reason, std::uint16_t cause, ByteSpan value);
+
+  // association_shutdown.cc
+  void progress_shutdown(Time now);
+  void handle_shutdown(Time now, const ChunkView& chunk);
+  void handle_shutdown_ack(const CommonHeader& header);
+  void handle_shutdown_complete(const CommonHeader& header, const ChunkView& chunk);
+  void send_shutdown_ack(Time now);
+  void append_shutdown(PacketWriter& packet);
+  void expire_shutdown_timers(Time now);
+
+  const Options options_;
+  Rng& rng_;
+  const Mac& mac_;
+  BlockPool& pool_;
+
+  State state_ = State::kClosed;
+  bool dead_ = false;  // Closed for good, as opposed to not yet begun.
+  VerificationTag local_tag_;
+  VerificationTag peer_tag_;
+  Tsn local_initial_tsn_;
+  Tsn peer_initial_tsn_;
+  std::uint16_t outgoing_streams_;
+  std::uint16_t incoming_streams_;
+  Extensions extensions_;  // In use: offered by both ends.
+
+  std::optional<DataSender> sender_;      // Always there; replaced by a restart.
+  std::optional<DataReceiver> receiver_;  // From when the peer's initial TSN is known.
+  Heartbeat heartbeat_;
+  StreamReset stream_reset_;
+
+  RetransmissionTimer t1_;  // T1-init in COOKIE-WAIT, T1-cookie in COOKIE-ECHOED.
+  RetransmissionTimer t2_;
+  Time t5_ = kNever;
+  Time init_sent_;
+  int setup_attempts_ = 0;            // INITs begun anew after a stale cookie.
+  int error_count_ = 0;               // RFC 9260 §8.1: unanswered transmissions in a row.
+  std::vector<std::uint8_t> cookie_;  // The peer's, in COOKIE-ECHOED.
+  bool init_due_ = false;
+  bool cookie_echo_due_ = false;
+  bool heartbeat_due_ = false;
+  bool shutdown_due_ = false;  // SHUTDOWN or SHUTDOWN-ACK, as the state says.
+  bool shutdown_requested_ = false;
+  bool packet_had_data_ = false;
+
+  ControlQueue control_;
+  std::vector<Event> events_;  // Those without views, oldest first from next_event_.
+  std::size_t next_event_ = 0;
+  std::optional<Event> closed_event_;
+  StreamReset::Event reset_event_;  // What the last kStreamReset* event lends.
+  Stats stats_;
 };
 
 }  // namespace millrace::sctp

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sctp/control_queue.h"
 
+#include <algorithm>
+
 namespace millrace::sctp {
 
-bool ControlQueue::push(ByteSpan chunk) { return add(chunk, Slot{}); }
-
-bool ControlQueue::push_alone(VerificationTag tag, ByteSpan chunk) {
-  return add(chunk, Slot{.size = 0, .alone = true, .tag = tag});
+void ControlQueue::RawChunk::write(MutableByteSpan out) const {
+  std::ranges::copy(bytes, out.begin());
 }
 
-bool ControlQueue::add(ByteSpan chunk, Slot slot) {
-  DCHECK(chunk.size() % 4 == 0);
-  if (count_ == kMaxChunks || bytes_.size() + chunk.size() > kMaxBytes) return false;
+MutableByteSpan ControlQueue::reserve(std::size_t bytes, bool alone, VerificationTag tag) {
+  if (count_ == kMaxChunks || bytes_.size() + bytes > kMaxBytes) return {};
   if (bytes_.capacity() < kMaxBytes) bytes_.reserve(kMaxBytes);
-  slot.size = static_cast<std::uint16_t>(chunk.size());
-  slots_[(first_ + count_) % kMaxChunks] = slot;
+  slots_[(first_ + count_) % kMaxChunks] = {
+      .size = static_cast<std::uint16_t>(bytes), .alone = alone, .tag = tag};
   ++count_;
-  bytes_.insert(bytes_.end(), chunk.begin(), chunk.end());
-  return true;
+  const std::size_t at = bytes_.size();
+  bytes_.resize(at + bytes);
+  return MutableByteSpan(bytes_).subspan(at);
 }
 
 ControlQueue::Chunk ControlQueue::front() const {
   DCHECK(count_ > 0);
   const Slot& slot = slots_[first_];
   return {
-      .bytes = ByteSpan(bytes_).subspan(read_, slot.size), .alone = slot.alone, .tag = slot.tag};
+      .raw = {ByteSpan(bytes_).subspan(read_, slot.size)}, .alone = slot.alone, .tag = slot.tag};
 }
 
 void ControlQueue::pop() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
+#include "sctp/packet/packet_writer.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -19,17 +20,29 @@ class ControlQueue {
   static constexpr std::size_t kMaxChunks = 16;
   static constexpr std::size_t kMaxBytes = 4096;
 
-  struct Chunk {
+  // RawChunk is a chunk already written; a ChunkBuilder for PacketWriter.
+  struct RawChunk {
     ByteSpan bytes;
-    // Set where the chunk needs a packet of its own under `tag`: INIT-ACK, and answers
-    // to packets out of the blue. Others go under the association's tag, bundled.
+    std::size_t size() const { return bytes.size(); }
+    void write(MutableByteSpan out) const;
+  };
+  struct Chunk {
+    RawChunk raw;
+    // Set where the chunk needs a packet of its own under `tag`: INIT-ACK, ABORT and
+    // answers to packets out of the blue. Others go under the association's tag.
     bool alone = false;
     VerificationTag tag;
   };
 
-  // Return whether there was room. `chunk` has a size that is a multiple of 4.
-  bool push(ByteSpan chunk);
-  bool push_alone(VerificationTag tag, ByteSpan chunk);
+  // Return whether there was room.
+  template <ChunkBuilder C>
+  bool push(const C& chunk) {
+    return add(chunk, false, VerificationTag());
+  }
+  template <ChunkBuilder C>
+  bool push_alone(VerificationTag tag, const C& chunk) {
+    return add(chunk, true, tag);
+  }
 
   bool empty() const { return count_ == 0; }
   // The oldest chunk; valid until the next call that is not const.
@@ -43,7 +56,14 @@ class ControlQueue {
     bool alone = false;
     VerificationTag tag;
   };
-  bool add(ByteSpan chunk, Slot slot);
+  template <ChunkBuilder C>
+  bool add(const C& chunk, bool alone, VerificationTag tag) {
+    const MutableByteSpan at = reserve(chunk.size(), alone, tag);
+    if (at.empty()) return false;
+    chunk.write(at);
+    return true;
+  }
+  MutableByteSpan reserve(std::size_t bytes, bool alone, VerificationTag tag);
 
   std::array<Slot, kMaxChunks> slots_{};
   std::size_t first_ = 0;  // Index of the oldest slot.

@@ -28,18 +28,20 @@ std::string_view to_string(CloseReason reason);
 
 // EventKind tells which fields of an Event hold something.
 enum class EventKind : std::uint8_t {
-  kConnected,            // incoming_streams, outgoing_streams: as negotiated.
-  kRestarted,            // The peer lost its state and began anew (RFC 9260 §5.2.4 A):
-                         // nothing sent or held before survives; stream counts as above.
-  kMessage,              // message.
-  kStreamResetDone,      // streams: their outgoing side starts at SSN 0 again.
-  kStreamResetRefused,   // streams: they go on as before the request.
-  kIncomingStreamReset,  // streams: the peer has reset its outgoing side of them.
-  kWritable,             // `send` had said kWouldBlock; there is room again.
-  kBufferedAmountLow,    // stream: buffered amount fell to its threshold.
-  kPeerShutdown,         // The peer began SHUTDOWN: `send` is refused from here on.
-  kPeerError,            // error_cause: the code of a cause in an ERROR chunk (§3.3.10).
-  kClosed,               // close_reason, error_cause of an ABORT or 0. The last event.
+  kConnected,               // incoming_streams, outgoing_streams: as negotiated.
+  kRestarted,               // The peer lost its state and began anew (RFC 9260 §5.2.4 A):
+                            // nothing sent or held before survives; stream counts as above.
+  kMessage,                 // message.
+  kStreamResetDone,         // streams: their outgoing side starts at SSN 0 again.
+  kStreamResetRefused,      // streams: they go on as before the request.
+  kIncomingStreamReset,     // streams: the peer has reset its outgoing side of them; none
+                            // listed means all.
+  kWritable,                // `send` had said kWouldBlock; there is room again.
+  kBufferedAmountLow,       // stream: buffered amount fell to its threshold.
+  kTotalBufferedAmountLow,  // The sum over all streams fell to its threshold.
+  kPeerShutdown,            // The peer began SHUTDOWN: `send` is refused from here on.
+  kPeerError,               // error_cause: the code of a cause in an ERROR chunk (§3.3.10).
+  kClosed,                  // close_reason, error_cause of an ABORT or 0. The last event.
 };
 
 // Event is one thing that happened, taken from `Association::poll_event`. What `message`
@@ -51,11 +53,8 @@ struct Event {
   std::uint16_t incoming_streams = 0;
   std::uint16_t outgoing_streams = 0;
   StreamId stream;
-  // Counts the resets of the stream in the direction concerned: the incoming side's for
-  // kMessage and kIncomingStreamReset, the outgoing side's otherwise, after the reset.
-  // A message can thus never be mistaken for one of the id's earlier or later life. For
-  // kIncomingStreamReset and kStreamReset* it is that of `streams[0]`; each stream's own
-  // is `Association::incoming_generation`, `outgoing_generation`.
+  // kMessage: how often the stream had been reset by the peer when this message came, so
+  // that it can never be mistaken for one of the id's earlier or later life.
   std::uint32_t generation = 0;
   std::span<const StreamId> streams;
   MessageView message;

@@ -24,6 +24,7 @@ enum class [[nodiscard]] SendStatus : std::uint8_t{
     kTooLarge,       // Above Options::max_message_bytes.
     kEmpty,          // SCTP carries no empty message.
     kInvalidStream,  // Not among the streams negotiated.
+    kStreamClosing,  // Between `reset_streams` and its outcome.
     kClosed,         // Shutting down, or closed.
 };
 
