@@ -47,15 +47,14 @@ std::optional<ReconfigChunk> ReconfigChunk::parse(ByteSpan chunk) {
   return view;
 }
 
-std::optional<OutgoingSsnResetRequest> OutgoingSsnResetRequest::parse(const TlvView& parameter) {
-  if (!is_parameter(parameter, kType, 12)) return std::nullopt;
+std::optional<OutgoingSsnResetRequestView> OutgoingSsnResetRequestView::parse(
+    const TlvView& parameter) {
+  if (!is_parameter(parameter, OutgoingSsnResetRequest::kType, 12)) return std::nullopt;
   const ByteSpan value = parameter.value();
   if (value.size() % 2 != 0) return std::nullopt;
-  return OutgoingSsnResetRequest{.request_seq = ReconfigSeq(load_be32(value.data())),
-                                 .response_seq = ReconfigSeq(load_be32(value.data() + 4)),
-                                 .last_assigned_tsn = Tsn(load_be32(value.data() + 8)),
-                                 .streams = {},
-                                 .listed = StreamList(value.subspan(12))};
+  return OutgoingSsnResetRequestView{
+      ReconfigSeq(load_be32(value.data())), ReconfigSeq(load_be32(value.data() + 4)),
+      Tsn(load_be32(value.data() + 8)), StreamList(value.subspan(12))};
 }
 
 void OutgoingSsnResetRequest::write_value(ByteWriter& out) const {
@@ -65,13 +64,13 @@ void OutgoingSsnResetRequest::write_value(ByteWriter& out) const {
   write_streams(out, streams);
 }
 
-std::optional<IncomingSsnResetRequest> IncomingSsnResetRequest::parse(const TlvView& parameter) {
-  if (!is_parameter(parameter, kType, 4)) return std::nullopt;
+std::optional<IncomingSsnResetRequestView> IncomingSsnResetRequestView::parse(
+    const TlvView& parameter) {
+  if (!is_parameter(parameter, IncomingSsnResetRequest::kType, 4)) return std::nullopt;
   const ByteSpan value = parameter.value();
   if (value.size() % 2 != 0) return std::nullopt;
-  return IncomingSsnResetRequest{.request_seq = ReconfigSeq(load_be32(value.data())),
-                                 .streams = {},
-                                 .listed = StreamList(value.subspan(4))};
+  return IncomingSsnResetRequestView{ReconfigSeq(load_be32(value.data())),
+                                     StreamList(value.subspan(4))};
 }
 
 void IncomingSsnResetRequest::write_value(ByteWriter& out) const {

@@ -79,8 +79,8 @@ class StreamList {
 };
 
 // The parameters. Each is made with `TlvWriter::append` and read with `parse`, which
-// returns nothing for another type or a malformed value. Reset requests list their
-// streams in `listed` when parsed and take them from `streams` when written.
+// returns nothing for another type or a malformed value. Those that list streams have
+// a view of their own for the received form.
 
 //  0                   1                   2                   3
 //  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -100,12 +100,19 @@ struct OutgoingSsnResetRequest {
   ReconfigSeq request_seq;
   ReconfigSeq response_seq;
   Tsn last_assigned_tsn;
-  std::span<const StreamId> streams;
-  StreamList listed;
+  std::span<const StreamId> streams;  // Empty resets all.
 
-  static std::optional<OutgoingSsnResetRequest> parse(const TlvView& parameter);
   std::size_t value_bytes() const { return 12 + 2 * streams.size(); }
   void write_value(ByteWriter& out) const;
+};
+
+struct OutgoingSsnResetRequestView {
+  ReconfigSeq request_seq;
+  ReconfigSeq response_seq;
+  Tsn last_assigned_tsn;
+  StreamList streams;
+
+  static std::optional<OutgoingSsnResetRequestView> parse(const TlvView& parameter);
 };
 
 //  0                   1                   2                   3
@@ -120,12 +127,17 @@ struct OutgoingSsnResetRequest {
 struct IncomingSsnResetRequest {
   static constexpr auto kType = ReconfigParameterType::kIncomingSsnReset;
   ReconfigSeq request_seq;
-  std::span<const StreamId> streams;
-  StreamList listed;
+  std::span<const StreamId> streams;  // Empty asks for all.
 
-  static std::optional<IncomingSsnResetRequest> parse(const TlvView& parameter);
   std::size_t value_bytes() const { return 4 + 2 * streams.size(); }
   void write_value(ByteWriter& out) const;
+};
+
+struct IncomingSsnResetRequestView {
+  ReconfigSeq request_seq;
+  StreamList streams;
+
+  static std::optional<IncomingSsnResetRequestView> parse(const TlvView& parameter);
 };
 
 //  0                   1                   2                   3
