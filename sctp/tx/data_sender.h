@@ -10,6 +10,7 @@
 #include "engine/base/block_pool.h"
 #include "engine/base/bytes.h"
 #include "engine/base/time.h"
+#include "sctp/owned_payload.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/sack_chunk.h"
@@ -38,7 +39,7 @@ struct DataSenderOptions {
 };
 
 struct SackOutcome {
-  enum class Status : std::uint8_t { kProcessed, kStale, kInvalid };
+  using Status = SackStatus;
   Status status = Status::kProcessed;
   bool newly_acked = false;  // RFC 9260 §8.1: clears the error count.
   bool cumulative_advanced = false;
@@ -137,7 +138,7 @@ class DataSender {
   void close_stream(StreamId stream);
   // Drops what is queued and not begun.
   void discard_queued(StreamId stream);
-  // Makes `send` answer kNotConnected from here on (RFC 9260 §9.2).
+  // Makes `send` answer kClosed from here on (RFC 9260 §9.2).
   void stop_accepting();
 
   // True when nothing is queued or unacknowledged: SHUTDOWN may be sent (§9.2).
@@ -157,6 +158,66 @@ class DataSender {
   const SenderStats& stats() const { return stats_; }
 
   bool poll_event(SendEvent& event);
+
+ private:
+  // data_sender.cc: queueing, accounting, events.
+  std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
+  void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
+               const SendOptions& options);
+  void update_thresholds();
+
+  // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
+  void begin_flush(Time now);
+  void append_lost(Time now, PacketWriter& packet);
+  void append_forward_tsn(Time now, PacketWriter& packet);
+  void append_new(Time now, PacketWriter& packet);
+  bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet);
+  bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
+                    PacketWriter& packet);
+  bool window_allows(std::size_t wire_bytes) const;
+  // The message whose turn it is, those that have expired dropped; nullptr if none.
+  OutgoingMessage* next_message(Time now);
+  void drop_rest_of_abandoned();
+  UnwrappedTsn collect_skipped(std::size_t max_streams);
+
+  // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4.
+  SackOutcome finish_ack(Time now, const AckResult& result, std::size_t flight_before);
+  void expire_t3(Time now);
+  void note_ack_point(Time now);
+  void restart_t3(Time now) { t3_ = now + rto_.rto(); }
+  Duration forward_tsn_interval() const { return rto_.srtt().value_or(rto_.rto()); }
+
+  DataSenderOptions options_;
+  MessageStore store_;
+  SendQueue queue_;
+  OutstandingQueue outstanding_;
+  std::unique_ptr<CongestionControl> congestion_;
+  RtoEstimator rto_;
+  BurstLimiter burst_;
+  std::uint64_t pacing_rate_ = CongestionControl::kUnpaced;
+  std::size_t peer_rwnd_ = 0;  // As advertised; what is in flight comes off it.
+  Time t3_ = kNever;
+  Time last_sent_at_{};
+  std::optional<Time> flush_time_;  // Of the `append_chunks` calls that share one burst.
+  Time forward_sent_at_{};
+  UnwrappedTsn forward_sent_;
+  UnwrappedTsn recovery_exit_;
+  std::uint32_t forward_stamp_ = 0;
+  std::uint16_t streams_ = 0;
+  bool established_ = false;
+  bool forward_tsn_ = false;
+  bool accepting_ = true;
+  bool in_recovery_ = false;
+  bool fast_packet_ = false;  // One packet may leave whatever cwnd says (§7.2.4).
+  bool forward_due_ = false;
+  bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
+  bool probing_window_ = false;  // The chunk in flight is a zero-window probe.
+  bool writable_wanted_ = false;
+  bool total_low_reported_ = false;
+  bool total_above_ = false;
+  std::size_t total_low_threshold_ = 0;
+  std::vector<SkippedStream> skipped_;
+  SenderStats stats_;
 };
 
 }  // namespace millrace::sctp

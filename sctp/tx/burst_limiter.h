@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/base/time.h"
+#include "sctp/tx/congestion_control.h"
+
+namespace millrace::sctp {
+
+// BurstLimiter bounds what leaves at one instant. It stands in for RFC 9260 §6.1 (D),
+// whose Max.Burst of four packets a SACK would starve a sender that gets one SACK per
+// burst: credit up to `max_burst` bytes comes back with time, at the pacing rate.
+class BurstLimiter {
+ public:
+  explicit BurstLimiter(std::size_t max_burst) : max_burst_(max_burst), credit_(max_burst) {}
+
+  // What a flush at `now` may still send.
+  std::size_t available(Time now, std::uint64_t rate) const {
+    return std::min(max_burst_, credit_ + earned(now, rate));
+  }
+  void refill(Time now, std::uint64_t rate) {
+    const std::size_t gain = earned(now, rate);
+    // Time too short for a byte is kept for the next call.
+    if (gain == 0) return;
+    credit_ = std::min(max_burst_, credit_ + gain);
+    refilled_at_ = now;
+  }
+  void spend(std::size_t bytes) { credit_ -= std::min(credit_, bytes); }
+
+  // When half a burst will have come back: waking for less would waste the turn.
+  Time refilled_at(std::uint64_t rate) const {
+    const std::size_t goal = max_burst_ / 2;
+    if (credit_ >= goal || rate == CongestionControl::kUnpaced || rate == 0) return refilled_at_;
+    const std::uint64_t nanos = (goal - credit_) * std::uint64_t{1'000'000'000} / rate + 1;
+    return refilled_at_ + Duration(static_cast<std::int64_t>(nanos));
+  }
+
+ private:
+  std::size_t earned(Time now, std::uint64_t rate) const {
+    if (now <= refilled_at_) return 0;
+    if (rate == CongestionControl::kUnpaced) return max_burst_;
+    const auto nanos = static_cast<std::uint64_t>((now - refilled_at_).count());
+    // A second refills any burst; the cap on the rate keeps the product below 2^64.
+    if (nanos >= 1'000'000'000) return max_burst_;
+    const std::uint64_t bytes = std::min(rate, kMaxRate) * nanos / 1'000'000'000;
+    return bytes >= max_burst_ ? max_burst_ : static_cast<std::size_t>(bytes);
+  }
+
+  static constexpr std::uint64_t kMaxRate = 16'000'000'000;  // 128 Gbit/s.
+
+  std::size_t max_burst_;
+  std::size_t credit_;
+  Time refilled_at_{};
+};
+
+}  // namespace millrace::sctp

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// DataSender's RFC 9260 §6.2.1 (processing a SACK), §6.3 (T3-rtx) and §7.2.4 (fast
+// retransmit and recovery).
+#include <algorithm>
+
+#include "sctp/tx/data_sender.h"
+
+namespace millrace::sctp {
+
+SackOutcome DataSender::handle_sack(Time now, const SackChunkView& sack) {
+  const std::size_t flight_before = outstanding_.flight_bytes();
+  const AckResult result = outstanding_.handle_sack(now, sack, in_recovery_);
+  if (result.status != SackStatus::kProcessed) return {.status = result.status};
+  // RFC 9260 §6.2.1 (D ii): what is in flight comes off it in `window_allows`.
+  peer_rwnd_ = sack.a_rwnd();
+  return finish_ack(now, result, flight_before);
+}
+
+SackOutcome DataSender::handle_cumulative_ack(Time now, Tsn cumulative_tsn) {
+  const std::size_t flight_before = outstanding_.flight_bytes();
+  const AckResult result = outstanding_.handle_cumulative_ack(now, cumulative_tsn);
+  if (result.status != SackStatus::kProcessed) return {.status = result.status};
+  return finish_ack(now, result, flight_before);
+}
+
+SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_t flight_before) {
+  if (result.rtt) rto_.observe(*result.rtt);
+  const bool was_in_recovery = in_recovery_;
+  // RFC 9260 §7.2.4: recovery ends where all that was outstanding at its start is acked.
+  if (in_recovery_ && outstanding_.cumulative_acked() >= recovery_exit_) in_recovery_ = false;
+  congestion_->on_ack({
+      .now = now,
+      .acked_bytes = result.acked_bytes,
+      .flight_before = flight_before,
+      .flight_after = outstanding_.flight_bytes(),
+      .cumulative_advanced = result.cumulative_advanced,
+      .in_recovery = was_in_recovery,
+      .left_recovery = was_in_recovery && !in_recovery_,
+      .rtt = result.rtt.value_or(Duration::zero()),
+  });
+  if (result.newly_lost && !in_recovery_) {
+    in_recovery_ = true;
+    recovery_exit_ = outstanding_.next_tsn().previous();
+    // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
+    fast_packet_ = outstanding_.has_lost();
+    ++stats_.fast_retransmits;
+    congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
+  }
+  drop_rest_of_abandoned();
+  // RFC 9260 §6.3.2 (R2, R3, R4).
+  if (outstanding_.empty()) {
+    t3_ = kNever;
+  } else if (result.earliest_acked || (result.reneged && t3_ == kNever)) {
+    restart_t3(now);
+  }
+  note_ack_point(now);
+  return {.newly_acked = result.acked_bytes > 0 || result.cumulative_advanced,
+          .cumulative_advanced = result.cumulative_advanced};
+}
+
+// RFC 3758 §3.5 (C3): a FORWARD TSN follows every advance of the ack point; one that the
+// peer has not answered is repeated once a round trip.
+void DataSender::note_ack_point(Time now) {
+  if (!forward_tsn_) return;
+  const UnwrappedTsn advanced = outstanding_.advanced_ack_point();
+  if (advanced <= outstanding_.cumulative_acked()) {
+    forward_due_ = false;
+    return;
+  }
+  if (advanced > forward_sent_ || now - forward_sent_at_ >= forward_tsn_interval()) {
+    forward_due_ = true;
+  }
+}
+
+TimeoutOutcome DataSender::handle_timeout(Time now) {
+  TimeoutOutcome outcome;
+  if (forward_tsn_ && now >= queue_.next_expiry()) {
+    stats_.messages_abandoned += queue_.drop_expired(now);
+    update_thresholds();
+  }
+  if (now >= t3_) {
+    outcome.t3_expired = true;
+    outcome.counts_as_error = !probing_window_;
+    expire_t3(now);
+  }
+  return outcome;
+}
+
+void DataSender::expire_t3(Time now) {
+  ++stats_.t3_expiries;
+  // RFC 9260 §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is
+  // no sign of congestion.
+  if (!probing_window_) congestion_->on_timeout(now);
+  // §6.3.3 (E2).
+  rto_.back_off();
+  in_recovery_ = false;
+  fast_packet_ = false;
+  // §6.3.3 (E3): the earliest leave in the next packet, the rest as cwnd allows.
+  outstanding_.mark_all_lost(now);
+  drop_rest_of_abandoned();
+  if (outstanding_.advanced_ack_point() > outstanding_.cumulative_acked()) forward_due_ = true;
+  restart_t3(now);
+}
+
+Time DataSender::next_timeout() const {
+  Time next = t3_;
+  if (forward_tsn_) next = std::min(next, queue_.next_expiry());
+  if (burst_blocked_) next = std::min(next, burst_.refilled_at(pacing_rate_));
+  return next;
+}
+
+}  // namespace millrace::sctp

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sctp/tx/data_sender.h"
+
+#include <algorithm>
+
+namespace millrace::sctp {
+
+DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
+    : options_(options),
+      store_(pool),
+      queue_(store_),
+      outstanding_(options.initial_tsn, store_),
+      congestion_(make_newreno(options.congestion)),
+      rto_(options.rto),
+      burst_(options.max_burst_bytes),
+      forward_sent_(outstanding_.cumulative_acked()),
+      recovery_exit_(outstanding_.cumulative_acked()) {
+  set_max_packet_bytes(options.max_packet_bytes);
+}
+
+DataSender::~DataSender() = default;
+
+void DataSender::establish(Time now, std::size_t peer_rwnd, std::uint16_t streams,
+                           bool forward_tsn) {
+  CHECK(!established_);
+  established_ = true;
+  peer_rwnd_ = peer_rwnd;
+  streams_ = streams;
+  forward_tsn_ = forward_tsn;
+  last_sent_at_ = now;
+  if (forward_tsn) outstanding_.enable_partial_reliability();
+  queue_.discard_streams_from(streams);
+  update_thresholds();
+}
+
+std::optional<SendStatus> DataSender::refusal(StreamId stream, std::size_t size, std::size_t cost) {
+  if (!accepting_) return SendStatus::kClosed;
+  if (established_ && stream.value() >= streams_) return SendStatus::kInvalidStream;
+  if (size == 0) return SendStatus::kEmpty;
+  if (size > options_.max_message_bytes) return SendStatus::kTooLarge;
+  const SendStream* const state = queue_.find(stream);
+  if (state != nullptr && state->closing) return SendStatus::kStreamClosing;
+  if (!queue_.empty() && queue_.cost() + cost > options_.send_buffer_bytes) {
+    writable_wanted_ = true;
+    return SendStatus::kWouldBlock;
+  }
+  return std::nullopt;
+}
+
+SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
+                            const SendOptions& options) {
+  const auto refused = refusal(stream, payload.size(), MessageStore::cost(payload.size()));
+  if (refused) return *refused;
+  OutgoingMessage* const message = store_.copy(payload);
+  if (message == nullptr) {
+    writable_wanted_ = true;
+    return SendStatus::kWouldBlock;
+  }
+  enqueue(now, message, stream, ppid, options);
+  return SendStatus::kOk;
+}
+
+SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+                            const SendOptions& options) {
+  const std::size_t size = payload.bytes().size();
+  const auto refused = refusal(stream, size, MessageStore::cost(0) + size);
+  if (refused) return *refused;
+  OutgoingMessage* const message = store_.adopt(std::move(payload));
+  if (message == nullptr) {
+    writable_wanted_ = true;
+    return SendStatus::kWouldBlock;
+  }
+  enqueue(now, message, stream, ppid, options);
+  return SendStatus::kOk;
+}
+
+void DataSender::enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
+                         const SendOptions& options) {
+  message->stream = stream;
+  message->ppid = ppid;
+  message->unordered = options.unordered;
+  message->limits_retransmits = options.max_retransmits.has_value();
+  message->max_retransmits = options.max_retransmits.value_or(0);
+  if (options.max_lifetime && (forward_tsn_ || !established_)) {
+    message->expires_at = now + *options.max_lifetime;
+  }
+  queue_.push(message);
+  ++stats_.messages_sent;
+  update_thresholds();
+}
+
+std::size_t DataSender::buffered_amount(StreamId stream) const {
+  const SendStream* const state = queue_.find(stream);
+  return state == nullptr ? 0 : state->buffered;
+}
+
+std::size_t DataSender::total_buffered_amount() const { return queue_.buffered(); }
+
+void DataSender::set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes) {
+  queue_.stream(stream).low_threshold = bytes;
+}
+
+void DataSender::set_total_buffered_amount_low_threshold(std::size_t bytes) {
+  total_low_threshold_ = bytes;
+  total_above_ = queue_.buffered() > bytes;
+}
+
+void DataSender::update_thresholds() {
+  const bool above = queue_.buffered() > total_low_threshold_;
+  if (total_above_ && !above) total_low_reported_ = true;
+  total_above_ = above;
+}
+
+bool DataSender::poll_event(SendEvent& event) {
+  if (!queue_.low_streams().empty()) {
+    SendStream& stream = queue_.stream_at(queue_.low_streams().back());
+    queue_.low_streams().pop_back();
+    stream.low_reported = false;
+    event = {SendEvent::Kind::kBufferedAmountLow, stream.id};
+    return true;
+  }
+  if (total_low_reported_) {
+    total_low_reported_ = false;
+    event = {SendEvent::Kind::kTotalBufferedAmountLow, {}};
+    return true;
+  }
+  // Half the buffer, so that a writer is woken for more than one message.
+  if (writable_wanted_ && accepting_ && queue_.cost() <= options_.send_buffer_bytes / 2) {
+    writable_wanted_ = false;
+    event = {SendEvent::Kind::kWritable, {}};
+    return true;
+  }
+  return false;
+}
+
+void DataSender::pause_stream(StreamId stream) { queue_.pause(stream); }
+
+bool DataSender::may_reset_stream(StreamId stream) const {
+  const SendStream* const state = queue_.find(stream);
+  return state == nullptr || state->head == nullptr || state->head->sent == 0;
+}
+
+bool DataSender::stream_drained(StreamId stream) const {
+  const SendStream* const state = queue_.find(stream);
+  return state == nullptr || state->head == nullptr;
+}
+
+void DataSender::reset_stream(StreamId stream) {
+  SendStream* const state = queue_.find(stream);
+  if (state == nullptr) return;
+  // RFC 6525 §5.2.7 (response to an outgoing reset): the next SSN is 0.
+  state->next_ssn = Ssn();
+  state->closing = false;
+  queue_.resume(stream);
+}
+
+void DataSender::resume_stream(StreamId stream) { queue_.resume(stream); }
+
+void DataSender::close_stream(StreamId stream) { queue_.stream(stream).closing = true; }
+
+void DataSender::discard_queued(StreamId stream) {
+  queue_.discard_unbegun(stream);
+  update_thresholds();
+}
+
+void DataSender::stop_accepting() { accepting_ = false; }
+
+bool DataSender::all_acknowledged() const { return queue_.empty() && outstanding_.empty(); }
+
+Tsn DataSender::next_tsn() const { return outstanding_.next_tsn().wrap(); }
+
+Tsn DataSender::cumulative_acked() const { return outstanding_.cumulative_acked().wrap(); }
+
+std::size_t DataSender::bytes_in_flight() const { return outstanding_.flight_bytes(); }
+
+void DataSender::set_max_packet_bytes(std::size_t bytes) {
+  options_.max_packet_bytes = bytes & ~std::size_t{3};
+  congestion_->set_mtu(options_.max_packet_bytes);
+}
+
+void DataSender::observe_rtt(Duration rtt) { rto_.observe(rtt); }
+
+void DataSender::back_off_rto() { rto_.back_off(); }
+
+}  // namespace millrace::sctp

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// DataSender's RFC 9260 §6.1 (transmission of DATA chunks) and RFC 3758 §3.5 (FORWARD TSN).
+#include <algorithm>
+
+#include "sctp/packet/common_header.h"
+#include "sctp/tx/data_sender.h"
+
+namespace millrace::sctp {
+namespace {
+
+// Room smaller than this in a packet is left empty rather than given to a fragment.
+constexpr std::size_t kMinFragmentBytes = 16;
+
+}  // namespace
+
+void DataSender::begin_flush(Time now) {
+  if (flush_time_ == now) return;
+  flush_time_ = now;
+  // RFC 9260 §7.2.1: a window that was not used decays.
+  if (outstanding_.empty() && now - last_sent_at_ >= rto_.rto()) {
+    congestion_->on_idle(now - last_sent_at_, rto_.rto());
+    last_sent_at_ = now;
+  }
+  pacing_rate_ = congestion_->pacing_rate(rto_.srtt().value_or(Duration::zero()));
+  burst_.refill(now, pacing_rate_);
+}
+
+bool DataSender::append_chunks(Time now, PacketWriter& packet) {
+  if (!established_) return false;
+  begin_flush(now);
+  burst_blocked_ = false;
+  const std::size_t size_before = packet.size();
+  const std::size_t flight_before = outstanding_.flight_bytes();
+  // RFC 9260 §6.10: control chunks go before DATA; §6.1 (C): retransmissions before new.
+  if (forward_due_) append_forward_tsn(now, packet);
+  if (outstanding_.has_lost()) append_lost(now, packet);
+  if (!outstanding_.has_lost()) append_new(now, packet);
+  const std::size_t sent = outstanding_.flight_bytes() - flight_before;
+  if (sent > 0) {
+    last_sent_at_ = now;
+    burst_.spend(sent);
+    congestion_->on_sent(now, sent, outstanding_.flight_bytes());
+  }
+  // RFC 9260 §6.3.2 (R1). A FORWARD TSN is guarded by the same timer (RFC 3758 §3.5 C4).
+  if (packet.size() > size_before && t3_ == kNever && !outstanding_.empty()) restart_t3(now);
+  return packet.size() > size_before;
+}
+
+bool DataSender::window_allows(std::size_t wire_bytes) const {
+  const std::size_t flight = outstanding_.flight_bytes();
+  // RFC 9260 §6.1 (A): one chunk may always be in flight, as a probe.
+  if (flight == 0) return true;
+  // RFC 9260 §6.1 (B): up to one packet beyond cwnd.
+  return flight < congestion_->cwnd() && flight + wire_bytes <= peer_rwnd_;
+}
+
+bool DataSender::append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
+                              PacketWriter& packet) {
+  const OutgoingMessage& message = *chunk.message;
+  const DataChunkHeader header{
+      .tsn = tsn.wrap(),
+      .stream = message.stream,
+      .ssn = message.ssn,
+      .ppid = message.ppid,
+      .flags = {.immediate = immediate,
+                .unordered = message.unordered,
+                .beginning = chunk.offset == 0,
+                .ending = chunk.offset + chunk.size == message.size},
+  };
+  return packet.append_data(header, chunk.payload());
+}
+
+void DataSender::append_lost(Time now, PacketWriter& packet) {
+  const bool unlimited = fast_packet_;
+  while (const auto tsn = outstanding_.next_lost(now)) {
+    const OutstandingChunk& lost = outstanding_.at(*tsn);
+    const std::size_t wire = lost.wire_bytes();
+    const std::size_t flight = outstanding_.flight_bytes();
+    if (!unlimited && flight > 0 && flight >= congestion_->cwnd()) break;
+    if (!unlimited && burst_.available(now, pacing_rate_) == 0) {
+      burst_blocked_ = true;
+      break;
+    }
+    // RFC 7053 §5.2: nothing may follow that would make the peer acknowledge.
+    const bool immediate = flight + wire >= congestion_->cwnd();
+    if (!append_chunk(lost, *tsn, immediate, packet)) break;
+    const bool earliest = *tsn == outstanding_.cumulative_acked().next();
+    outstanding_.mark_resent(now, *tsn, in_recovery_);
+    ++stats_.data_chunks_sent;
+    ++stats_.retransmitted_chunks;
+    // RFC 9260 §7.2.4 (4): T3 restarts where the earliest chunk leaves again.
+    if (earliest) restart_t3(now);
+    fast_packet_ = false;
+  }
+  // Chunks that expired on the way were abandoned instead.
+  drop_rest_of_abandoned();
+  note_ack_point(now);
+}
+
+void DataSender::drop_rest_of_abandoned() {
+  OutgoingMessage* const message = queue_.current();
+  if (message == nullptr || !message->abandoned) return;
+  // The rest has no TSN yet; one that is never sent lets FORWARD TSN pass the message, of
+  // which the peer may hold all that was sent.
+  if (outstanding_.full()) return;
+  outstanding_.push_abandoned_rest(message);
+  queue_.drop_current();
+  update_thresholds();
+}
+
+OutgoingMessage* DataSender::next_message(Time now) {
+  for (;;) {
+    OutgoingMessage* const message = queue_.current();
+    if (message == nullptr) return nullptr;
+    if (!forward_tsn_) return message;
+    if (message->abandoned) {
+      if (outstanding_.full()) return nullptr;
+      drop_rest_of_abandoned();
+    } else if (!message->expired(now)) {
+      return message;
+    } else if (message->sent == 0) {
+      // RFC 3758 §3.5 (A1): never sent, so no TSN or SSN is spent on it.
+      queue_.drop_current();
+      update_thresholds();
+      ++stats_.messages_abandoned;
+    } else if (message->outstanding > 0 && !outstanding_.full()) {
+      outstanding_.abandon(outstanding_.next_tsn().previous());
+    } else if (!outstanding_.full()) {
+      message->abandoned = true;
+      ++stats_.messages_abandoned;
+    } else {
+      return nullptr;
+    }
+  }
+}
+
+void DataSender::append_new(Time now, PacketWriter& packet) {
+  while (OutgoingMessage* const message = next_message(now)) {
+    if (!append_fragment(now, *message, packet)) break;
+  }
+  note_ack_point(now);
+}
+
+bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet) {
+  const std::size_t max_fragment =
+      options_.max_packet_bytes - CommonHeader::kBytes - DataChunkHeader::kBytes;
+  const std::size_t rest = message.size - message.sent;
+  const std::size_t space = packet.space();
+  if (space <= DataChunkHeader::kBytes || outstanding_.full()) return false;
+  const std::size_t room = std::min(space - DataChunkHeader::kBytes, max_fragment);
+  std::size_t bytes = rest;
+  if (rest > room) {
+    // RFC 9260 §6.9: what fits into one packet is not fragmented; what does not fills
+    // every packet, so that equal sizes leave in one segmented send.
+    if (message.sent == 0 && rest <= max_fragment) return false;
+    if (room < kMinFragmentBytes) return false;
+    bytes = room;
+  }
+  const std::size_t wire = DataChunkHeader::kBytes + padded_to_four(bytes);
+  if (!window_allows(wire)) return false;
+  if (burst_.available(now, pacing_rate_) <= packet.size()) {
+    burst_blocked_ = true;
+    return false;
+  }
+  const std::size_t flight = outstanding_.flight_bytes();
+  probing_window_ = flight == 0 && wire > peer_rwnd_;
+  const auto size = static_cast<std::uint16_t>(bytes);
+  const std::uint32_t offset = message.sent;
+  if (offset == 0 && !message.unordered) {
+    SendStream& stream = queue_.stream_at(message.stream_index);
+    message.ssn = stream.next_ssn;
+    stream.next_ssn = stream.next_ssn.next();
+  }
+  // RFC 7053 §5.2: the last chunk for now asks for its SACK at once, which keeps a peer's
+  // delay out of the round trip.
+  const bool last = queue_.buffered() == bytes || flight + wire >= congestion_->cwnd() ||
+                    flight + 2 * wire > peer_rwnd_;
+  const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
+  CHECK(append_chunk(outstanding_.at(tsn), tsn, last, packet));
+  queue_.consume(static_cast<std::uint32_t>(bytes));
+  update_thresholds();
+  ++stats_.data_chunks_sent;
+  stats_.data_bytes_sent += bytes;
+  return !probing_window_;
+}
+
+UnwrappedTsn DataSender::collect_skipped(std::size_t max_streams) {
+  skipped_.clear();
+  ++forward_stamp_;
+  UnwrappedTsn reached = outstanding_.cumulative_acked();
+  for (; reached < outstanding_.advanced_ack_point(); reached = reached.next()) {
+    const OutgoingMessage& message = *outstanding_.at(reached.next()).message;
+    // RFC 3758 §3.2: unordered messages are not listed.
+    if (message.unordered) continue;
+    SendStream& stream = queue_.stream_at(message.stream_index);
+    if (stream.forward_stamp == forward_stamp_) {
+      skipped_[stream.forward_slot].ssn = message.ssn;
+      continue;
+    }
+    if (skipped_.size() == max_streams) break;
+    stream.forward_stamp = forward_stamp_;
+    stream.forward_slot = static_cast<std::uint32_t>(skipped_.size());
+    skipped_.push_back({message.stream, message.ssn});
+  }
+  return reached;
+}
+
+void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
+  if (outstanding_.advanced_ack_point() <= outstanding_.cumulative_acked()) {
+    forward_due_ = false;
+    return;
+  }
+  if (packet.space() < ForwardTsnChunkView::kFixedBytes + sizeof(std::uint32_t)) return;
+  const std::size_t max_streams = (packet.space() - ForwardTsnChunkView::kFixedBytes) / 4;
+  // RFC 3758 §3.5 (C4): what does not fit waits for the next one.
+  const UnwrappedTsn reached = collect_skipped(max_streams);
+  const ForwardTsnChunk chunk{reached.wrap(), skipped_};
+  if (!packet.append(chunk)) return;
+  forward_due_ = false;
+  forward_sent_ = reached;
+  forward_sent_at_ = now;
+  ++stats_.forward_tsns_sent;
+}
+
+bool DataSender::has_something_to_send(Time now) const {
+  if (!established_) return false;
+  if (forward_due_) return true;
+  const std::size_t flight = outstanding_.flight_bytes();
+  const bool cwnd_open = flight == 0 || flight < congestion_->cwnd();
+  const bool burst_open =
+      flush_time_ != now || burst_.available(now, pacing_rate_) > CommonHeader::kBytes;
+  if (outstanding_.has_lost()) return fast_packet_ || (cwnd_open && burst_open);
+  if (queue_.current() == nullptr || outstanding_.full()) return false;
+  const std::size_t rest = queue_.current()->size - queue_.current()->sent;
+  const std::size_t wire =
+      DataChunkHeader::kBytes +
+      padded_to_four(std::min(
+          rest, options_.max_packet_bytes - CommonHeader::kBytes - DataChunkHeader::kBytes));
+  return burst_open && window_allows(wire);
+}
+
+}  // namespace millrace::sctp

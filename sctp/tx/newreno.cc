@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sctp/tx/newreno.h"
+
+#include <algorithm>
+
+namespace millrace::sctp {
+
+NewReno::NewReno(const CongestionControlOptions& options)
+    : mtu_(options.mtu_bytes),
+      max_cwnd_(std::max(options.max_cwnd_bytes, 4 * options.mtu_bytes)),
+      cwnd_(std::min(options.initial_window_packets * options.mtu_bytes, max_cwnd_)),
+      ssthresh_(max_cwnd_) {}
+
+void NewReno::on_sent(Time, std::size_t, std::size_t) {}
+
+void NewReno::on_ack(const AckSample& sample) {
+  // RFC 9260 §7.2.1, §7.2.2: no growth in fast recovery, nor without progress.
+  if (sample.in_recovery || !sample.cumulative_advanced) return;
+  if (in_slow_start()) {
+    // RFC 9260 §7.2.1: only a window that is used may grow. Bursts are paced, so a full
+    // window is not in flight at every SACK: half of it counts (as in RFC 9002 §7.8).
+    if (2 * sample.flight_before < cwnd_) return;
+    cwnd_ = std::min(cwnd_ + sample.acked_bytes, max_cwnd_);
+    return;
+  }
+  // RFC 9260 §7.2.2: one MTU per window acknowledged.
+  partial_bytes_acked_ += sample.acked_bytes;
+  while (partial_bytes_acked_ >= cwnd_) {
+    partial_bytes_acked_ -= cwnd_;
+    if (2 * sample.flight_before < cwnd_) continue;
+    cwnd_ = std::min(cwnd_ + mtu_, max_cwnd_);
+  }
+  if (sample.flight_after == 0) partial_bytes_acked_ = 0;
+}
+
+void NewReno::on_fast_recovery(Time, std::size_t) {
+  // RFC 9260 §7.2.3.
+  ssthresh_ = std::max(cwnd_ / 2, 4 * mtu_);
+  cwnd_ = ssthresh_;
+  partial_bytes_acked_ = 0;
+}
+
+void NewReno::on_timeout(Time) {
+  // RFC 9260 §7.2.3.
+  ssthresh_ = std::max(cwnd_ / 2, 4 * mtu_);
+  cwnd_ = mtu_;
+  partial_bytes_acked_ = 0;
+}
+
+void NewReno::on_idle(Duration idle, Duration rto) {
+  // RFC 9260 §7.2.1: halved for every RTO of silence, down to four packets.
+  const std::size_t floor = std::min(cwnd_, 4 * mtu_);
+  for (; idle >= rto && cwnd_ > floor; idle -= rto) cwnd_ = std::max(cwnd_ / 2, floor);
+  partial_bytes_acked_ = 0;
+}
+
+void NewReno::set_mtu(std::size_t mtu_bytes) {
+  mtu_ = mtu_bytes;
+  cwnd_ = std::max(cwnd_, mtu_);
+}
+
+std::uint64_t NewReno::pacing_rate(Duration srtt) const {
+  if (srtt <= Duration::zero()) return kUnpaced;
+  // Above the window's own rate, so that pacing never is what limits: twice in slow
+  // start, where the window doubles within the round trip, five quarters after it.
+  const std::uint64_t gain = in_slow_start() ? 8 : 5;
+  const auto nanos = static_cast<std::uint64_t>(srtt.count());
+  return std::uint64_t{cwnd_} * gain / 4 * 1'000'000'000 / nanos;
+}
+
+std::unique_ptr<CongestionControl> make_newreno(const CongestionControlOptions& options) {
+  return std::make_unique<NewReno>(options);
+}
+
+}  // namespace millrace::sctp

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sctp/tx/outstanding_queue.h"
+
+#include <algorithm>
+
+namespace millrace::sctp {
+namespace {
+
+constexpr std::size_t kFirstCapacity = 16;
+
+}  // namespace
+
+OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store)
+    : store_(store),
+      base_(UnwrappedTsn::first(initial_tsn)),
+      end_(base_),
+      advanced_(base_.previous()),
+      lost_cursor_(base_),
+      settled_(base_) {}
+
+OutstandingQueue::~OutstandingQueue() {
+  for (; base_ < end_; base_ = base_.next()) {
+    OutgoingMessage* const message = chunk(base_).message;
+    --message->outstanding;
+    store_.release_if_done(message);
+  }
+}
+
+void OutstandingQueue::reserve_one() {
+  if (size() < capacity_) return;
+  CHECK(!full());
+  const std::size_t capacity = std::max(kFirstCapacity, 2 * capacity_);
+  auto ring = std::make_unique<OutstandingChunk[]>(capacity);
+  for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) {
+    ring[static_cast<std::size_t>(tsn.value()) & (capacity - 1)] = chunk(tsn);
+  }
+  ring_ = std::move(ring);
+  capacity_ = capacity;
+}
+
+UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uint32_t offset,
+                                    std::uint16_t size) {
+  reserve_one();
+  const UnwrappedTsn tsn = end_;
+  OutstandingChunk& added = chunk(tsn);
+  added = OutstandingChunk{.message = message, .sent_at = now, .offset = offset, .size = size};
+  ++message->outstanding;
+  flight_bytes_ += added.wire_bytes();
+  if (!rtt_probe_) rtt_probe_ = tsn;
+  end_ = end_.next();
+  return tsn;
+}
+
+void OutstandingQueue::push_abandoned_rest(OutgoingMessage* message) {
+  reserve_one();
+  chunk(end_) = OutstandingChunk{.message = message, .state = State::kAbandoned};
+  ++message->outstanding;
+  end_ = end_.next();
+  advance_ack_point();
+}
+
+std::optional<UnwrappedTsn> OutstandingQueue::next_lost(Time now) {
+  while (lost_ > 0) {
+    const OutstandingChunk& candidate = chunk(lost_cursor_);
+    if (candidate.state != State::kLost) {
+      lost_cursor_ = lost_cursor_.next();
+    } else if (should_abandon(now, candidate)) {
+      abandon(lost_cursor_);
+    } else {
+      return lost_cursor_;
+    }
+  }
+  return std::nullopt;
+}
+
+void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn, bool fast) {
+  OutstandingChunk& resent = chunk(tsn);
+  DCHECK(resent.state == State::kLost);
+  resent.state = State::kInFlight;
+  resent.sent_at = now;
+  resent.missing_reports = 0;
+  resent.fast_retransmitted = fast;
+  if (resent.retransmits < 0xFFFF) ++resent.retransmits;
+  --lost_;
+  flight_bytes_ += resent.wire_bytes();
+  settled_ = std::min(settled_, tsn);
+}
+
+void OutstandingQueue::mark_all_lost(Time now) {
+  // Whatever is in flight lies in the holes between the ranges acknowledged.
+  for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) {
+    if (chunk(tsn).state == State::kInFlight) mark_lost(now, tsn);
+  }
+  advance_ack_point();
+}
+
+bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) const {
+  if (!partial_reliability_) return false;
+  const OutgoingMessage& message = *chunk.message;
+  return message.expired(now) ||
+         (message.limits_retransmits && chunk.retransmits >= message.max_retransmits);
+}
+
+void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
+  OutstandingChunk& lost = chunk(tsn);
+  if (should_abandon(now, lost)) {
+    abandon(tsn);
+    return;
+  }
+  lost.state = State::kLost;
+  flight_bytes_ -= lost.wire_bytes();
+  ++lost_;
+  lost_cursor_ = std::min(lost_cursor_, tsn);
+  // RFC 9260 §6.3.1 (C5), Karn: its acknowledgement will be ambiguous.
+  if (rtt_probe_ == tsn) rtt_probe_.reset();
+}
+
+void OutstandingQueue::abandon(UnwrappedTsn tsn) {
+  OutgoingMessage* const message = chunk(tsn).message;
+  // RFC 9260 §6.9: fragments have consecutive TSNs.
+  UnwrappedTsn first = tsn;
+  while (first > base_ && chunk(first.previous()).message == message) first = first.previous();
+  for (UnwrappedTsn at = first; at < end_ && chunk(at).message == message; at = at.next()) {
+    OutstandingChunk& fragment = chunk(at);
+    if (fragment.state == State::kInFlight) flight_bytes_ -= fragment.wire_bytes();
+    if (fragment.state == State::kLost) --lost_;
+    fragment.state = State::kAbandoned;
+    if (rtt_probe_ == at) rtt_probe_.reset();
+  }
+  if (!message->abandoned) ++messages_abandoned_;
+  message->abandoned = true;
+  advance_ack_point();
+}
+
+void OutstandingQueue::advance_ack_point() {
+  advanced_ = std::max(advanced_, base_.previous());
+  while (advanced_.next() < end_ && chunk(advanced_.next()).state == State::kAbandoned) {
+    advanced_ = advanced_.next();
+  }
+}
+
+}  // namespace millrace::sctp

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/base/time.h"
+#include "sctp/packet/chunk.h"
+#include "sctp/packet/data_chunk.h"
+#include "sctp/packet/sack_chunk.h"
+#include "sctp/tx/outgoing_message.h"
+#include "sctp/tx/sack_status.h"
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+// OutstandingChunk is a chunk that has been given a TSN and that the cumulative TSN ack
+// has not passed.
+struct OutstandingChunk {
+  enum class State : std::uint8_t {
+    kInFlight,
+    kLost,       // To be retransmitted.
+    kAcked,      // By a gap block; the peer may renege (RFC 9260 §6.2.1).
+    kAbandoned,  // RFC 3758: FORWARD-TSN will pass it.
+  };
+
+  OutgoingMessage* message = nullptr;
+  Time sent_at{};  // Last transmission.
+  std::uint32_t offset = 0;
+  std::uint16_t size = 0;  // Payload; 0 stands for the unsent rest of an abandoned message.
+  std::uint16_t retransmits = 0;
+  State state = State::kInFlight;
+  std::uint8_t missing_reports = 0;
+  bool fast_retransmitted = false;
+
+  // What it counts in flight: the chunk with header and padding.
+  std::size_t wire_bytes() const { return DataChunkHeader::kBytes + padded_to_four(size); }
+  ByteSpan payload() const { return message->bytes(offset, size); }
+};
+static_assert(sizeof(OutstandingChunk) <= 48);
+
+// AckResult is what a SACK changed.
+struct AckResult {
+  SackStatus status = SackStatus::kProcessed;
+  bool cumulative_advanced = false;
+  bool earliest_acked = false;  // The lowest chunk in flight was acknowledged (§6.3.2 R3).
+  bool newly_lost = false;      // By three missing reports.
+  bool reneged = false;
+  std::size_t acked_bytes = 0;  // As `wire_bytes`.
+  std::optional<Duration> rtt;
+};
+
+// OutstandingQueue is the sender's record of TSNs between the cumulative ack and the next
+// TSN: a ring indexed by TSN that doubles as needed up to kMaxChunks. A SACK costs what it
+// newly acknowledges and newly reports missing, plus its gap blocks.
+class OutstandingQueue {
+ public:
+  // RFC 9260 §3.3.4: gap blocks reach 65,535 TSNs beyond the cumulative one.
+  static constexpr std::size_t kMaxChunks = 32768;
+
+  OutstandingQueue(Tsn initial_tsn, MessageStore& store);
+  ~OutstandingQueue();
+  OutstandingQueue(const OutstandingQueue&) = delete;
+  OutstandingQueue& operator=(const OutstandingQueue&) = delete;
+
+  void enable_partial_reliability() { partial_reliability_ = true; }
+
+  bool empty() const { return base_ == end_; }
+  bool full() const { return size() >= kMaxChunks; }
+  std::size_t size() const { return static_cast<std::size_t>(end_.distance_from(base_)); }
+  UnwrappedTsn next_tsn() const { return end_; }
+  UnwrappedTsn cumulative_acked() const { return base_.previous(); }
+  // Highest TSN such that it and all below are acknowledged or abandoned: RFC 3758 §3.5,
+  // "Advanced.Peer.Ack.Point".
+  UnwrappedTsn advanced_ack_point() const { return advanced_; }
+  std::size_t flight_bytes() const { return flight_bytes_; }
+  bool has_lost() const { return lost_ > 0; }
+  const OutstandingChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
+
+  // Appends the next chunk of `message` as just sent; the queue must not be full.
+  UnwrappedTsn push(Time now, OutgoingMessage* message, std::uint32_t offset, std::uint16_t size);
+  // Appends an abandoned TSN that stands for the unsent rest of `message`, so that
+  // FORWARD-TSN can tell the peer that the message will not end.
+  void push_abandoned_rest(OutgoingMessage* message);
+
+  // The lowest chunk to be retransmitted; `has_lost` must be true. Those that have expired
+  // by `now` are abandoned on the way; nothing is left if none remains.
+  std::optional<UnwrappedTsn> next_lost(Time now);
+  void mark_resent(Time now, UnwrappedTsn tsn, bool fast);
+
+  // Processes a SACK. `in_recovery` is the state of fast recovery (§7.2.4).
+  AckResult handle_sack(Time now, const SackChunkView& sack, bool in_recovery);
+  AckResult handle_cumulative_ack(Time now, Tsn cumulative);
+
+  // RFC 9260 §6.3.3 (E3): takes everything in flight for lost.
+  void mark_all_lost(Time now);
+  // Abandons all chunks of the message that `tsn` belongs to (RFC 3758 §3.5 A).
+  void abandon(UnwrappedTsn tsn);
+  std::uint64_t messages_abandoned() const { return messages_abandoned_; }
+
+ private:
+  using State = OutstandingChunk::State;
+  struct Range {
+    UnwrappedTsn first;
+    UnwrappedTsn last;
+  };
+  // A peer that lists this many blocks may have left out others for want of room.
+  static constexpr std::size_t kMaybeTruncatedBlocks = 16;
+  static constexpr std::size_t kMaxRanges = 2048;
+  static constexpr std::uint8_t kMissingReportsForLoss = 3;
+
+  std::size_t slot(UnwrappedTsn tsn) const {
+    return static_cast<std::size_t>(tsn.value()) & (capacity_ - 1);
+  }
+  OutstandingChunk& chunk(UnwrappedTsn tsn) { return ring_[slot(tsn)]; }
+  void reserve_one();
+  bool is_valid(UnwrappedTsn cumulative, const SackChunkView& sack) const;
+  void pop_until(Time now, UnwrappedTsn cumulative, AckResult& result);
+  void apply_gap_blocks(Time now, UnwrappedTsn cumulative, const SackChunkView& sack,
+                        AckResult& result);
+  void ack_range(Time now, Range range, AckResult& result);
+  void renege_range(Range range, AckResult& result);
+  // One more missing report for what is in flight below `limit` (§7.2.4, HTNA).
+  void count_missing(Time now, UnwrappedTsn limit, AckResult& result);
+  void count_missing_in(Time now, Range hole, bool& settled, AckResult& result);
+  void mark_lost(Time now, UnwrappedTsn tsn);
+  bool should_abandon(Time now, const OutstandingChunk& chunk) const;
+  void note_acked(Time now, UnwrappedTsn tsn, AckResult& result);
+  void advance_ack_point();
+
+  MessageStore& store_;
+  bool partial_reliability_ = false;
+  std::unique_ptr<OutstandingChunk[]> ring_;
+  std::size_t capacity_ = 0;
+  UnwrappedTsn base_;
+  UnwrappedTsn end_;
+  UnwrappedTsn advanced_;
+  UnwrappedTsn lost_cursor_;  // No lost chunk lies below.
+  UnwrappedTsn settled_;      // No chunk below can gain a missing report.
+  UnwrappedTsn highest_newly_acked_;
+  Time newest_acked_sent_at_{};
+  std::size_t flight_bytes_ = 0;
+  std::size_t lost_ = 0;
+  // The chunk whose round trip is being measured, one at a time (§6.3.1 C4).
+  std::optional<UnwrappedTsn> rtt_probe_;
+  std::vector<Range> acked_ranges_;  // Above base_, as gap blocks last told.
+  std::vector<Range> next_ranges_;
+  std::uint64_t messages_abandoned_ = 0;
+};
+
+}  // namespace millrace::sctp

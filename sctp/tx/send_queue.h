@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/time.h"
+#include "sctp/stream_table.h"
+#include "sctp/tx/outgoing_message.h"
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+// SendStream is what the sending side keeps of one stream.
+struct SendStream {
+  explicit SendStream(StreamId stream_id) : id(stream_id) {}
+
+  OutgoingMessage* head = nullptr;
+  OutgoingMessage* tail = nullptr;
+  std::size_t buffered = 0;  // Payload bytes that have no TSN yet.
+  std::size_t low_threshold = 0;
+  std::uint32_t next_active = 0;  // Neighbours in the ring of active streams.
+  std::uint32_t previous_active = 0;
+  std::uint32_t forward_stamp = 0;  // Of the FORWARD-TSN being built; see DataSender.
+  std::uint32_t forward_slot = 0;
+  StreamId id;
+  Ssn next_ssn;
+  bool active = false;  // In the ring: has messages and is not paused.
+  bool paused = false;
+  bool closing = false;
+  bool low_reported = false;  // Awaits its kBufferedAmountLow event.
+};
+
+// SendQueue holds the messages that have not been sent whole, per stream, and decides
+// whose turn it is: round robin at message boundaries, for fragments of a DATA message
+// have consecutive TSNs (RFC 9260 §6.9). Interleaving (RFC 8260) replaces `rotate`.
+class SendQueue {
+ public:
+  explicit SendQueue(MessageStore& store) : store_(store) {}
+  ~SendQueue();
+  SendQueue(const SendQueue&) = delete;
+  SendQueue& operator=(const SendQueue&) = delete;
+
+  void push(OutgoingMessage* message);
+  // The message to send from, nullptr if there is none. It stays the same until `consume`
+  // or `drop` ends it.
+  OutgoingMessage* current() const { return current_ == kNone ? nullptr : streams_[current_].head; }
+  // Takes `bytes` off the front of `current`. The last ones end it and pass the turn on; if
+  // the message has outstanding chunks it then belongs to them.
+  void consume(std::uint32_t bytes);
+  // Drops what is unsent of `current`.
+  void drop_current();
+  // Drops expired messages that have not been begun; returns how many.
+  std::size_t drop_expired(Time now);
+  // No message expires before this time; kNever if none is limited.
+  Time next_expiry() const { return next_expiry_; }
+
+  void pause(StreamId stream);
+  void resume(StreamId stream);
+  std::size_t discard_unbegun(StreamId stream);
+  // Drops all messages, begun ones too, of streams not below `streams`.
+  void discard_streams_from(std::uint16_t streams);
+
+  SendStream& stream(StreamId id) { return streams_[streams_.find_or_add(id)]; }
+  SendStream& stream_at(std::uint32_t index) { return streams_[index]; }
+  const SendStream* find(StreamId id) const { return streams_.get(id); }
+  SendStream* find(StreamId id) { return streams_.get(id); }
+
+  bool empty() const { return messages_ == 0; }
+  std::size_t buffered() const { return buffered_; }
+  std::size_t cost() const { return cost_; }
+  // Streams whose buffered amount has fallen to its threshold, to be reported.
+  std::vector<std::uint32_t>& low_streams() { return low_streams_; }
+
+ private:
+  static constexpr std::uint32_t kNone = StreamTable<SendStream>::kNone;
+
+  void activate(std::uint32_t index);
+  void deactivate(std::uint32_t index);
+  void rotate() { current_ = streams_[current_].next_active; }
+  void unbuffer(SendStream& stream, std::size_t bytes);
+  // Unlinks the head of a stream and frees it if nothing else needs it.
+  void pop_head(std::uint32_t index);
+  void note_expiry(const OutgoingMessage* message);
+
+  MessageStore& store_;
+  StreamTable<SendStream> streams_;
+  std::uint32_t current_ = kNone;
+  std::size_t messages_ = 0;
+  std::size_t buffered_ = 0;
+  std::size_t cost_ = 0;
+  Time next_expiry_ = kNever;
+  std::vector<std::uint32_t> low_streams_;
+};
+
+}  // namespace millrace::sctp
