@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -41,19 +42,32 @@ struct CheckAnswer {
 CheckVerdict verify_binding_request(const StunMessageView& request, const Credentials& local,
                                     std::string_view remote_ufrag, const Mac& mac);
 
-// write_check_response writes the answer that `verdict` calls for and returns its length,
+// OwedResponse is what must be kept of a check to answer it later.
+struct OwedResponse {
+  TransactionId id{};
+  CheckVerdict verdict = CheckVerdict::kNotABindingRequest;
+  std::uint16_t request_bytes = 0;
+  std::uint8_t unknown_count = 0;
+  std::array<std::uint16_t, StunMessageView::kMaxUnknown> unknown{};
+};
+OwedResponse owe_response(const StunMessageView& request, CheckVerdict verdict);
+
+// write_check_response writes the answer that a verdict calls for and returns its length,
 // 0 for none. An unauthenticated sender is never sent more bytes than it spent, so that
 // the agent amplifies nothing. `out` should hold kMaxStunBytes.
-std::size_t write_check_response(const StunMessageView& request, CheckVerdict verdict,
-                                 const Address& source, std::string_view local_pwd, const Mac& mac,
-                                 MutableByteSpan out);
+std::size_t write_check_response(const OwedResponse& owed, const Address& source,
+                                 std::string_view local_pwd, const Mac& mac, MutableByteSpan out);
 
-// answer_binding_request answers a check as an ICE-lite agent does (RFC 8445 §7.3). It is
-// a pure function, so that any thread may call it for a session that no thread owns.
+// judge_lite_check decides as an ICE-lite agent does (RFC 8445 §7.3), without answering.
 //
 // RFC 8445 §7.3.1.1: a lite agent is always the controlled one (§6.1.1), so a request
 // with ICE-CONTROLLED is a conflict that it never settles by switching: the answer is
 // 487, upon which the sender must become controlling (§7.2.5.1).
+CheckAnswer judge_lite_check(const StunMessageView& request, const Credentials& local,
+                             std::string_view remote_ufrag, const Mac& mac);
+
+// answer_binding_request judges a check and writes the answer. Both are pure functions, so
+// that any thread may call them for a session that no thread owns.
 CheckAnswer answer_binding_request(const StunMessageView& request, const Credentials& local,
                                    std::string_view remote_ufrag, const Address& source,
                                    const Mac& mac, MutableByteSpan out);

@@ -13,7 +13,8 @@ namespace millrace::ice {
 // for `last_wait_factor` times the first one.
 struct CheckTransaction {
   TransactionId id{};
-  Time sent{};        // First transmission.
+  Time sent{};  // First transmission.
+  Time last_sent{};
   Time due = kNever;  // Of the next transmission, or of giving up.
   Duration rto{};
   int transmissions = 0;
@@ -21,13 +22,19 @@ struct CheckTransaction {
   void start(Time now, const TransactionId& new_id, Duration initial_rto) {
     id = new_id;
     sent = now;
+    last_sent = now;
     rto = initial_rto;
     due = now + rto;
     transmissions = 1;
   }
+  // Brings the next transmission forward, to no sooner than `interval` after the last.
+  void hasten(Time now, Duration interval) {
+    due = std::min(due, std::max(now, last_sent + interval));
+  }
   bool exhausted(int max_transmissions) const { return transmissions >= max_transmissions; }
   void retransmitted(Time now, Duration initial_rto, int max_transmissions, int last_wait_factor) {
     ++transmissions;
+    last_sent = now;
     rto *= 2;
     due = now + (exhausted(max_transmissions) ? initial_rto * last_wait_factor : rto);
   }

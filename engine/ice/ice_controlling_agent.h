@@ -15,8 +15,8 @@
 #include "engine/ice/candidate.h"
 #include "engine/ice/check_transaction.h"
 #include "engine/ice/credentials.h"
+#include "engine/ice/ice_controlling_types.h"
 #include "engine/ice/stun_message.h"
-#include "engine/ice/stun_writer.h"
 
 namespace millrace::ice {
 
@@ -40,60 +40,10 @@ class IceControllingAgent {
   static constexpr std::size_t kMaxRemoteCandidates = 16;
   static constexpr std::size_t kMaxLocalAddresses = 8;
 
-  struct Options {
-    // Ta, the pace of new checks (RFC 8445 §14.2). The first one goes at once.
-    Duration check_interval = milliseconds(50);
-    // First retransmission time-out; doubles at each. RFC 8445 §14.3 wants 500 ms where
-    // nothing is known of the path, lest a slow path be flooded. One check of some 100
-    // bytes that is sent twice floods nothing, browsers repeat after 50 ms, and a lost
-    // first check would otherwise cost half a second of set-up.
-    Duration initial_rto = milliseconds(100);
-    // RFC 8489 §6.2.1: Rc sends, then a wait of Rm times the first RTO.
-    int max_transmissions = 7;
-    int last_wait_factor = 16;
-    // RFC 7675 §5.1: each interval is drawn from 0.8 to 1.2 times the period.
-    Duration consent_period = seconds(5);
-    Duration consent_timeout = seconds(30);
-    // RFC 8863 §4: how long to wait for a full peer's own checks although all of ours
-    // have failed. A lite peer sends none, so with one the wait does not apply.
-    Duration patience = milliseconds(39500);
-  };
-
-  struct Setup {
-    Credentials local;
-    Credentials remote;
-    bool remote_is_lite = false;
-    // Local addresses by falling preference, then the peer's candidates. What exceeds
-    // the limits above, or pairs different address families, is left out.
-    std::vector<IpAddress> local_addresses;
-    std::vector<Candidate> remote_candidates;
-  };
-
-  struct Event {
-    enum class Type : std::uint8_t {
-      kPairAuthenticated,  // A check of ours was answered on `pair`: DTLS may begin.
-      kNominated,          // `pair` is the one to send on.
-      kConsentLost,        // Nothing may be sent any more (RFC 7675 §5.1, §5.2).
-      kFailed,             // No pair works.
-    };
-    Type type = Type::kFailed;
-    CandidatePair pair;
-  };
-
-  struct Stats {
-    std::uint64_t checks_sent = 0;  // New transactions, consent included.
-    std::uint64_t retransmissions = 0;
-    std::uint64_t responses = 0;  // Authenticated, of a transaction of ours.
-    std::uint64_t dropped_malformed = 0;
-    std::uint64_t dropped_unauthenticated = 0;
-    std::uint64_t dropped_unknown_transaction = 0;
-    std::uint64_t dropped_no_room = 0;  // A bound of pairs or of answers was reached.
-    std::uint64_t requests_accepted = 0;
-    std::uint64_t requests_refused = 0;
-    std::uint64_t role_switches = 0;
-    std::uint64_t consent_sent = 0;
-    std::uint64_t consent_confirmed = 0;
-  };
+  using Options = IceControllingOptions;
+  using Setup = IceControllingSetup;
+  using Event = IceControllingEvent;
+  using Stats = IceControllingStats;
 
   // `rng` and `mac` must outlive the agent. `rng` must not be predictable outside
   // tests: transaction ids keep forged answers out.
@@ -105,7 +55,7 @@ class IceControllingAgent {
   void handle_datagram(Time now, const CandidatePair& path, ByteSpan datagram);
   void handle_timeout(Time now);
 
-  // Writes the next STUN datagram into `out`, which should hold kMaxStunBytes, and its
+  // Writes the next STUN datagram into `out`, which must hold kMaxStunBytes, and its
   // path into `path`. Returns the bytes written, 0 when there is nothing to send.
   std::size_t poll_datagram(Time now, CandidatePair& path, MutableByteSpan out);
   bool poll_event(Event& out);
@@ -114,9 +64,10 @@ class IceControllingAgent {
   // DTLS may be taken from `path`: a check of ours was answered on it, or an
   // authenticated one of the peer's came from it.
   bool is_authenticated(const CandidatePair& path) const;
-  // The path to send on: the nominated pair, else the best that was answered, else none.
+  // The path to send on: the nominated pair, else the first that was answered, else none.
+  // Valid until the next non-const call.
   const CandidatePair* selected() const;
-  bool is_nominated() const { return selected_pair_ != kNoPair && nominated_; }
+  bool is_nominated() const { return nominated_; }
   bool is_closed() const { return closed_; }
   bool is_controlling() const { return controlling_; }
   // The round-trip time of the latest answer to a check that was sent once only.
@@ -130,66 +81,65 @@ class IceControllingAgent {
     CandidatePair path;
     std::uint64_t priority = 0;
     std::uint32_t remote_priority = 0;
-    std::uint16_t local_index = 0;
+    std::size_t local_index = 0;
     PairState state = PairState::kWaiting;
-    bool triggered = false;       // Checked before ordinary pairs (RFC 8445 §6.1.4.1).
-    bool nominating = false;      // The transaction carries USE-CANDIDATE.
-    bool peer_nominated = false;  // Controlled role: USE-CANDIDATE came.
+    bool valid = false;           // A check of ours was answered on it.
+    bool announced = false;       // kPairAuthenticated was told of it.
     bool heard = false;           // An authenticated check of the peer's came on it.
+    bool triggered = false;       // Checked before ordinary pairs (RFC 8445 §6.1.4.1).
+    bool nominating = false;      // Its check carries USE-CANDIDATE.
+    bool peer_nominated = false;  // Controlled role: the peer's check carried it.
     CheckTransaction transaction;
   };
-
-  // An answer owed to a check of the peer's; built when it is polled.
   struct Reply {
-    TransactionId id{};
+    OwedResponse response;
     CandidatePair path;
-    CheckVerdict verdict = CheckVerdict::kAccepted;
-    std::array<std::uint16_t, 4> unknown{};
-    std::uint8_t unknown_count = 0;
-    std::uint16_t request_bytes = 0;
   };
-
   struct ConsentCheck {
     TransactionId id{};
-    Time sent{};
     bool outstanding = false;
   };
 
   static constexpr std::size_t kNoPair = SIZE_MAX;
-  static constexpr std::size_t kMaxReplies = 16;
+  static constexpr std::size_t kMaxReplies = 8;
   static constexpr std::size_t kMaxConsentChecks = 4;
-  static constexpr std::size_t kMaxEvents = 2 * kMaxPairs + 4;
+  static constexpr std::size_t kMaxEvents = 8;
+  static constexpr std::uint64_t kMaxRoleSwitches = 8;
 
-  void form_pairs(const Setup& setup);
+  // ice_controlling_agent.cc: pairs, nomination, the end.
+  void form_pairs(const std::vector<Candidate>& remotes);
   std::size_t add_pair(std::size_t local_index, const Address& remote, std::uint32_t priority);
-  std::uint64_t priority_of(std::size_t local_index, std::uint32_t remote_priority) const;
-  std::size_t find_pair(const CandidatePair& path) const;
+  std::uint64_t priority_of(const Pair& pair) const;
   std::size_t local_index_of(const CandidatePair& path) const;
-  CandidatePair canonical(const CandidatePair& path) const;
+  std::size_t find_pair(const CandidatePair& path) const;
+  void succeed(Time now, std::size_t index);
+  void fail(Time now, std::size_t index);
+  void begin_nomination(std::size_t index);
+  void nominate(Time now, std::size_t index);
+  void switch_role();
+  bool is_hopeless() const;
+  void close(Event::Type type);
+  void push_event(Event::Type type, const CandidatePair& pair);
+  void arm_consent(Time now);
 
+  // ice_controlling_agent_inbound.cc: RFC 8445 §7.2.5 and §7.3.
   void handle_request(Time now, const StunMessageView& request, const CandidatePair& path);
   bool settle_role(const StunMessageView& request);
   void learn_from_request(Time now, const StunMessageView& request, const CandidatePair& path);
   void push_reply(const StunMessageView& request, const CandidatePair& path, CheckVerdict verdict);
   void handle_response(Time now, const StunMessageView& response, const CandidatePair& path);
-  void handle_pair_response(Time now, std::size_t index, const StunMessageView& response,
-                            const CandidatePair& path);
-  bool handle_consent_response(Time now, const StunMessageView& response,
+  bool is_authentic(const StunMessageView& response);
+  void handle_check_response(Time now, std::size_t index, const StunMessageView& response,
+                             const CandidatePair& path);
+  void handle_check_error(Time now, std::size_t index, int code);
+  void handle_consent_response(Time now, ConsentCheck& check, const StunMessageView& response,
                                const CandidatePair& path);
-  void succeed(Time now, std::size_t index);
-  void fail(Time now, std::size_t index);
-  void nominate(Time now, std::size_t index);
-  void request_nomination(std::size_t index);
-  void switch_role(bool controlling);
-  void close(Event::Type type);
-  void fail_if_hopeless(Time now);
-  void push_event(Event::Type type, const CandidatePair& pair);
-  void arm_consent(Time now);
 
-  std::size_t next_new_check() const;
+  // ice_controlling_agent_outbound.cc: RFC 8445 §6.1.4, §14 and RFC 7675 §5.1.
+  std::size_t next_waiting(Time now) const;
   std::size_t poll_reply(CandidatePair& path, MutableByteSpan out);
-  std::size_t poll_retransmission(Time now, CandidatePair& path, MutableByteSpan out);
   std::size_t poll_new_check(Time now, CandidatePair& path, MutableByteSpan out);
+  std::size_t poll_retransmission(Time now, CandidatePair& path, MutableByteSpan out);
   std::size_t poll_consent(Time now, CandidatePair& path, MutableByteSpan out);
   std::size_t write_check(const Pair& pair, const TransactionId& id, bool use_candidate,
                           MutableByteSpan out) const;
@@ -201,16 +151,16 @@ class IceControllingAgent {
   const bool remote_is_lite_;
   Rng& rng_;
   const Mac& mac_;
-  const Time started_;
   std::vector<IpAddress> locals_;
-  std::vector<Pair> pairs_;  // By falling priority at first; learnt ones at the end.
+  std::vector<Pair> pairs_;
   std::uint64_t tie_breaker_;
   bool controlling_ = true;
   bool closed_ = false;
   bool nominated_ = false;
   bool nomination_begun_ = false;
-  std::size_t selected_pair_ = kNoPair;
-  Time next_check_;  // Earliest time of the next new check.
+  std::size_t selected_ = kNoPair;
+  Time patience_end_;
+  Time next_check_;  // Earliest time of the next paced check.
   Time next_consent_ = kNever;
   Time consent_expiry_ = kNever;
   std::array<ConsentCheck, kMaxConsentChecks> consent_{};

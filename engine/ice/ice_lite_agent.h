@@ -38,7 +38,9 @@ class IceLiteAgent {
   IceLiteAgent(Time now, const PendingSession& pending, Options options);
   IceLiteAgent(Time now, Credentials local, std::string remote_ufrag, Options options);
 
-  // Answers a check that arrived on `pair` into `out`.
+  // Answers a check that arrived on `pair` into `out`. STUN has no replay protection, and
+  // whoever sees a check can send it again from elsewhere to draw the session there: a
+  // transaction seen lately on one path is therefore dropped when it comes on another.
   CheckAnswer handle_check(Time now, const StunMessageView& request, const CandidatePair& pair,
                            const Mac& mac, MutableByteSpan out);
 
@@ -78,6 +80,7 @@ class IceLiteAgent {
   };
   static constexpr std::size_t kSeen = 16;
   static constexpr std::size_t kNone = kMaxPairs;
+  static constexpr std::uint8_t kEvicted = UINT8_MAX;
 
   std::size_t find(const CandidatePair& pair) const;
   std::size_t find_or_add(Time now, const CandidatePair& pair);

@@ -113,7 +113,8 @@ class StunMessageView {
   StunMessageView() = default;
   bool parse_attributes();
   bool parse_attribute(std::uint16_t type, ByteSpan value, std::size_t offset);
-  bool parse_plain_attribute(std::uint16_t type, ByteSpan value);
+  bool parse_plain_attribute(std::uint16_t type, ByteSpan value, std::size_t offset);
+  bool parse_error_code(ByteSpan value);
   bool parse_fingerprint(ByteSpan value, std::size_t offset);
 
   ByteSpan bytes_;

@@ -25,6 +25,8 @@ class StunWriter {
 
   void add(StunAttribute type, ByteSpan value);
   void add_text(StunAttribute type, std::string_view value);
+  // "receiver:sender", as a check names the two (RFC 8445 §7.2.2).
+  void add_username(std::string_view receiver_ufrag, std::string_view sender_ufrag);
   void add_flag(StunAttribute type) { add(type, {}); }
   void add_u32(StunAttribute type, std::uint32_t value);
   void add_u64(StunAttribute type, std::uint64_t value);

@@ -27,7 +27,7 @@ inline constexpr std::size_t kMaxLineBytes = 8 * 1024;
 inline constexpr std::size_t kMaxSections = 64;
 inline constexpr std::size_t kMaxCandidates = 32;
 inline constexpr std::size_t kMaxFingerprints = 8;
-inline constexpr std::size_t kMaxTokenBytes = 256;  // Of a mid, a protocol, a format.
+inline constexpr std::size_t kMaxTokenBytes = 256;  // Of a mid, a media name, a protocol.
 
 // RFC 8841 §6.1: what a peer accepts that does not say.
 inline constexpr std::uint64_t kDefaultMaxMessageSize = 65536;
@@ -63,6 +63,7 @@ struct RemoteDescription {
   std::string sctp_init;               // a=sctp-init as it stands: base64 of an INIT. May be empty.
   std::vector<MediaSection> sections;  // All of them, in order.
   std::size_t data_section = 0;        // Index of the data section in `sections`.
+  bool is_bundled = false;             // The data section is in a BUNDLE group.
   bool legacy_sctp = false;            // "DTLS/SCTP 5000" with a=sctpmap.
 
   const MediaSection& data() const { return sections[data_section]; }

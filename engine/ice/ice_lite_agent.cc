@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ice/ice_lite_agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/bytes.h"
+
+namespace millrace::ice {
+namespace {
+
+std::uint64_t digest_of(const TransactionId& id) { return load_be64(&id[0]) ^ load_be32(&id[8]); }
+
+}  // namespace
+
+IceLiteAgent::IceLiteAgent(Time now, Credentials local, std::string remote_ufrag, Options options)
+    : options_(options),
+      local_(std::move(local)),
+      remote_ufrag_(std::move(remote_ufrag)),
+      last_check_(now) {}
+
+IceLiteAgent::IceLiteAgent(Time now, const PendingSession& pending, Options options)
+    : IceLiteAgent(now, pending.local(), pending.remote_ufrag(), options) {
+  std::array<PendingPairs::Entry, PendingPairs::kSlots> entries;
+  const std::size_t count = pending.pairs().snapshot(entries);
+  static_assert(kMaxPairs >= PendingPairs::kSlots);
+  for (std::size_t i = 0; i < count; ++i) {
+    paths_[i] = Path{.pair = entries[i].pair, .last_check = entries[i].last_check, .used = true};
+    if (entries[i].nominated) {
+      selected_ = i;
+      nominated_ = true;
+    }
+  }
+  if (count > 0) last_check_ = std::min(now, pending.pairs().last_check());
+}
+
+CheckAnswer IceLiteAgent::handle_check(Time now, const StunMessageView& request,
+                                       const CandidatePair& pair, const Mac& mac,
+                                       MutableByteSpan out) {
+  CheckAnswer answer = judge_lite_check(request, local_, remote_ufrag_, mac);
+  if (answer.verdict == CheckVerdict::kAccepted) {
+    if (is_replay(request, find(pair))) {
+      answer.verdict = CheckVerdict::kReplayed;
+    } else {
+      const std::size_t path = find_or_add(now, pair);
+      remember(request, path);
+      last_check_ = now;
+      if (answer.use_candidate) {
+        selected_ = path;
+        nominated_ = true;
+      }
+    }
+  }
+  ++counts_[static_cast<std::size_t>(answer.verdict)];
+  answer.response_bytes = write_check_response(owe_response(request, answer.verdict), pair.remote,
+                                               local_.pwd, mac, out);
+  return answer;
+}
+
+std::size_t IceLiteAgent::find(const CandidatePair& pair) const {
+  for (std::size_t i = 0; i < kMaxPairs; ++i) {
+    if (paths_[i].used && paths_[i].pair == pair) return i;
+  }
+  return kNone;
+}
+
+std::size_t IceLiteAgent::find_or_add(Time now, const CandidatePair& pair) {
+  std::size_t index = find(pair);
+  if (index == kNone) {
+    for (std::size_t i = 0; i < kMaxPairs; ++i) {
+      if (i == selected_) continue;
+      if (index == kNone || !paths_[i].used || paths_[i].last_check < paths_[index].last_check) {
+        index = i;
+      }
+      if (!paths_[i].used) break;
+    }
+    // What the evicted path's transactions were seen on is no path any more.
+    for (Seen& seen : seen_) {
+      if (seen.path == index) seen.path = kEvicted;
+    }
+    paths_[index].pair = pair;
+    paths_[index].used = true;
+  }
+  paths_[index].last_check = now;
+  return index;
+}
+
+bool IceLiteAgent::is_replay(const StunMessageView& request, std::size_t path) const {
+  const std::uint64_t id = digest_of(request.transaction_id());
+  return std::any_of(seen_.begin(), seen_.end(), [id, path](const Seen& seen) {
+    return seen.used && seen.id == id && seen.path != path;
+  });
+}
+
+void IceLiteAgent::remember(const StunMessageView& request, std::size_t path) {
+  const std::uint64_t id = digest_of(request.transaction_id());
+  const bool is_repeat = std::any_of(seen_.begin(), seen_.end(),
+                                     [id](const Seen& seen) { return seen.used && seen.id == id; });
+  if (is_repeat) return;
+  seen_[next_seen_] = Seen{.id = id, .path = static_cast<std::uint8_t>(path), .used = true};
+  next_seen_ = (next_seen_ + 1) % kSeen;
+}
+
+bool IceLiteAgent::is_authenticated(const CandidatePair& pair) const { return find(pair) != kNone; }
+
+void IceLiteAgent::note_dtls(const CandidatePair& pair) {
+  if (nominated_) return;
+  if (const std::size_t path = find(pair); path != kNone) selected_ = path;
+}
+
+const CandidatePair* IceLiteAgent::selected() const {
+  return selected_ == kNone ? nullptr : &paths_[selected_].pair;
+}
+
+}  // namespace millrace::ice
