@@ -82,10 +82,7 @@ int no_password(char*, int, int, void*) { return -1; }
 
 }  // namespace
 
-void CryptoBufferDeleter::operator()(crypto_buffer_st* buffer) const { CRYPTO_BUFFER_free(buffer); }
-void PrivateKeyDeleter::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
-
-Certificate::Certificate(BufferPtr buffer, KeyPtr key)
+Certificate::Certificate(std::shared_ptr<crypto_buffer_st> buffer, std::shared_ptr<evp_pkey_st> key)
     : buffer_(std::move(buffer)), key_(std::move(key)) {}
 
 Result<Certificate, std::string> Certificate::generate(std::int64_t unix_seconds) {
@@ -100,7 +97,7 @@ Result<Certificate, std::string> Certificate::generate(std::int64_t unix_seconds
   }
   bssl::UniquePtr<CRYPTO_BUFFER> buffer = to_der(x509.get());
   if (!buffer) return failure("cannot encode the certificate");
-  return Certificate(BufferPtr(buffer.release()), KeyPtr(key.release()));
+  return Certificate(std::move(buffer), std::move(key));
 }
 
 Result<Certificate, std::string> Certificate::from_pem(std::string_view certificate_pem,
@@ -124,7 +121,7 @@ Result<Certificate, std::string> Certificate::from_pem(std::string_view certific
   }
   bssl::UniquePtr<CRYPTO_BUFFER> buffer = to_der(x509.get());
   if (!buffer) return failure("cannot encode the certificate");
-  return Certificate(BufferPtr(buffer.release()), KeyPtr(key.release()));
+  return Certificate(std::move(buffer), std::move(key));
 }
 
 Fingerprint Certificate::fingerprint(HashAlgorithm algorithm) const {

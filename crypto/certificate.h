@@ -15,15 +15,8 @@ struct evp_pkey_st;
 
 namespace millrace::crypto {
 
-struct CryptoBufferDeleter {
-  void operator()(crypto_buffer_st* buffer) const;
-};
-struct PrivateKeyDeleter {
-  void operator()(evp_pkey_st* key) const;
-};
-
-// Certificate is this end's X.509 certificate and its private key. It is immutable and
-// may be read by several threads. Errors are one line of text for the operator.
+// Certificate is this end's X.509 certificate and its private key. It is immutable, cheap
+// to copy, and may be read by several threads. Errors are one line for the operator.
 class Certificate {
  public:
   // Makes a self-signed ECDSA P-256 certificate (RFC 8827 §6.5), valid from a day before
@@ -43,12 +36,10 @@ class Certificate {
   evp_pkey_st* private_key() const { return key_.get(); }
 
  private:
-  using BufferPtr = std::unique_ptr<crypto_buffer_st, CryptoBufferDeleter>;
-  using KeyPtr = std::unique_ptr<evp_pkey_st, PrivateKeyDeleter>;
-  Certificate(BufferPtr buffer, KeyPtr key);
+  Certificate(std::shared_ptr<crypto_buffer_st> buffer, std::shared_ptr<evp_pkey_st> key);
 
-  BufferPtr buffer_;
-  KeyPtr key_;
+  std::shared_ptr<crypto_buffer_st> buffer_;
+  std::shared_ptr<evp_pkey_st> key_;
 };
 
 }  // namespace millrace::crypto
