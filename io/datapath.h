@@ -74,8 +74,8 @@ concept Datapath = requires(D d, const D c, std::span<RxView> in, const Destinat
   // Binds a UDP socket. Port 0 chooses one; `local_address` tells which. IPv6 wildcard
   // sockets take IPv4 too, and show it as IPv4.
   { d.open_socket(local, options) } -> std::same_as<Result<SocketId, IoError>>;
-  // Unbinds at once. Datagrams of that socket that were not yet returned are dropped
-  // and counted; views already returned stay valid. An unknown id is ignored.
+  // Unbinds at once. Views already returned stay valid, and a few datagrams that had
+  // left the kernel may still come with the old id. An unknown id is ignored.
   { d.close_socket(socket) } -> std::same_as<void>;
   // The bound address; empty (family kNone) for an id that is not open.
   { c.local_address(socket) } -> std::same_as<Address>;
@@ -91,7 +91,7 @@ concept Datapath = requires(D d, const D c, std::span<RxView> in, const Destinat
 
   // Reserves up to `n` writable segments of `segment_bytes` each towards `to`. May
   // return fewer, or an empty run when memory or queue room is short (backpressure:
-  // try again after the next `flush` or `wait`). Never blocks. CHECKs that
+  // try again in the next turn). Never blocks. CHECKs that
   // 1 <= segment_bytes <= kMaxDatagramBytes and n >= 1.
   { d.reserve(to, std::size_t{}, std::size_t{}) } -> std::same_as<TxRun>;
   // Queues the pushed segments as one datagram each, in order, and gives the rest

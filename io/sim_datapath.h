@@ -74,7 +74,7 @@ class SimDatapath {
   const Socket* find(const Address& to) const;
   // Copies the next waiting datagrams of one sender into one buffer.
   bool fill_buffer();
-  void commit_one(const Socket& socket, const TxRun& run, std::size_t i);
+  void stage(const Socket& socket, const TxRun& run);
 
   SimNetwork& network_;
   const std::vector<IpAddress> addresses_;
@@ -82,6 +82,8 @@ class SimDatapath {
   std::shared_ptr<WakeState> wake_;
   IoStats stats_;
   std::vector<Socket> sockets_;
+  std::size_t free_sockets_ = 0;
+  std::unordered_map<SocketId, std::uint32_t> slots_;
   std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> ports_;
   std::uint16_t next_port_ = 49152;
   SocketId next_id_ = 1;
@@ -89,6 +91,7 @@ class SimDatapath {
   RxSplitter splitter_;
   PodRing<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::uint64_t copied_ = 0;
   MappedMemory tx_memory_;
   std::vector<std::uint32_t> free_runs_;
   std::vector<std::uint32_t> staged_;  // Packets committed, not flushed.

@@ -132,6 +132,7 @@ class SimNetwork {
   std::uint64_t next_sequence_ = 0;
   std::uint64_t trace_ = 0xcbf29ce484222325;
   SimStats stats_;
+  std::uint64_t copied_ = 0;
   Link default_link_;
   std::vector<Link> links_;
   std::vector<Mapping> mappings_;

@@ -10,6 +10,7 @@
 
 #include "io/datapath.h"
 #include "io/kernel_options.h"
+#include "io/rx_accept.h"
 #include "io/rx_pool.h"
 #include "io/socket_table.h"
 #include "io/tx_pool.h"
@@ -51,10 +52,15 @@ class SocketDatapath {
   static constexpr std::size_t kPolledSockets = 4;  // Up to here epoll is not asked.
 
   SocketDatapath(const KernelOptions& options, int epoll_fd, int event_fd);
+  void prepare(std::size_t i, RxBuffer& buffer);
+  // Keeps a free buffer behind each of `messages_`, as far as there are any.
+  void refill();
   // Receives from one socket until it is dry or `in` is full; returns the views filled.
   std::size_t receive(KernelSocket& socket, std::span<RxView> in);
   void accept(KernelSocket& socket, RxBuffer& buffer, const mmsghdr& message);
-  std::size_t send_batch(std::size_t limit);
+  // Sends up to `limit` of the queue that share a socket; returns how many it handled.
+  std::size_t send_batch(std::size_t limit, int& blocked_fd);
+  void sleep(Duration timeout);
 
   const KernelOptions options_;
   const int epoll_fd_;
@@ -64,9 +70,14 @@ class SocketDatapath {
   RxPool rx_;
   RxSplitter splitter_;
   TxPool tx_;
+  // Receive: messages_[i] points into buffers_[i], the first `ready_` of them.
   std::array<mmsghdr, kBatch> messages_{};
   std::array<iovec, kBatch> vectors_{};
-  std::array<RxBuffer*, kBatch> taken_{};
+  std::array<RxBuffer*, kBatch> buffers_{};
+  std::size_t ready_ = 0;
+  std::size_t used_ = 0;         // Of these, the first that the last call consumed.
+  std::size_t next_socket_ = 0;  // Where polling begins: each in its turn is first.
+  std::array<mmsghdr, kBatch> sends_{};
   std::array<epoll_event, 64> events_{};
 };
 

@@ -58,8 +58,8 @@ class TxPool {
   // Counts the outcome of a send (`result` is bytes or -errno) and frees it. True: it
   // must be tried again, and is in the queue.
   bool complete(std::uint16_t send, int result, IoStats& stats);
-  // Frees a send that will not be made.
-  void discard(std::uint16_t send, IoDrop reason, IoStats& stats);
+  // Drops the queued sends of a socket that is about to be closed.
+  void discard_socket(SocketId socket, IoStats& stats);
 
  private:
   struct Chunk {

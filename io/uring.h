@@ -38,10 +38,10 @@ class Uring {
   int fd() const { return ring_.ring_fd; }
 
   // Requests; each is submitted by the next `submit`, or at once when the queue is full.
-  void receive_multishot(int fd, const msghdr& layout, std::uint32_t value);
+  void receive_multishot(int fd, msghdr& layout, std::uint32_t value);
   void send(int fd, const msghdr& message, std::uint32_t value);
   void poll_multishot(int fd, std::uint32_t value);
-  // Cancels every request on `fd` and returns when they are done.
+  // Cancels every request on `fd` (-1: on any) and returns when they are done.
   void cancel(int fd);
 
   // Hands requests over and runs the kernel's deferred work; one system call, none

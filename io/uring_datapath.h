@@ -50,7 +50,7 @@ class UringDatapath {
   void wait(Duration timeout);
   Waker waker() const { return Waker(wake_); }
   int native_handle() const { return ring_->fd(); }
-  bool begin_wait();
+  bool begin_wait() { return wake_->begin_wait(); }
   void end_wait() { wake_->end_wait(); }
   const IoStats& stats() const { return stats_; }
 
@@ -72,6 +72,7 @@ class UringDatapath {
   RxPool rx_;
   RxSplitter splitter_;
   TxPool tx_;
+  msghdr layout_{};                // How a receive splits its buffer; no data.
   std::vector<SocketId> unarmed_;  // Sockets whose multishot receive has ended.
   std::size_t provided_ = 0;       // Buffers that the kernel has.
   bool started_ = false;

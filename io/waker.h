@@ -28,8 +28,6 @@ class WakeState {
   // Shard's thread. False: a wake is pending, do not sleep. `end_wait` follows always.
   bool begin_wait();
   void end_wait();
-  // Empties the event descriptor. Never blocks.
-  void drain() const;
 
   int event_fd() const { return event_fd_; }
 
@@ -37,6 +35,7 @@ class WakeState {
   enum : std::uint32_t { kRunning, kSleeping, kNotified };
   std::atomic<std::uint32_t> state_{kRunning};
   const int event_fd_;
+  std::uint64_t unread_ = 0;  // Shard's thread: writes to event_fd_ not read back yet.
 };
 
 // Waker ends the `wait` of one datapath from any thread. Copy it freely; one that

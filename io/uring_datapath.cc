@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/uring_datapath.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "io/io_error.h"
+#include "io/rx_accept.h"
+
+namespace millrace::io {
+
+namespace {
+
+constexpr unsigned kSubmissions = 256;
+constexpr unsigned kCompletions = 4096;
+// While sends wait for the kernel's memory a sleep is this short: nothing tells when
+// that ends.
+constexpr Duration kRetryInterval = milliseconds(1);
+
+static_assert(sizeof(io_uring_recvmsg_out) == RxPool::kNameOffset);
+
+}  // namespace
+
+Result<std::unique_ptr<UringDatapath>, IoError> UringDatapath::create(
+    const KernelOptions& options) {
+  Result<std::unique_ptr<Uring>, IoError> ring =
+      Uring::create(kSubmissions, kCompletions, static_cast<unsigned>(options.rx_buffers));
+  if (!ring) return Failure(ring.error());
+  const int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event_fd < 0) return Failure(io_error("eventfd", errno));
+  return std::unique_ptr<UringDatapath>(new UringDatapath(options, std::move(*ring), event_fd));
+}
+
+UringDatapath::UringDatapath(const KernelOptions& options, std::unique_ptr<Uring> ring,
+                             int event_fd)
+    : options_(options),
+      ring_(std::move(ring)),
+      wake_(std::make_shared<WakeState>(event_fd)),
+      rx_(options.rx_buffers),
+      splitter_(options.rx_buffers),
+      tx_(options.tx_chunks, options.gso) {
+  layout_.msg_namelen = RxPool::kNameBytes;
+  layout_.msg_controllen = kRxControlBytes;
+}
+
+UringDatapath::~UringDatapath() {
+  // The kernel must be done with our memory before that goes.
+  ring_->cancel(-1);
+  ring_.reset();
+}
+
+Result<SocketId, IoError> UringDatapath::open_socket(const Address& local,
+                                                     const SocketOptions& options) {
+  Result<SocketId, IoError> opened = sockets_.open(local, options, options_.gro, stats_);
+  if (opened) unarmed_.push_back(*opened);
+  return opened;
+}
+
+void UringDatapath::close_socket(SocketId id) {
+  const KernelSocket* const socket = sockets_.find(id);
+  if (socket == nullptr) return;
+  if (started_) {
+    flush();
+    ring_->cancel(socket->fd);
+  }
+  tx_.discard_socket(id, stats_);
+  std::erase(unarmed_, id);
+  sockets_.close(id);
+}
+
+void UringDatapath::start() {
+  CHECK(!started_);
+  started_ = true;
+  ring_->enable();
+  ring_->poll_multishot(wake_->event_fd(), 0);
+  flush();
+}
+
+std::size_t UringDatapath::rx_burst(std::span<RxView> in) {
+  splitter_.done();
+  std::size_t n = splitter_.fill(in);
+  UringCompletion completion;
+  bool asked = false;
+  while (n < in.size()) {
+    if (ring_->next(completion)) {
+      handle(completion);
+      n += splitter_.fill(in.subspan(n));
+    } else if (!asked && ring_->work_waiting()) {
+      asked = true;
+      stats_.syscalls += ring_->submit();
+    } else {
+      break;
+    }
+  }
+  return n;
+}
+
+void UringDatapath::handle(const UringCompletion& completion) {
+  switch (completion.tag) {
+    case UringTag::kReceive:
+      handle_receive(completion);
+      break;
+    case UringTag::kSend:
+      tx_.complete(static_cast<std::uint16_t>(completion.value), completion.result, stats_);
+      break;
+    case UringTag::kWake:
+      if ((completion.flags & IORING_CQE_F_MORE) == 0) {
+        ring_->poll_multishot(wake_->event_fd(), 0);
+      }
+      break;
+    case UringTag::kCancel:
+      break;
+  }
+}
+
+void UringDatapath::handle_receive(const UringCompletion& completion) {
+  KernelSocket* const socket = sockets_.find(completion.value);
+  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) {
+    RxBuffer& buffer = rx_.at(completion.flags >> IORING_CQE_BUFFER_SHIFT);
+    --provided_;
+    if (socket == nullptr) {
+      stats_.drop(IoDrop::kRxClosedSocket);
+      rx_.put(buffer);
+    } else if (completion.result < 0) {
+      rx_.put(buffer);
+    } else {
+      accept(*socket, buffer, static_cast<std::size_t>(completion.result));
+    }
+  }
+  if (socket == nullptr) return;
+  if (completion.result == -ENOBUFS) {
+    ++stats_.rx_starved;
+  } else if (completion.result < 0 && completion.result != -ECANCELED) {
+    ++stats_.rx_refused;
+  }
+  if ((completion.flags & IORING_CQE_F_MORE) == 0 && socket->armed) {
+    socket->armed = false;
+    unarmed_.push_back(socket->id);
+  }
+}
+
+void UringDatapath::accept(KernelSocket& socket, RxBuffer& buffer, std::size_t length) {
+  if (length < RxPool::kPayloadOffset) {
+    stats_.drop(IoDrop::kRxTruncated);
+    return rx_.put(buffer);
+  }
+  const std::uint8_t* const slot = rx_.slot(buffer.index);
+  const auto& out = *reinterpret_cast<const io_uring_recvmsg_out*>(slot);
+  const bool taken =
+      accept_buffer({.name = reinterpret_cast<const KernelAddress*>(slot + RxPool::kNameOffset),
+                     .name_length = out.namelen,
+                     .control = slot + RxPool::kControlOffset,
+                     .control_length = std::min<std::size_t>(out.controllen, kRxControlBytes),
+                     .flags = static_cast<int>(out.flags),
+                     .length = length - RxPool::kPayloadOffset},
+                    socket, buffer, splitter_, stats_);
+  if (!taken) rx_.put(buffer);
+}
+
+void UringDatapath::provide_buffers() {
+  while (provided_ < rx_.size()) {
+    RxBuffer* const buffer = rx_.take();
+    if (buffer == nullptr) break;
+    ring_->provide(static_cast<std::uint16_t>(buffer->index), rx_.slot(buffer->index),
+                   RxPool::kSlotBytes);
+    ++provided_;
+  }
+  ring_->publish();
+}
+
+void UringDatapath::arm_sockets() {
+  if (provided_ == 0) return;  // It would end with ENOBUFS at once.
+  while (!unarmed_.empty()) {
+    KernelSocket* const socket = sockets_.find(unarmed_.back());
+    unarmed_.pop_back();
+    if (socket == nullptr) continue;
+    socket->armed = true;
+    ring_->receive_multishot(socket->fd, layout_, socket->id);
+  }
+}
+
+void UringDatapath::queue_sends() {
+  PodRing<std::uint16_t>& queue = tx_.queue();
+  for (; !queue.empty(); queue.pop_front()) {
+    const TxSend& send = tx_.at(queue.front());
+    ring_->send(send.fd, send.header, queue.front());
+  }
+}
+
+void UringDatapath::flush() {
+  provide_buffers();
+  if (!unarmed_.empty()) arm_sockets();
+  queue_sends();
+  stats_.syscalls += ring_->submit();
+}
+
+void UringDatapath::wait(Duration timeout) {
+  flush();
+  if (splitter_.pending() || ring_->completion_waiting()) return;
+  if (begin_wait()) {
+    ++stats_.sleeps;
+    ++stats_.syscalls;
+    if (!tx_.queue().empty()) timeout = std::min(timeout, kRetryInterval);
+    ring_->submit_and_wait(timeout);
+  }
+  end_wait();
+}
+
+}  // namespace millrace::io
