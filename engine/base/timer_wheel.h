@@ -105,7 +105,8 @@ class TimerWheel {
   void place(Id id);
   void append(Id id, std::uint16_t list);
   void unlink(Id id);
-  void splice(std::uint16_t from, std::uint16_t to);
+  void clear_used(std::uint16_t list);
+  void drain(std::uint16_t list);
   void begin(Time now);
   Step next_step();
   bool open_next_slot();
