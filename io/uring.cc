@@ -2,6 +2,8 @@
 #include "io/uring.h"
 
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -75,7 +77,9 @@ Uring::~Uring() {
 }
 
 void Uring::enable() {
-  CHECK(io_uring_enable_rings(&ring_) >= 0);
+  // Debian's liburing 2.3 declares io_uring_enable_rings and does not export it.
+  CHECK(syscall(SYS_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) >=
+        0);
   enabled_ = true;
   // Saves the look-up of the descriptor at each call; fails harmlessly.
   io_uring_register_ring_fd(&ring_);
