@@ -2,7 +2,10 @@ module millrace/test/interop/pion
 
 go 1.24.0
 
-require github.com/pion/webrtc/v4 v4.2.18
+require (
+	github.com/pion/transport/v4 v4.0.2
+	github.com/pion/webrtc/v4 v4.2.18
+)
 
 require (
 	github.com/google/uuid v1.6.0 // indirect
@@ -19,7 +22,6 @@ require (
 	github.com/pion/sdp/v3 v3.0.19 // indirect
 	github.com/pion/srtp/v3 v3.0.12 // indirect
 	github.com/pion/stun/v3 v3.1.6 // indirect
-	github.com/pion/transport/v4 v4.0.2 // indirect
 	github.com/pion/turn/v5 v5.0.12 // indirect
 	github.com/wlynxg/anet v0.0.5 // indirect
 	golang.org/x/crypto v0.48.0 // indirect
