@@ -154,7 +154,12 @@ void DataSender::reset_stream(StreamId stream) {
   queue_.resume(stream);
 }
 
-void DataSender::resume_stream(StreamId stream) { queue_.resume(stream); }
+void DataSender::resume_stream(StreamId stream) {
+  SendStream* const state = queue_.find(stream);
+  if (state == nullptr) return;
+  state->closing = false;
+  queue_.resume(stream);
+}
 
 void DataSender::close_stream(StreamId stream) { queue_.stream(stream).closing = true; }
 

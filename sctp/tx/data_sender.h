@@ -134,7 +134,8 @@ class DataSender {
   bool stream_drained(StreamId stream) const;    // Nothing of it is queued at all.
   void reset_stream(StreamId stream);
   void resume_stream(StreamId stream);
-  // Makes `send` answer kStreamClosing until `reset_stream`. Queued messages still go out.
+  // Makes `send` answer kStreamClosing until `reset_stream` or `resume_stream`.
+  // Queued messages still go out.
   void close_stream(StreamId stream);
   // Drops what is queued and not begun.
   void discard_queued(StreamId stream);
