@@ -18,8 +18,10 @@
 #include "sctp/event.h"
 #include "sctp/heartbeat.h"
 #include "sctp/options.h"
+#include "sctp/owned_payload.h"
 #include "sctp/packet/common_header.h"
 #include "sctp/packet/init_chunk.h"
+#include "sctp/packet/init_parameters.h"
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/tlv.h"
 #include "sctp/retransmission_timer.h"
@@ -230,6 +232,7 @@ class Association {
   int setup_attempts_ = 0;            // INITs begun anew after a stale cookie.
   int error_count_ = 0;               // RFC 9260 §8.1: unanswered transmissions in a row.
   std::vector<std::uint8_t> cookie_;  // The peer's, in COOKIE-ECHOED.
+  bool sending_ = false;  // sender_ knows the peer's window and streams.
   bool init_due_ = false;
   bool cookie_echo_due_ = false;
   bool heartbeat_due_ = false;

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// The association's traffic: it hands chunks to its two halves, which know RFC 9260 §6,
+// and to the procedures that watch the path and the streams.
+#include <utility>
+
+#include "sctp/association.h"
+#include "sctp/packet/data_chunk.h"
+#include "sctp/packet/error_cause.h"
+#include "sctp/packet/error_chunk.h"
+#include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/heartbeat_chunk.h"
+#include "sctp/packet/reconfig_chunk.h"
+#include "sctp/packet/sack_chunk.h"
+
+namespace millrace::sctp {
+
+SendStatus Association::may_send(StreamId stream, std::size_t size) const {
+  if (dead_ || shutdown_requested_ || state_ > State::kEstablished) return SendStatus::kClosed;
+  if (size == 0) return SendStatus::kEmpty;
+  if (size > options_.max_message_bytes) return SendStatus::kTooLarge;
+  if (stream.value() >= outgoing_streams_) return SendStatus::kInvalidStream;
+  return SendStatus::kOk;
+}
+
+SendStatus Association::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
+                             const SendOptions& options) {
+  const SendStatus status = may_send(stream, payload.size());
+  if (status != SendStatus::kOk) return status;
+  return sender_->send(now, stream, ppid, payload, options);
+}
+
+SendStatus Association::send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+                             const SendOptions& options) {
+  const SendStatus status = may_send(stream, payload.bytes().size());
+  if (status != SendStatus::kOk) return status;
+  return sender_->send(now, stream, ppid, std::move(payload), options);
+}
+
+void Association::reset_streams(Time, std::span<const StreamId> streams) {
+  if (!dead_) stream_reset_.request(streams, *sender_);
+}
+
+void Association::discard_queued(StreamId stream) { sender_->discard_queued(stream); }
+
+std::size_t Association::buffered_amount() const { return sender_->total_buffered_amount(); }
+
+std::size_t Association::buffered_amount(StreamId stream) const {
+  return sender_->buffered_amount(stream);
+}
+
+void Association::set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes) {
+  sender_->set_buffered_amount_low_threshold(stream, bytes);
+}
+
+void Association::set_total_buffered_amount_low_threshold(std::size_t bytes) {
+  sender_->set_total_buffered_amount_low_threshold(bytes);
+}
+
+std::uint32_t Association::outgoing_generation(StreamId stream) const {
+  return stream_reset_.outgoing_generation(stream);
+}
+
+std::uint32_t Association::incoming_generation(StreamId stream) const {
+  return stream_reset_.incoming_generation(stream);
+}
+
+bool Association::is_connected() const { return state_ == State::kEstablished; }
+
+Stats Association::stats() const {
+  Stats stats = stats_;
+  const SenderStats& sent = sender_->stats();
+  stats.data_chunks_sent += sent.data_chunks_sent;
+  stats.messages_sent += sent.messages_sent;
+  stats.t3_expiries += sent.t3_expiries;
+  stats.fast_retransmits += sent.fast_retransmits;
+  stats.retransmitted_chunks += sent.retransmitted_chunks;
+  if (receiver_) {
+    stats.data_chunks_received += receiver_->stats().data_chunks_received;
+    stats.messages_received += receiver_->stats().messages_received;
+  }
+  return stats;
+}
+
+Association::Next Association::handle_data(Time now, const ChunkView& chunk,
+                                           const BufferRef& buffer) {
+  // RFC 9260 §6: DATA is received in these states; in any other it is discarded.
+  if (state_ != State::kEstablished && state_ != State::kShutdownPending &&
+      state_ != State::kShutdownSent) {
+    drop(DropReason::kUnexpectedState);
+    return Next::kContinue;
+  }
+  const auto data = DataChunkView::parse(chunk.bytes);
+  if (!data) {
+    drop(DropReason::kMalformedChunk);
+    return Next::kContinue;
+  }
+  packet_had_data_ = true;
+  // RFC 9260 §9.2: in SHUTDOWN-SENT each packet with DATA is answered by SACK and SHUTDOWN.
+  if (state_ == State::kShutdownSent) shutdown_due_ = true;
+  std::array<std::uint8_t, 4> tsn;
+  switch (receiver_->handle_data(now, *data, buffer)) {
+    case DataResult::kAccepted:
+      return Next::kContinue;
+    case DataResult::kDuplicate:
+      drop(DropReason::kDuplicateData);
+      return Next::kContinue;
+    case DataResult::kOutsideWindow:
+      drop(DropReason::kDataOutsideWindow);
+      return Next::kContinue;
+    case DataResult::kInvalidStream: {
+      // RFC 9260 §6.5: acknowledged, discarded and reported; the association lives.
+      drop(DropReason::kInvalidStream);
+      std::array<std::uint8_t, 8> memory;
+      TlvWriter causes(memory);
+      causes.append(InvalidStreamIdentifierCause{data->header.stream});
+      queue(ErrorChunk{causes.bytes()});
+      return Next::kContinue;
+    }
+    case DataResult::kNoUserData:
+      // RFC 9260 §6.2.
+      store_be32(tsn.data(), data->header.tsn.value());
+      abort_with(CloseReason::kProtocolViolation,
+                 static_cast<std::uint16_t>(CauseCode::kNoUserData), tsn);
+      return Next::kDiscardPacket;
+    case DataResult::kViolation:
+      abort_with(CloseReason::kProtocolViolation,
+                 static_cast<std::uint16_t>(CauseCode::kProtocolViolation), {});
+      return Next::kDiscardPacket;
+  }
+  return Next::kContinue;
+}
+
+void Association::handle_sack(Time now, const ChunkView& chunk) {
+  if (!may_carry_data() || state_ == State::kCookieEchoed) {
+    // In SHUTDOWN-SENT everything is acknowledged already: there a late SACK is no noise.
+    if (state_ != State::kShutdownSent) drop(DropReason::kUnexpectedState);
+    return;
+  }
+  const auto sack = SackChunkView::parse(chunk.bytes);
+  if (!sack) return drop(DropReason::kMalformedChunk);
+  const SackOutcome outcome = sender_->handle_sack(now, *sack);
+  if (outcome.status != SackOutcome::Status::kProcessed) return drop(DropReason::kBadSack);
+  // RFC 9260 §8.1: new acknowledgement proves that the peer is there.
+  if (outcome.newly_acked) clear_errors(now);
+}
+
+void Association::handle_forward_tsn(Time now, const ChunkView& chunk) {
+  if (state_ != State::kEstablished && state_ != State::kShutdownPending &&
+      state_ != State::kShutdownSent) {
+    return drop(DropReason::kUnexpectedState);
+  }
+  if (!extensions_.forward_tsn) return drop(DropReason::kBadForwardTsn);
+  const auto forward = ForwardTsnChunkView::parse(chunk.bytes);
+  if (!forward) return drop(DropReason::kMalformedChunk);
+  packet_had_data_ = true;
+  if (!receiver_->handle_forward_tsn(now, *forward)) drop(DropReason::kBadForwardTsn);
+}
+
+void Association::handle_reconfig(Time now, const ChunkView& chunk) {
+  if (!receiver_ || state_ < State::kEstablished || state_ == State::kShutdownAckSent) {
+    return drop(DropReason::kUnexpectedState);
+  }
+  if (!extensions_.reconfig) return drop(DropReason::kBadReconfig);
+  const auto reconfig = ReconfigChunk::parse(chunk.bytes);
+  if (!reconfig) return drop(DropReason::kMalformedChunk);
+  if (!stream_reset_.handle_reconfig(now, *reconfig, *sender_, *receiver_, options_.rto_max)) {
+    drop(DropReason::kBadReconfig);
+  }
+}
+
+bool Association::poll_reset_event(Event& out) {
+  if (!stream_reset_.has_event()) return false;
+  reset_event_ = stream_reset_.take_event();
+  switch (reset_event_.kind) {
+    case StreamReset::EventKind::kDone:
+      out.kind = EventKind::kStreamResetDone;
+      break;
+    case StreamReset::EventKind::kRefused:
+      out.kind = EventKind::kStreamResetRefused;
+      break;
+    case StreamReset::EventKind::kIncoming:
+      out.kind = EventKind::kIncomingStreamReset;
+      break;
+  }
+  out.streams = reset_event_.streams;
+  return true;
+}
+
+bool Association::poll_sender_event(Event& out) {
+  SendEvent event;
+  if (!sender_->poll_event(event)) return false;
+  switch (event.kind) {
+    case SendEvent::Kind::kWritable:
+      out.kind = EventKind::kWritable;
+      break;
+    case SendEvent::Kind::kBufferedAmountLow:
+      out.kind = EventKind::kBufferedAmountLow;
+      out.stream = event.stream;
+      break;
+    case SendEvent::Kind::kTotalBufferedAmountLow:
+      out.kind = EventKind::kTotalBufferedAmountLow;
+      break;
+  }
+  return true;
+}
+
+// RFC 9260 §8.3.
+
+void Association::handle_heartbeat(const ChunkView& chunk) {
+  if (state_ < State::kEstablished) return drop(DropReason::kUnexpectedState);
+  const auto heartbeat = HeartbeatChunk::parse(chunk.bytes);
+  if (!heartbeat) return drop(DropReason::kMalformedChunk);
+  // The answer returns the information unread; one too large for a packet gets none.
+  const HeartbeatAckChunk answer{heartbeat->info};
+  if (answer.size() + CommonHeader::kBytes > options_.max_packet_bytes) {
+    return drop(DropReason::kMalformedChunk);
+  }
+  queue(answer);
+}
+
+void Association::handle_heartbeat_ack(Time now, const ChunkView& chunk) {
+  const auto answer = HeartbeatAckChunk::parse(chunk.bytes);
+  if (!answer) return drop(DropReason::kMalformedChunk);
+  const std::optional<Duration> rtt = heartbeat_.handle_ack(now, answer->info);
+  if (!rtt) return drop(DropReason::kUnknownHeartbeat);
+  ++stats_.heartbeats_acked;
+  sender_->observe_rtt(*rtt);
+  clear_errors(now);
+}
+
+void Association::expire_heartbeat(Time now) {
+  // At most one HEARTBEAT falls due and one is given up at one point in time.
+  for (int i = 0; i < 2 && !dead_; ++i) {
+    switch (heartbeat_.handle_timeout(now, sender_->rto().rto())) {
+      case Heartbeat::Due::kNothing:
+        return;
+      case Heartbeat::Due::kSend:
+        heartbeat_due_ = true;
+        break;
+      case Heartbeat::Due::kLost:
+        count_error();
+        break;
+    }
+  }
+}
+
+}  // namespace millrace::sctp

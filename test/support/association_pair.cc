@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "test/support/association_pair.h"
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+
+namespace millrace::test {
+
+HeapBuffers::~HeapBuffers() { CHECK(slots_.empty()); }
+
+BufferRef HeapBuffers::make(ByteSpan bytes) {
+  auto slot = std::make_unique<Slot>();
+  slot->bytes.assign(bytes.begin(), bytes.end());
+  slot->buffer.home = this;
+  slot->buffer.data = slot->bytes.data();
+  slot->buffer.capacity = static_cast<std::uint32_t>(bytes.size());
+  RxBuffer* const buffer = &slot->buffer;
+  slots_.emplace(buffer, std::move(slot));
+  return BufferRef(buffer);
+}
+
+void HeapBuffers::release(RxBuffer& buffer) { slots_.erase(&buffer); }
+
+Bytes bytes_of(const sctp::MessageView& message) {
+  Bytes out;
+  out.reserve(message.size);
+  for (const ByteSpan piece : message.pieces) out.insert(out.end(), piece.begin(), piece.end());
+  return out;
+}
+
+AssociationPair::AssociationPair(const sctp::Options& a, const sctp::Options& b,
+                                 const LinkOptions& link, std::uint64_t seed)
+    : rng_(seed), path_rng_(seed ^ 0x9e3779b97f4a7c15), link_(link) {
+  ends_[kA].association.emplace(a, rng_, mac_, pool_);
+  ends_[kB].association.emplace(b, rng_, mac_, pool_);
+}
+
+bool AssociationPair::connect_both() {
+  a().connect(now_);
+  b().connect(now_);
+  drain();
+  return run_until([this] { return a().is_connected() && b().is_connected(); });
+}
+
+void AssociationPair::drain() {
+  bool again = true;
+  while (again) {
+    again = false;
+    for (const int end : {kA, kB}) {
+      again = take_events(end) || again;
+      ends_[index(end)].association->handle_burst_end(now_);
+      again = take_packets(end) || again;
+    }
+  }
+}
+
+bool AssociationPair::take_events(int end) {
+  bool any = false;
+  sctp::Event event;
+  while (ends_[index(end)].association->poll_event(event)) {
+    any = true;
+    record(end, event);
+  }
+  return any;
+}
+
+void AssociationPair::record(int end, const sctp::Event& event) {
+  const std::array<std::uint8_t, 4> summary{static_cast<std::uint8_t>(end),
+                                            static_cast<std::uint8_t>(event.kind),
+                                            static_cast<std::uint8_t>(event.stream.value() >> 8),
+                                            static_cast<std::uint8_t>(event.stream.value())};
+  trace(summary);
+  const bool is_message = event.kind == sctp::EventKind::kMessage;
+  if (is_message) {
+    for (const ByteSpan piece : event.message.pieces) trace(piece);
+  }
+  if (on_event) return on_event(end, event);
+  RecordedEvent recorded{
+      .kind = event.kind, .event = event, .payload = {}, .ppid = {}, .streams = {}};
+  recorded.event.streams = {};
+  recorded.event.message = {};
+  recorded.streams.assign(event.streams.begin(), event.streams.end());
+  if (is_message) {
+    recorded.payload = bytes_of(event.message);
+    recorded.ppid = event.message.ppid;
+    recorded.unordered = event.message.unordered;
+  }
+  ends_[index(end)].events.push_back(std::move(recorded));
+}
+
+bool AssociationPair::take_packets(int end) {
+  std::array<std::uint8_t, 2048> out;
+  bool any = false;
+  while (const std::size_t size = ends_[index(end)].association->poll_packet(now_, out)) {
+    any = true;
+    const ByteSpan packet = ByteSpan(out).first(size);
+    if (record_sent) ends_[index(end)].sent.emplace_back(packet.begin(), packet.end());
+    if (filter && !filter(end, packet)) continue;
+    carry(end, packet);
+  }
+  return any;
+}
+
+void AssociationPair::carry(int from, ByteSpan packet) {
+  if (link_.loss > 0 && draw() < link_.loss) return;
+  const int copies = link_.duplicate > 0 && draw() < link_.duplicate ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    Duration delay = link_.delay;
+    if (link_.reorder > 0 && draw() < link_.reorder) {
+      delay += Duration(
+          static_cast<Duration::rep>(draw() * static_cast<double>(link_.reorder_delay.count())));
+    }
+    in_flight_.emplace(now_ + delay, InFlight{1 - from, Bytes(packet.begin(), packet.end())});
+  }
+}
+
+bool AssociationPair::step(Time limit) {
+  Time next = std::min(a().next_timeout(), b().next_timeout());
+  if (!in_flight_.empty()) next = std::min(next, in_flight_.begin()->first);
+  if (next > limit || next == kNever) {
+    if (limit != kNever) now_ = std::max(now_, limit);
+    return false;
+  }
+  now_ = std::max(now_, next);
+  while (!in_flight_.empty() && in_flight_.begin()->first <= now_) {
+    const auto node = in_flight_.extract(in_flight_.begin());
+    inject(node.mapped().to, node.mapped().packet);
+  }
+  for (const int end : {kA, kB}) {
+    if (ends_[index(end)].association->next_timeout() <= now_) {
+      ends_[index(end)].association->handle_timeout(now_);
+    }
+  }
+  drain();
+  return true;
+}
+
+void AssociationPair::run_for(Duration duration) {
+  const Time limit = now_ + duration;
+  while (step(limit)) {
+  }
+}
+
+bool AssociationPair::run_until(const std::function<bool()>& done, Duration limit) {
+  const Time end = now_ + limit;
+  while (!done()) {
+    if (!step(end)) return done();
+  }
+  return true;
+}
+
+void AssociationPair::inject(int end, ByteSpan packet) {
+  trace(packet);
+  const BufferRef buffer = buffers_.make(packet);
+  ends_[index(end)].association->handle_packet(now_, ByteSpan(buffer->data, packet.size()), buffer);
+}
+
+std::size_t AssociationPair::count(int end, sctp::EventKind kind) const {
+  return static_cast<std::size_t>(
+      std::ranges::count(ends_[index(end)].events, kind, &RecordedEvent::kind));
+}
+
+const RecordedEvent* AssociationPair::last(int end, sctp::EventKind kind) const {
+  const auto& events = ends_[index(end)].events;
+  const auto found = std::find_if(events.rbegin(), events.rend(),
+                                  [kind](const RecordedEvent& e) { return e.kind == kind; });
+  return found == events.rend() ? nullptr : &*found;
+}
+
+void AssociationPair::trace(ByteSpan bytes) {
+  for (const std::uint8_t byte : bytes) trace_ = (trace_ ^ byte) * 0x100000001b3;
+  trace_ ^= static_cast<std::uint64_t>(now_.time_since_epoch().count());
+}
+
+}  // namespace millrace::test

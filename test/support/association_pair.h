@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/base/block_pool.h"
+#include "engine/base/rng.h"
+#include "engine/base/rx_buffer.h"
+#include "sctp/association.h"
+#include "test/support/test_mac.h"
+
+namespace millrace::test {
+
+using Bytes = std::vector<std::uint8_t>;
+
+// HeapBuffers is a home of receive buffers that come from the heap, one per packet, so
+// that a sanitizer sees any use after release.
+class HeapBuffers final : public RxBufferHome {
+ public:
+  ~HeapBuffers();
+  // Copies `bytes` into a buffer of its own.
+  BufferRef make(ByteSpan bytes);
+  void release(RxBuffer& buffer) override;
+
+ private:
+  struct Slot {
+    RxBuffer buffer;
+    Bytes bytes;
+  };
+  std::unordered_map<RxBuffer*, std::unique_ptr<Slot>> slots_;
+};
+
+// LinkOptions describes one direction of the simulated path; shares are in [0, 1].
+struct LinkOptions {
+  Duration delay = milliseconds(5);
+  double loss = 0;
+  double duplicate = 0;
+  double reorder = 0;                        // Share of packets delayed further,
+  Duration reorder_delay = milliseconds(4);  // by up to this.
+};
+
+// RecordedEvent is an Event with everything that it lent copied.
+struct RecordedEvent {
+  sctp::EventKind kind;
+  sctp::Event event;  // Its views are empty.
+  Bytes payload;
+  sctp::Ppid ppid;
+  bool unordered = false;
+  std::vector<sctp::StreamId> streams;
+};
+
+// AssociationPair is two associations and the path between them, in virtual time. A run is
+// a function of its seed: `trace_hash` covers every packet delivered and every event.
+class AssociationPair {
+ public:
+  static constexpr int kA = 0;
+  static constexpr int kB = 1;
+
+  explicit AssociationPair(const sctp::Options& a = {}, const sctp::Options& b = {},
+                           const LinkOptions& link = {}, std::uint64_t seed = 1);
+
+  sctp::Association& operator[](int end) { return *ends_[index(end)].association; }
+  sctp::Association& a() { return (*this)[kA]; }
+  sctp::Association& b() { return (*this)[kB]; }
+  Time now() const { return now_; }
+  std::uint64_t trace_hash() const { return trace_; }
+  LinkOptions& link() { return link_; }
+
+  // Both ends connect, and the run goes on until both are up. False after a minute.
+  bool connect_both();
+
+  // Takes events and packets from both ends until they have none, at this point in time.
+  void drain();
+  // Goes on to the next point in time at which something happens; false if there is none
+  // up to `limit`, and then the time is `limit`.
+  bool step(Time limit = kNever);
+  void run_for(Duration duration);
+  // Runs until `done`; false if `limit` passes first.
+  bool run_until(const std::function<bool()>& done, Duration limit = seconds(60));
+
+  // Gives `packet` to `end` now, as if it had come over the path.
+  void inject(int end, ByteSpan packet);
+
+  // What came out of an end, oldest first; the test clears it at will.
+  std::vector<RecordedEvent>& events(int end) { return ends_[index(end)].events; }
+  std::size_t count(int end, sctp::EventKind kind) const;
+  const RecordedEvent* last(int end, sctp::EventKind kind) const;
+  // Packets that left an end, those lost included.
+  std::vector<Bytes>& sent(int end) { return ends_[index(end)].sent; }
+  bool record_sent = true;
+
+  // If set, decides whether a packet that left `end` goes on to the path.
+  std::function<bool(int end, ByteSpan packet)> filter;
+  // If set, sees each event as it is taken, views included, instead of `events`.
+  std::function<void(int end, const sctp::Event& event)> on_event;
+
+ private:
+  struct End {
+    std::optional<sctp::Association> association;
+    std::vector<RecordedEvent> events;
+    std::vector<Bytes> sent;
+  };
+  struct InFlight {
+    int to;
+    Bytes packet;
+  };
+  static std::size_t index(int end) { return static_cast<std::size_t>(end); }
+  bool take_events(int end);
+  bool take_packets(int end);
+  void carry(int from, ByteSpan packet);
+  void record(int end, const sctp::Event& event);
+  void trace(ByteSpan bytes);
+  double draw() { return static_cast<double>(path_rng_.next() >> 11) * 0x1p-53; }
+
+  TestMac mac_;
+  BlockPool pool_;
+  HeapBuffers buffers_;
+  SeededRng rng_;
+  SeededRng path_rng_;
+  LinkOptions link_;
+  Time now_{seconds(1000)};
+  std::array<End, 2> ends_;
+  std::multimap<Time, InFlight> in_flight_;
+  std::uint64_t trace_ = 0xcbf29ce484222325;
+};
+
+// Appends a message's pieces into one vector.
+Bytes bytes_of(const sctp::MessageView& message);
+
+}  // namespace millrace::test
