@@ -70,7 +70,8 @@ struct TableOptions {
 };
 
 // AssociationTable finds sessions by remote address and by ICE user-name fragment. Its
-// memory is fixed at start: 256 bytes a session and some 11 bytes a key.
+// memory is fixed at start: some 300 bytes a session and 14 to 28 bytes for each key that
+// the sessions could have.
 //
 // Life of a session: signalling `create`s it pending; any member reads its payload to answer
 // checks and `add_address`es the paths it authenticates; exactly one shard wins its
@@ -99,6 +100,7 @@ class AssociationTable {
  private:
   friend class TableMember;
 
+  static constexpr unsigned kAddressMask = (1u << kMaxAddresses) - 1;
   static constexpr std::uint8_t kUfragPosition = kMaxAddresses;
   static constexpr std::uint8_t kConnectionIdPosition = kMaxAddresses + 1;
   static constexpr std::size_t kStripes = 64;
@@ -131,10 +133,15 @@ class AssociationTable {
     Epoch retired_at = 0;
   };
 
-  template <class Key>
-  Found find(const Key& key) const;
-  Found confirm(KeyIndex::Place place, const KeyWords& words, bool is_address) const;
-  Found find_live(std::uint64_t hash, const KeyWords& words, bool is_address) const;
+  Found find(std::uint64_t hash, const AddressKey& key) const {
+    return find(hash, key.words(), true);
+  }
+  Found find(std::uint64_t hash, const UfragKey& key) const {
+    return find(hash, key.words(), false);
+  }
+  Found find(std::uint64_t hash, const KeyWords& words, bool is_address) const;
+  void prefetch_record(std::uint64_t hash) const;
+  SessionHandle handle(EntryRef entry) const;
   bool take_entry(std::uint32_t& index);
   void give_entry(std::uint32_t index, Epoch retired_at);
   int free_position(const Control& control);

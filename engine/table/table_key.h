@@ -25,10 +25,11 @@ class AddressKey {
   explicit AddressKey(const Address& remote, LocalScope scope = 0);
 
   const KeyWords& words() const { return words_; }
-  std::uint64_t hash(const SipKey& key) const {
+  std::uint64_t hash(const SipKey& key) const { return hash_words(key, words_); }
+  static std::uint64_t hash_words(const SipKey& key, const KeyWords& words) {
     // An IPv4 key differs from others in its first word alone.
-    if (words_[2] == kV4Mark) return siphash_words<1, 3>(key, std::array{words_[0]});
-    return siphash_words<1, 3>(key, words_);
+    if (words[2] == kV4Mark) return siphash_words<1, 3>(key, std::array{words[0]});
+    return siphash_words<1, 3>(key, words);
   }
   friend bool operator==(const AddressKey&, const AddressKey&) = default;
 
@@ -51,7 +52,10 @@ class UfragKey {
   static std::optional<UfragKey> parse(std::string_view ufrag);
 
   const KeyWords& words() const { return words_; }
-  std::uint64_t hash(const SipKey& key) const { return siphash_words<1, 3>(key, words_); }
+  std::uint64_t hash(const SipKey& key) const { return hash_words(key, words_); }
+  static std::uint64_t hash_words(const SipKey& key, const KeyWords& words) {
+    return siphash_words<1, 3>(key, words);
+  }
   friend bool operator==(const UfragKey&, const UfragKey&) = default;
 
  private:

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "engine/table/association_table.h"
 
@@ -64,7 +64,7 @@ class TableMember {
 
   AssociationTable& table_;
   const std::size_t id_;
-  std::vector<AssociationTable::RetiredPayload> retired_;  // Oldest first.
+  std::deque<AssociationTable::RetiredPayload> retired_;  // Oldest first.
 };
 
 }  // namespace millrace::engine
