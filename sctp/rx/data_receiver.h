@@ -15,6 +15,11 @@
 #include "sctp/packet/data_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/packet_writer.h"
+#include "sctp/packet/sack_chunk.h"
+#include "sctp/rx/chunk_store.h"
+#include "sctp/rx/received_tsns.h"
+#include "sctp/rx/waiting_messages.h"
+#include "sctp/stream_table.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -28,6 +33,8 @@ struct DataReceiverOptions {
   Duration sack_delay = milliseconds(20);
   // A receive buffer that held fragments pin for longer is given back by copying.
   Duration max_pin_time = milliseconds(20);
+  // Keeps a peer from choosing numbers that collide; any random value.
+  std::uint64_t hash_seed = 0x9E3779B97F4A7C15;
 };
 
 // DataResult is what became of a DATA chunk, for counters and answers.
@@ -68,7 +75,7 @@ class DataReceiver {
   DataReceiver& operator=(const DataReceiver&) = delete;
 
   // Takes one chunk. `data.payload` lies in `buffer`, which is referenced for as long as
-  // the payload is held; no byte is copied here.
+  // the payload is held, and is not null; no byte is copied here.
   DataResult handle_data(Time now, const DataChunkView& data, const BufferRef& buffer);
   // RFC 3758 §3.6. False if it was behind the cumulative TSN (it still asks for a SACK).
   bool handle_forward_tsn(Time now, const ForwardTsnChunkView& forward);
@@ -104,6 +111,63 @@ class DataReceiver {
   std::uint32_t a_rwnd() const;
   std::size_t held_bytes() const;  // What is charged to the window.
   const ReceiverStats& stats() const { return stats_; }
+
+ private:
+  struct ReceiveStream {
+    explicit ReceiveStream(StreamId stream_id) : id(stream_id) {}
+    StreamId id;
+    Ssn next_ssn;
+    Ssn skip_ssn;  // Of the FORWARD TSN `skip_stamp`.
+    bool reset_pending = false;
+    std::uint32_t skip_stamp = 0;
+  };
+  using State = HeldChunk::State;
+
+  // reassembly.cc: fragments to messages, messages in order.
+  bool reassemble(UnwrappedTsn tsn);
+  bool may_follow(const HeldChunk& left, const HeldChunk& right) const;
+  bool complete(UnwrappedTsn first, UnwrappedTsn last);
+  void deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last);
+  void make_ready(UnwrappedTsn first);
+  void deliver_waiting(std::uint32_t stream_index);
+  void skip_streams(const ForwardTsnChunkView& forward);
+  void purge(UnwrappedTsn from, UnwrappedTsn to);
+  void release_skipped(UnwrappedTsn first);
+  void perform_reset(std::span<const StreamId> streams);
+  void release_parked();
+  void release_lent();
+
+  // data_receiver.cc: TSNs, SACK, window.
+  DataResult accept(Time now, UnwrappedTsn tsn, const DataChunkView& data, const BufferRef& buffer);
+  void note_duplicate(Tsn tsn);
+  void offer_window_update();
+  std::span<const GapAckBlock> gap_blocks();
+
+  static constexpr std::size_t kMaxDuplicates = 20;
+
+  DataReceiverOptions options_;
+  ReceivedTsns tsns_;
+  ChunkStore store_;
+  StreamTable<ReceiveStream> streams_;
+  WaitingMessages waiting_;
+  std::vector<UnwrappedTsn> ready_;  // First TSNs, from ready_head_ on.
+  std::size_t ready_head_ = 0;
+  std::optional<UnwrappedTsn> lent_;  // First TSN of the message lent last.
+  std::vector<ByteSpan> pieces_;
+  std::uint32_t skip_stamp_ = 0;
+
+  std::optional<UnwrappedTsn> reset_tsn_;  // Of the deferred stream reset.
+  bool reset_all_ = false;
+
+  std::vector<Tsn> duplicates_;
+  std::vector<GapAckBlock> gap_blocks_;
+  std::size_t advertised_;
+  Time sack_at_ = kNever;
+  std::uint32_t packets_since_sack_ = 0;
+  bool packet_has_data_ = false;
+  bool sack_now_ = false;
+  bool first_data_ = true;
+  ReceiverStats stats_;
 };
 
 }  // namespace millrace::sctp

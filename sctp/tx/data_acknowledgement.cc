@@ -13,6 +13,7 @@ SackOutcome DataSender::handle_sack(Time now, const SackChunkView& sack) {
   if (result.status != SackStatus::kProcessed) return {.status = result.status};
   // RFC 9260 §6.2.1 (D ii): what is in flight comes off it in `window_allows`.
   peer_rwnd_ = sack.a_rwnd();
+  heard_since_t3_ = true;
   return finish_ack(now, result, flight_before);
 }
 
@@ -80,7 +81,8 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
   }
   if (now >= t3_) {
     outcome.t3_expired = true;
-    outcome.counts_as_error = !probing_window_;
+    outcome.counts_as_error = !(probing_window_ && heard_since_t3_);
+    heard_since_t3_ = false;
     expire_t3(now);
   }
   return outcome;

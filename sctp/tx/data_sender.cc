@@ -170,6 +170,12 @@ void DataSender::discard_queued(StreamId stream) {
 
 void DataSender::stop_accepting() { accepting_ = false; }
 
+SenderStats DataSender::stats() const {
+  SenderStats stats = stats_;
+  stats.messages_abandoned += outstanding_.messages_abandoned();
+  return stats;
+}
+
 bool DataSender::all_acknowledged() const { return queue_.empty() && outstanding_.empty(); }
 
 Tsn DataSender::next_tsn() const { return outstanding_.next_tsn().wrap(); }

@@ -156,7 +156,7 @@ class DataSender {
   // A T3-like time-out of the path seen elsewhere (HEARTBEAT, §8.3): backs the RTO off.
   void back_off_rto();
   void set_max_packet_bytes(std::size_t bytes);
-  const SenderStats& stats() const { return stats_; }
+  SenderStats stats() const;
 
   bool poll_event(SendEvent& event);
 
@@ -213,6 +213,7 @@ class DataSender {
   bool forward_due_ = false;
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
   bool probing_window_ = false;  // The chunk in flight is a zero-window probe.
+  bool heard_since_t3_ = false;  // A SACK came since T3-rtx expired last.
   bool writable_wanted_ = false;
   bool total_low_reported_ = false;
   bool total_above_ = false;

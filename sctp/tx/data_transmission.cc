@@ -126,6 +126,7 @@ OutgoingMessage* DataSender::next_message(Time now) {
     } else if (message->outstanding > 0 && !outstanding_.full()) {
       outstanding_.abandon(outstanding_.next_tsn().previous());
     } else if (!outstanding_.full()) {
+      // All that was sent is acknowledged, but the peer awaits the rest.
       message->abandoned = true;
       ++stats_.messages_abandoned;
     } else {

@@ -8,6 +8,7 @@ namespace millrace::sctp {
 NewReno::NewReno(const CongestionControlOptions& options)
     : mtu_(options.mtu_bytes),
       max_cwnd_(std::max(options.max_cwnd_bytes, 4 * options.mtu_bytes)),
+      initial_packets_(options.initial_window_packets),
       cwnd_(std::min(options.initial_window_packets * options.mtu_bytes, max_cwnd_)),
       ssthresh_(max_cwnd_) {}
 
@@ -48,8 +49,9 @@ void NewReno::on_timeout(Time) {
 }
 
 void NewReno::on_idle(Duration idle, Duration rto) {
-  // RFC 9260 §7.2.1: halved for every RTO of silence, down to four packets.
-  const std::size_t floor = std::min(cwnd_, 4 * mtu_);
+  // RFC 9260 §7.2.1: halved for every RTO of silence, down to four packets, or to the
+  // initial window where that is larger (RFC 5681 §4.1): silence proves no less than birth.
+  const std::size_t floor = std::min(cwnd_, std::max<std::size_t>(4, initial_packets_) * mtu_);
   for (; idle >= rto && cwnd_ > floor; idle -= rto) cwnd_ = std::max(cwnd_ / 2, floor);
   partial_bytes_acked_ = 0;
 }

@@ -27,6 +27,7 @@ class NewReno final : public CongestionControl {
 
   std::size_t mtu_;
   std::size_t max_cwnd_;
+  std::size_t initial_packets_;
   std::size_t cwnd_;
   std::size_t ssthresh_;
   std::size_t partial_bytes_acked_ = 0;

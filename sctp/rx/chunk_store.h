@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/base/block_pool.h"
+#include "engine/base/bytes.h"
+#include "engine/base/rx_buffer.h"
+#include "engine/base/time.h"
+#include "sctp/packet/data_chunk.h"
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+// HeldChunk is a received chunk whose message has not been delivered and given back.
+struct HeldChunk {
+  enum class State : std::uint8_t {
+    kFree,
+    kPartial,  // Its message is not whole.
+    kWaiting,  // Whole; an earlier message of the stream is missing. First chunk only.
+    kParked,   // Whole; a stream reset must come first. First chunk only.
+    kReady,    // To be delivered. First chunk only.
+  };
+
+  const std::uint8_t* data = nullptr;
+  std::uint32_t other_end = 0;    // TSN of the other end of its run; at both ends of it.
+  std::uint32_t next_in_pin = 0;  // TSNs; the chunk's own at the end of the list.
+  std::uint32_t previous_in_pin = 0;
+  std::uint32_t pin = 0;  // kCopied: `data` is a block of the pool.
+  Ppid ppid;
+  std::uint16_t size = 0;
+  StreamId stream;
+  Ssn ssn;
+  DataFlags flags;
+  State state = State::kFree;
+};
+static_assert(sizeof(HeldChunk) <= 48);
+
+// ChunkStore keeps held chunks in a ring indexed by TSN, and knows what they cost: the
+// receive buffers they pin, whole, or the blocks they were copied to.
+class ChunkStore {
+ public:
+  // As far as gap blocks reach, RFC 9260 §3.3.4.
+  static constexpr std::uint64_t kMaxSpan = 65536;
+  static constexpr std::size_t kChunkOverhead = sizeof(HeldChunk);
+
+  explicit ChunkStore(BlockPool& pool) : pool_(pool) {}
+  ~ChunkStore();
+  ChunkStore(const ChunkStore&) = delete;
+  ChunkStore& operator=(const ChunkStore&) = delete;
+
+  // All held chunks lie in [first, end).
+  UnwrappedTsn first() const { return first_; }
+  UnwrappedTsn end() const { return end_; }
+  bool holds(UnwrappedTsn tsn) const {
+    return tsn >= first_ && tsn < end_ && at(tsn).state != HeldChunk::State::kFree;
+  }
+  HeldChunk& at(UnwrappedTsn tsn) { return ring_[slot(tsn)]; }
+  const HeldChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
+  UnwrappedTsn other_end(UnwrappedTsn tsn) const {
+    return UnwrappedTsn::nearest(tsn, Tsn(at(tsn).other_end));
+  }
+
+  // Whether `tsn` fits beside what is held.
+  bool has_place_for(UnwrappedTsn tsn) const;
+  // Keeps a chunk, in state kPartial as a run of its own; it has place and is not held.
+  HeldChunk& add(Time now, UnwrappedTsn tsn, const DataChunkView& data, const BufferRef& buffer);
+  void remove(UnwrappedTsn tsn);
+  void remove_run(UnwrappedTsn first, UnwrappedTsn last);
+
+  // Copies chunks out of buffers that they use below a quarter, or have pinned for
+  // `max_pin_time`. Where the pool has no room they stay.
+  void settle(Time now, Duration max_pin_time);
+  // When `settle` would act by age; kNever if nothing is pinned.
+  Time next_settle(Duration max_pin_time) const;
+
+  std::size_t cost() const { return cost_; }
+
+ private:
+  static constexpr std::uint32_t kCopied = 0xFFFFFFFF;
+
+  // Pin is a receive buffer and the chunks held in it.
+  struct Pin {
+    BufferRef buffer;
+    Time since{};
+    std::uint32_t used = 0;
+    std::uint32_t chunks = 0;
+    std::uint32_t head = 0;  // TSN of the chunk that came last.
+    bool listed = false;     // In dirty_.
+  };
+
+  std::size_t slot(UnwrappedTsn tsn) const {
+    return static_cast<std::size_t>(tsn.value()) & (capacity_ - 1);
+  }
+  HeldChunk& at_wrapped(std::uint32_t tsn) { return ring_[tsn & (capacity_ - 1)]; }
+  void reserve(UnwrappedTsn first, UnwrappedTsn end);
+  std::uint32_t pin_for(Time now, const BufferRef& buffer);
+  void link(std::uint32_t pin, UnwrappedTsn tsn, HeldChunk& chunk);
+  void unlink(UnwrappedTsn tsn, const HeldChunk& chunk);
+  void drop_pin(std::uint32_t pin);
+  void list_if_wasteful(std::uint32_t pin);
+  bool wasteful(const Pin& pin) const { return pin.used < pin.buffer->capacity / 4; }
+  void copy_out(std::uint32_t pin);
+
+  BlockPool& pool_;
+  std::unique_ptr<HeldChunk[]> ring_;
+  std::size_t capacity_ = 0;
+  UnwrappedTsn first_;
+  UnwrappedTsn end_;
+  std::size_t cost_ = 0;
+  std::vector<Pin> pins_;
+  std::vector<std::uint32_t> free_pins_;
+  std::vector<std::uint32_t> dirty_;
+  std::uint32_t last_pin_ = kCopied;
+  std::size_t pinned_ = 0;    // Pins in use.
+  Time oldest_pin_ = kNever;  // Not later than the true one.
+};
+
+}  // namespace millrace::sctp

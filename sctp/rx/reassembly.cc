@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// DataReceiver's RFC 9260 §6.5, §6.6 and §6.9 (fragments, order), RFC 3758 §3.6 (FORWARD
+// TSN) and RFC 6525 §5.2.2 (incoming stream reset).
+//
+// Fragments of a message have consecutive TSNs, so what is held forms runs in TSN order.
+// Each end of a run knows the other: a fragment joins its neighbours in constant time in
+// whatever order fragments come, and a run from a beginning to an ending is a message.
+#include <algorithm>
+
+#include "sctp/rx/data_receiver.h"
+
+namespace millrace::sctp {
+namespace {
+
+// On the circle of SSNs, less than half of it ahead.
+constexpr bool is_ahead_or_equal(Ssn ssn, Ssn reference) {
+  return ssn.distance_from(reference) < 0x8000;
+}
+
+}  // namespace
+
+bool DataReceiver::may_follow(const HeldChunk& left, const HeldChunk& right) const {
+  if (left.flags.ending || right.flags.beginning) {
+    return left.flags.ending && right.flags.beginning;
+  }
+  return left.stream == right.stream && left.flags.unordered == right.flags.unordered &&
+         (left.flags.unordered || left.ssn == right.ssn);
+}
+
+bool DataReceiver::reassemble(UnwrappedTsn tsn) {
+  const HeldChunk& chunk = store_.at(tsn);
+  UnwrappedTsn first = tsn;
+  UnwrappedTsn last = tsn;
+  if (store_.holds(tsn.previous())) {
+    if (!may_follow(store_.at(tsn.previous()), chunk)) return false;
+    if (!chunk.flags.beginning) first = store_.other_end(tsn.previous());
+  }
+  if (store_.holds(tsn.next())) {
+    if (!may_follow(chunk, store_.at(tsn.next()))) return false;
+    if (!chunk.flags.ending) last = store_.other_end(tsn.next());
+  }
+  store_.at(first).other_end = last.wrap().value();
+  store_.at(last).other_end = first.wrap().value();
+  if (!store_.at(first).flags.beginning || !store_.at(last).flags.ending) return true;
+  return complete(first, last);
+}
+
+bool DataReceiver::complete(UnwrappedTsn first, UnwrappedTsn last) {
+  std::size_t size = 0;
+  for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.next()) size += store_.at(tsn).size;
+  if (size > options_.max_message_bytes) return false;
+  deliver_or_hold(first, last);
+  return true;
+}
+
+void DataReceiver::deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last) {
+  HeldChunk& head = store_.at(first);
+  const std::uint32_t index = streams_.find_or_add(head.stream);
+  ReceiveStream& stream = streams_[index];
+  if (reset_tsn_ && first > *reset_tsn_ && (reset_all_ || stream.reset_pending)) {
+    head.state = State::kParked;
+    return;
+  }
+  if (head.flags.unordered) {
+    make_ready(first);
+  } else if (head.ssn == stream.next_ssn) {
+    stream.next_ssn = stream.next_ssn.next();
+    make_ready(first);
+    deliver_waiting(index);
+  } else if (is_ahead_or_equal(head.ssn, stream.next_ssn) &&
+             waiting_.insert(head.stream, head.ssn, first)) {
+    head.state = State::kWaiting;
+  } else {
+    ++stats_.stale_messages;
+    store_.remove_run(first, last);
+  }
+}
+
+void DataReceiver::make_ready(UnwrappedTsn first) {
+  store_.at(first).state = State::kReady;
+  // A slow reader's queue is moved to the front when half of it is spent.
+  if (ready_head_ > 0 && ready_.size() == ready_.capacity() && 2 * ready_head_ >= ready_.size()) {
+    ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(ready_head_));
+    ready_head_ = 0;
+  }
+  ready_.push_back(first);
+}
+
+void DataReceiver::deliver_waiting(std::uint32_t stream_index) {
+  if (waiting_.empty()) return;
+  ReceiveStream& stream = streams_[stream_index];
+  while (const auto first = waiting_.take(stream.id, stream.next_ssn)) {
+    stream.next_ssn = stream.next_ssn.next();
+    make_ready(*first);
+  }
+}
+
+bool DataReceiver::handle_forward_tsn(Time, const ForwardTsnChunkView& forward) {
+  release_lent();
+  sack_now_ = true;
+  const UnwrappedTsn old = tsns_.cumulative();
+  const UnwrappedTsn target = UnwrappedTsn::nearest(old, forward.new_cumulative_tsn());
+  // RFC 3758 §3.6: what is not ahead is out of date, but is answered with a SACK.
+  if (target <= old) return false;
+  tsns_.advance_to(target);
+  skip_streams(forward);
+  // A message begun at or below the old cumulative TSN is a run that ends at it.
+  UnwrappedTsn from = old.next();
+  if (store_.holds(old) && store_.at(old).state == State::kPartial) {
+    from = store_.other_end(old);
+  }
+  purge(from, target);
+  for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
+    const std::uint32_t index = streams_.find(forward.skipped(i).stream);
+    if (index == StreamTable<ReceiveStream>::kNone) continue;
+    ReceiveStream& stream = streams_[index];
+    const Ssn after = forward.skipped(i).ssn.next();
+    if (is_ahead_or_equal(after, stream.next_ssn)) stream.next_ssn = after;
+    deliver_waiting(index);
+  }
+  return true;
+}
+
+void DataReceiver::skip_streams(const ForwardTsnChunkView& forward) {
+  ++skip_stamp_;
+  for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
+    const SkippedStream skipped = forward.skipped(i);
+    if (skipped.stream.value() >= options_.streams) continue;
+    ReceiveStream& stream = streams_[streams_.find_or_add(skipped.stream)];
+    if (stream.skip_stamp == skip_stamp_ && !stream.skip_ssn.precedes(skipped.ssn)) continue;
+    stream.skip_stamp = skip_stamp_;
+    stream.skip_ssn = skipped.ssn;
+  }
+}
+
+// RFC 3758 §3.6: drops the partial messages in [from, to]; whole ones that waited for what
+// is skipped are delivered, in their order.
+void DataReceiver::purge(UnwrappedTsn from, UnwrappedTsn to) {
+  UnwrappedTsn tsn = std::max(from, store_.first());
+  const UnwrappedTsn end = std::min(to.next(), store_.end());
+  while (tsn < end) {
+    if (!store_.holds(tsn)) {
+      tsn = tsn.next();
+      continue;
+    }
+    const UnwrappedTsn last = store_.other_end(tsn);
+    if (store_.at(tsn).state == State::kWaiting) {
+      release_skipped(tsn);
+    } else if (store_.at(tsn).state == State::kPartial) {
+      const UnwrappedTsn purged = std::min(last, to);
+      store_.remove_run(tsn, purged);
+      if (purged < last) {
+        store_.at(purged.next()).other_end = last.wrap().value();
+        store_.at(last).other_end = purged.next().wrap().value();
+      }
+    }
+    tsn = last.next();
+  }
+}
+
+void DataReceiver::release_skipped(UnwrappedTsn first) {
+  const HeldChunk& head = store_.at(first);
+  ReceiveStream& stream = streams_[streams_.find_or_add(head.stream)];
+  if (stream.skip_stamp != skip_stamp_ || !head.ssn.precedes_or_equals(stream.skip_ssn)) return;
+  waiting_.take(head.stream, head.ssn);
+  if (is_ahead_or_equal(head.ssn, stream.next_ssn)) stream.next_ssn = head.ssn.next();
+  make_ready(first);
+}
+
+bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last_tsn) {
+  release_lent();
+  const UnwrappedTsn last = UnwrappedTsn::nearest(tsns_.cumulative(), last_tsn);
+  if (last <= tsns_.cumulative()) {
+    perform_reset(streams);
+    return true;
+  }
+  // RFC 6525 §5.2.2 (E3): in progress.
+  reset_tsn_ = last;
+  reset_all_ = streams.empty();
+  for (const StreamId id : streams) {
+    ReceiveStream* const stream = streams_.get(id);
+    if (stream != nullptr) stream->reset_pending = true;
+  }
+  return false;
+}
+
+void DataReceiver::perform_reset(std::span<const StreamId> streams) {
+  // RFC 6525 §5.2.2 (E4): the next SSN expected is 0.
+  if (streams.empty()) {
+    for (ReceiveStream& stream : streams_) stream.next_ssn = Ssn();
+  }
+  for (const StreamId id : streams) {
+    ReceiveStream* const stream = streams_.get(id);
+    if (stream != nullptr) stream->next_ssn = Ssn();
+  }
+  cancel_reset();
+}
+
+void DataReceiver::cancel_reset() {
+  if (!reset_tsn_) return;
+  reset_tsn_.reset();
+  reset_all_ = false;
+  for (ReceiveStream& stream : streams_) stream.reset_pending = false;
+  release_parked();
+}
+
+void DataReceiver::release_parked() {
+  // From the lowest chunk held, which begins a run: only ends of runs know their run.
+  UnwrappedTsn tsn = store_.first();
+  while (tsn < store_.end()) {
+    if (!store_.holds(tsn)) {
+      tsn = tsn.next();
+      continue;
+    }
+    const UnwrappedTsn last = store_.other_end(tsn);
+    if (store_.at(tsn).state == State::kParked) deliver_or_hold(tsn, last);
+    tsn = last.next();
+  }
+}
+
+}  // namespace millrace::sctp
