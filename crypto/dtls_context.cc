@@ -67,6 +67,11 @@ bool set_certificate(SSL_CTX* ctx, const Certificate& certificate) {
 
 }  // namespace
 
+std::vector<CipherSuite> all_suites() {
+  return {CipherSuite::kAes128GcmSha256, CipherSuite::kAes256GcmSha384,
+          CipherSuite::kChaCha20Poly1305Sha256};
+}
+
 void DtlsContext::Deleter::operator()(ssl_ctx_st* ctx) const { SSL_CTX_free(ctx); }
 
 DtlsContext::DtlsContext(Certificate certificate, DtlsOptions options, KeyLog* key_log)

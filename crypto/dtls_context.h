@@ -15,11 +15,13 @@ struct ssl_ctx_st;
 
 namespace millrace::crypto {
 
+// all_suites is every suite, AES-128-GCM (mandatory by RFC 8827 §6.5) first.
+std::vector<CipherSuite> all_suites();
+
 // DtlsOptions are the settings that all sessions of an engine share.
 struct DtlsOptions {
   // Suites offered or accepted, the preferred one first; must not be empty.
-  std::vector<CipherSuite> suites = {CipherSuite::kAes128GcmSha256, CipherSuite::kAes256GcmSha384,
-                                     CipherSuite::kChaCha20Poly1305Sha256};
+  std::vector<CipherSuite> suites = all_suites();
   // Largest handshake datagram, in bytes of UDP payload: 256 to 16384.
   std::uint32_t mtu_bytes = 1200;
   // First retransmission; it doubles each time (RFC 6347 §4.2.4.1 advises 1 s, WebRTC's

@@ -24,6 +24,21 @@ std::string to_hex(ByteSpan bytes) {
   return text;
 }
 
+Bytes without_records(Bytes datagram, const std::function<bool(const RecordView&)>& unwanted) {
+  Bytes kept;
+  RecordReader reader(datagram);
+  while (const auto record = reader.next()) {
+    if (!unwanted(*record)) kept.insert(kept.end(), record->bytes.begin(), record->bytes.end());
+  }
+  return kept;
+}
+
+bool carries(const RecordView& record, std::uint8_t message_type) {
+  return record.header.type == ContentType::kHandshake && record.header.epoch == 0 &&
+         record.bytes.size() > kRecordHeaderBytes &&
+         record.bytes[kRecordHeaderBytes] == message_type;
+}
+
 ByteSpan bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
@@ -138,8 +153,9 @@ bool DtlsPair::step() {
     }
   }
   while (!in_flight.empty()) {
-    const auto [from, datagram] = std::move(in_flight.front());
-    in_flight.pop_front();
+    const auto [from, datagram] =
+        newest_first ? std::move(in_flight.back()) : std::move(in_flight.front());
+    newest_first ? in_flight.pop_back() : in_flight.pop_front();
     ends[static_cast<std::size_t>(1 - from)]->receive(now, datagram);
     moved = true;
   }

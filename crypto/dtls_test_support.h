@@ -21,6 +21,10 @@ using Bytes = std::vector<std::uint8_t>;
 
 Bytes from_hex(std::string_view hex);
 std::string to_hex(ByteSpan bytes);
+// The records of a datagram without those that `unwanted` holds for.
+Bytes without_records(Bytes datagram, const std::function<bool(const RecordView&)>& unwanted);
+// Whether a record carries this handshake message (RFC 5246 §7.4) in the clear.
+bool carries(const RecordView& record, std::uint8_t message_type);
 ByteSpan bytes_of(std::string_view text);
 
 // Certificates made once per process: key generation is slow under sanitizers.
@@ -96,9 +100,10 @@ class DtlsPair {
   DtlsEnd& client() { return *ends[0]; }
   DtlsEnd& server() { return *ends[1]; }
 
+  bool newest_first = false;  // Delivers what is under way in reverse order.
   Time now{};
   std::array<std::unique_ptr<DtlsEnd>, 2> ends;
-  std::array<std::size_t, 2> sent{};
+  std::array<std::size_t, 2> sent{};  // Datagrams given to the network, lost ones included.
   std::deque<std::pair<int, Bytes>> in_flight;
 };
 

@@ -51,10 +51,10 @@ class DtlsSession;
 struct OpenJob {
   RecordKeys* keys = nullptr;
   DtlsSession* session = nullptr;  // Which asked; give the opened job back to it.
-  MutableByteSpan record;
-  OpenTag tag;
+  MutableByteSpan record = {};
+  OpenTag tag = {};
   // Out: where the plaintext lies within `record`; empty unless `kOpened`.
-  MutableByteSpan plaintext;
+  MutableByteSpan plaintext = {};
   ContentType type = ContentType::kApplicationData;
   OpenVerdict verdict = OpenVerdict::kPending;
 };
