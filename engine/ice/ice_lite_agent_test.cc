@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ice/ice_lite_agent.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/ice/test_support.h"
+
+namespace millrace::ice {
+namespace {
+
+class IceLiteAgentTest : public testing::Test {
+ protected:
+  CheckAnswer check(Time now, const CandidatePair& pair, bool use_candidate = false) {
+    return check(now, pair, {.transaction = ++transaction_, .use_candidate = use_candidate});
+  }
+  CheckAnswer check(Time now, const CandidatePair& pair, const CheckSpec& spec) {
+    const Bytes bytes = make_check(spec);
+    return agent_.handle_check(now, view(bytes), pair, kTestMac, out_);
+  }
+
+  const CandidatePair a_ = path("192.0.2.1:1000");
+  const CandidatePair b_ = path("192.0.2.2:2000");
+  std::uint32_t transaction_ = 100;
+  Bytes out_ = Bytes(kMaxStunBytes);
+  IceLiteAgent agent_{kStart, kServer, kClient.ufrag, {}};
+};
+
+TEST_F(IceLiteAgentTest, TakesDtlsFromAuthenticatedPathsOnly) {
+  EXPECT_FALSE(agent_.is_authenticated(a_));
+  EXPECT_GT(check(kStart, a_).response_bytes, 0u);
+  EXPECT_TRUE(agent_.is_authenticated(a_));
+  EXPECT_FALSE(agent_.is_authenticated(b_));
+  EXPECT_FALSE(agent_.is_authenticated(path("192.0.2.1:1000", "10.0.0.2")));
+}
+
+TEST_F(IceLiteAgentTest, SendsWhereDtlsCameFromUntilANominationComes) {
+  check(kStart, a_);
+  check(kStart, b_);
+  EXPECT_EQ(agent_.selected(), nullptr);
+  agent_.note_dtls(a_);
+  ASSERT_NE(agent_.selected(), nullptr);
+  EXPECT_EQ(*agent_.selected(), a_);
+  agent_.note_dtls(path("203.0.113.9:9"));  // Not authenticated.
+  EXPECT_EQ(*agent_.selected(), a_);
+  EXPECT_FALSE(agent_.is_nominated());
+
+  check(kStart, b_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+  agent_.note_dtls(a_);
+  EXPECT_EQ(*agent_.selected(), b_);
+  EXPECT_TRUE(agent_.is_nominated());
+}
+
+TEST_F(IceLiteAgentTest, LastNominationWins) {
+  check(kStart, a_, true);
+  check(kStart, b_, true);
+  check(kStart, a_);
+  EXPECT_EQ(*agent_.selected(), b_);
+  check(kStart, a_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
+}
+
+TEST_F(IceLiteAgentTest, EndsThirtySecondsAfterTheLastAuthenticatedCheck) {
+  EXPECT_EQ(agent_.next_timeout(), kStart + seconds(30));
+  check(kStart + seconds(10), a_);
+  EXPECT_FALSE(agent_.expired(kStart + seconds(40) - nanoseconds(1)));
+  EXPECT_TRUE(agent_.expired(kStart + seconds(40)));
+  // What is not authenticated, or refused, keeps nobody alive.
+  check(kStart + seconds(20), a_, {.transaction = 1, .key = "some other password....."});
+  check(kStart + seconds(20), a_, {.transaction = 2, .controlling = false});
+  EXPECT_TRUE(agent_.expired(kStart + seconds(40)));
+  EXPECT_EQ(agent_.count(CheckVerdict::kAccepted), 1u);
+  EXPECT_EQ(agent_.count(CheckVerdict::kWrongIntegrity), 1u);
+  EXPECT_EQ(agent_.count(CheckVerdict::kRoleConflict), 1u);
+}
+
+TEST_F(IceLiteAgentTest, FloodOfAddressesEvictsTheOldestButNeverTheSelected) {
+  check(kStart, a_, true);
+  for (std::uint16_t port = 1; port <= 1000; ++port) {
+    CandidatePair pair = b_;
+    pair.remote.port = port;
+    check(kStart + milliseconds(port), pair);
+    ASSERT_TRUE(agent_.is_authenticated(pair));
+  }
+  EXPECT_TRUE(agent_.is_authenticated(a_));
+  EXPECT_EQ(*agent_.selected(), a_);
+  CandidatePair pair = b_;
+  std::size_t kept = 0;
+  for (std::uint16_t port = 1; port <= 1000; ++port) {
+    pair.remote.port = port;
+    kept += agent_.is_authenticated(pair) ? 1u : 0u;
+  }
+  EXPECT_EQ(kept, IceLiteAgent::kMaxPairs - 1);
+  pair.remote.port = 994;
+  EXPECT_TRUE(agent_.is_authenticated(pair));
+}
+
+TEST_F(IceLiteAgentTest, DropsACheckReplayedFromAnotherAddress) {
+  const CheckSpec nominating{.transaction = 77, .use_candidate = true};
+  EXPECT_EQ(check(kStart, a_, nominating).verdict, CheckVerdict::kAccepted);
+  const CheckAnswer replay = check(kStart + seconds(1), b_, nominating);
+  EXPECT_EQ(replay.verdict, CheckVerdict::kReplayed);
+  EXPECT_EQ(replay.response_bytes, 0u);
+  EXPECT_FALSE(agent_.is_authenticated(b_));
+  EXPECT_EQ(*agent_.selected(), a_);
+  EXPECT_EQ(agent_.next_timeout(), kStart + seconds(30));
+  // The same on the same path is a retransmission.
+  EXPECT_EQ(check(kStart + seconds(1), a_, nominating).verdict, CheckVerdict::kAccepted);
+}
+
+TEST_F(IceLiteAgentTest, RemembersTransactionsOfAnEvictedPath) {
+  check(kStart, b_, {.transaction = 77});
+  for (std::uint16_t port = 1; port <= IceLiteAgent::kMaxPairs; ++port) {
+    CandidatePair pair = a_;
+    pair.remote.port = port;
+    check(kStart + milliseconds(port), pair);
+  }
+  EXPECT_FALSE(agent_.is_authenticated(b_));
+  EXPECT_EQ(check(kStart + seconds(1), a_, {.transaction = 77}).verdict, CheckVerdict::kReplayed);
+}
+
+TEST_F(IceLiteAgentTest, TakesOverThePathsOfThePendingSession) {
+  PendingSession pending(kServer, kClient.ufrag, kStart);
+  const Bytes plain = make_check({.transaction = 1});
+  const Bytes nominating = make_check({.transaction = 2, .use_candidate = true});
+  pending.handle_check(kStart, view(plain), a_, kTestMac, out_);
+  pending.handle_check(kStart + seconds(1), view(nominating), b_, kTestMac, out_);
+
+  const IceLiteAgent agent(kStart + seconds(3), pending, {});
+  EXPECT_TRUE(agent.is_authenticated(a_));
+  EXPECT_TRUE(agent.is_authenticated(b_));
+  ASSERT_NE(agent.selected(), nullptr);
+  EXPECT_EQ(*agent.selected(), b_);
+  EXPECT_TRUE(agent.is_nominated());
+  EXPECT_EQ(agent.next_timeout(), kStart + seconds(31));
+}
+
+TEST_F(IceLiteAgentTest, ClaimBeforeNominationSendsWhereDtlsCameFrom) {
+  PendingSession pending(kServer, kClient.ufrag, kStart);
+  const Bytes plain = make_check();
+  pending.handle_check(kStart, view(plain), a_, kTestMac, out_);
+  IceLiteAgent agent(kStart, pending, {});
+  EXPECT_EQ(agent.selected(), nullptr);
+  agent.note_dtls(a_);
+  EXPECT_EQ(*agent.selected(), a_);
+}
+
+}  // namespace
+}  // namespace millrace::ice
