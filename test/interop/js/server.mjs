@@ -80,7 +80,11 @@ export function runServer(stack, options) {
     }
     const id = String(++serial);
     sessions.set(id, peer);
-    const headers = { 'content-type': 'application/sdp', location: `/offer/${id}` };
+    const headers = {
+      'content-type': 'application/sdp',
+      'content-length': Buffer.byteLength(answer),
+      location: `/offer/${id}`,
+    };
     return response.writeHead(201, headers).end(answer);
   }
 

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { RTCPeerConnection } from 'werift';
+import dgram from 'node:dgram';
+import { syncBuiltinESMExports } from 'node:module';
 import { main } from '../js/main.mjs';
 import { W3cPeer } from '../js/w3c.mjs';
+
+// werift reads its sockets only as often as JavaScript comes round, and a burst overflows the default
+// 208 KiB: after a FORWARD-TSN for what was lost its receiver may never deliver again.
+const kSocketBytes = 4 << 20;
+const { createSocket } = dgram;
+dgram.createSocket = (type, listener) => {
+  const options = typeof type === 'string' ? { type } : type;
+  return createSocket({ recvBufferSize: kSocketBytes, ...options }, listener);
+};
+syncBuiltinESMExports();
+const { RTCPeerConnection } = await import('werift');
 
 const kConfig = {
   iceServers: [],
