@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <intel-ipsec-mb.h>
 
+#include <algorithm>
 #include <array>
 
 #include "crypto/aead_ops.h"
@@ -72,6 +73,50 @@ bool open_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std
 template <bool k256>
 constexpr AeadOps kGcm = {install_gcm<k256>, nullptr, seal_gcm<k256>, open_gcm<k256>};
 
+// ChaCha20-Poly1305 is BoringSSL's for short records and ipsec-mb's for long ones, where
+// each is the faster (measured on Zen 4 with AVX-512: equal at 300 bytes, at 1200 bytes
+// ipsec-mb by a fifth). The material holds BoringSSL's context and, behind it, the key.
+constexpr std::size_t kShortRecordBytes = 384;
+constexpr std::size_t kKeyOffset = 768;
+constexpr std::size_t kChaChaKeyBytes = 32;
+
+const AeadOps& short_records() { return *boringssl_aead(CipherSuite::kChaCha20Poly1305Sha256); }
+
+void install_chacha(std::uint8_t* material, const std::uint8_t* key) {
+  short_records().install(material, key);
+  std::copy_n(key, kChaChaKeyBytes, material + kKeyOffset);
+}
+
+void uninstall_chacha(std::uint8_t* material) { short_records().uninstall(material); }
+
+void seal_chacha(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
+                 std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes, std::uint8_t* tag) {
+  if (bytes < kShortRecordBytes) {
+    short_records().seal(material, nonce, aad, aad_bytes, data, bytes, tag);
+    return;
+  }
+  chacha20_poly1305_context_data context;
+  IMB_CHACHA20_POLY1305_INIT(manager(), material + kKeyOffset, &context, nonce, aad, aad_bytes);
+  IMB_CHACHA20_POLY1305_ENC_UPDATE(manager(), material + kKeyOffset, &context, data, data, bytes);
+  IMB_CHACHA20_POLY1305_ENC_FINALIZE(manager(), &context, tag, kAeadTagBytes);
+}
+
+bool open_chacha(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
+                 std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes,
+                 const std::uint8_t* tag) {
+  if (bytes < kShortRecordBytes) {
+    return short_records().open(material, nonce, aad, aad_bytes, data, bytes, tag);
+  }
+  chacha20_poly1305_context_data context;
+  std::array<std::uint8_t, kAeadTagBytes> actual;
+  IMB_CHACHA20_POLY1305_INIT(manager(), material + kKeyOffset, &context, nonce, aad, aad_bytes);
+  IMB_CHACHA20_POLY1305_DEC_UPDATE(manager(), material + kKeyOffset, &context, data, data, bytes);
+  IMB_CHACHA20_POLY1305_DEC_FINALIZE(manager(), &context, actual.data(), kAeadTagBytes);
+  return equal_in_constant_time(actual, {tag, kAeadTagBytes});
+}
+
+constexpr AeadOps kChaCha = {install_chacha, uninstall_chacha, seal_chacha, open_chacha};
+
 }  // namespace
 
 const AeadOps* ipsec_mb_aead(CipherSuite suite) {
@@ -84,7 +129,7 @@ const AeadOps* ipsec_mb_aead(CipherSuite suite) {
     case CipherSuite::kChaCha20Poly1305Sha256:
       break;
   }
-  return nullptr;
+  return &kChaCha;
 }
 
 }  // namespace millrace::crypto
