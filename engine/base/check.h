@@ -10,10 +10,9 @@ namespace millrace {
 }  // namespace millrace
 
 // CHECK stays on in every build. It guards what memory safety rests upon.
-#define CHECK(expression)                   \
-  (__builtin_expect(!(expression), 0)       \
-       ? ::millrace::check_failed(__FILE__, __LINE__, #expression) \
-       : static_cast<void>(0))
+#define CHECK(expression)                                                                         \
+  (__builtin_expect(!(expression), 0) ? ::millrace::check_failed(__FILE__, __LINE__, #expression) \
+                                      : static_cast<void>(0))
 
 // DCHECK is for hot loops: on in debug and sanitizer builds (which the tests use),
 // compiled out where NDEBUG is set.

@@ -96,6 +96,8 @@ class AssociationTable {
   const TableOptions& options() const { return options_; }
   // Sessions that exist, pending ones included. Any thread; a moment's view.
   std::size_t size() const { return size_.load(std::memory_order_relaxed); }
+  // See KeyIndex: a measure of the hash's health.
+  std::uint64_t displaced_keys() const { return index_.displaced(); }
 
  private:
   friend class TableMember;

@@ -55,4 +55,12 @@ void KeyIndex::erase(std::uint64_t hash, Place place) {
   CHECK(!"the place was inserted under this hash");
 }
 
+std::uint64_t KeyIndex::displaced() const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i <= mask_; ++i) {
+    sum += buckets_[i].passed.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
 }  // namespace millrace::engine

@@ -55,6 +55,10 @@ class KeyIndex {
   // CHECKs that the place was inserted under this hash.
   void erase(std::uint64_t hash, Place place);
 
+  // Buckets that look-ups must walk past, summed over the keys: near zero unless somebody
+  // chooses keys by their hash. Reads the whole index.
+  std::uint64_t displaced() const;
+
  private:
   static constexpr std::size_t kWords = 7;
 

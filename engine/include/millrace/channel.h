@@ -38,20 +38,22 @@ class Channel {
  public:
   Channel() = default;
 
-  // Queues one message. The span form copies the bytes once; the vector form keeps the
-  // vector instead. An empty message is sent as RFC 8831 §6.6 says.
+  // Queues one message; the bytes are copied once. An empty message is sent as RFC 8831
+  // §6.6 says. May be called with a message that is being received.
   SendStatus send(std::span<const std::uint8_t> bytes, MessageKind kind = MessageKind::kBinary);
-  SendStatus send(std::vector<std::uint8_t>&& bytes, MessageKind kind = MessageKind::kBinary);
   SendStatus send(std::string_view text);
+  // Sends the concatenation of `pieces`, as MessageView has them, as one message.
+  SendStatus send(std::span<const std::span<const std::uint8_t>> pieces, MessageKind kind);
 
   // Closes gracefully: what is queued is sent first, then the stream is reset
   // (RFC 8831 §6.7). `on_channel_close` follows once both directions are.
   void close();
 
   bool open() const;
-  std::uint16_t id() const { return stream_; }
+  // The SCTP stream; nothing before the session is open, and once the channel is closed.
+  std::optional<std::uint16_t> id() const;
   SessionId session() const { return session_; }
-  // Valid until the channel's on_channel_close returns.
+  // Empty once the channel is closed; else valid until the next turn.
   std::string_view label() const;
   std::string_view protocol() const;
   bool ordered() const;
@@ -64,7 +66,7 @@ class Channel {
   // `on_buffered_amount_low` fires when the amount falls from above to this or less.
   void set_buffered_amount_low_threshold(std::size_t bytes);
 
-  // A word of the application's own, 0 at first; kept while the channel lives.
+  // A word of the application's own, 0 at first; kept until on_channel_close returns.
   std::uint64_t user_data() const;
   void set_user_data(std::uint64_t word);
 
@@ -72,14 +74,11 @@ class Channel {
 
  private:
   friend class engine::ShardCore;
-  Channel(engine::ShardCore* shard, SessionId session, std::uint16_t stream,
-          std::uint32_t generation)
-      : shard_(shard), session_(session), generation_(generation), stream_(stream) {}
-
   engine::ShardCore* shard_ = nullptr;
   SessionId session_ = SessionId::kNone;
+  std::uint32_t session_slot_ = 0;
+  std::uint32_t slot_ = 0;
   std::uint32_t generation_ = 0;
-  std::uint16_t stream_ = 0;
 };
 
 }  // namespace millrace

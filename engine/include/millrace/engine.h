@@ -42,8 +42,8 @@ struct EngineOptions {
   unsigned shards = 1;
   IoBackend io = IoBackend::kAuto;
   WaitPolicy wait = WaitPolicy::kBlock;
-  microseconds spin{50};          // For kSpinThenBlock.
-  std::vector<int> cpus;          // Shard i is pinned to cpus[i % size]; empty: not pinned.
+  microseconds spin{50};           // For kSpinThenBlock.
+  std::vector<int> cpus;           // Shard i is pinned to cpus[i % size]; empty: not pinned.
   unsigned handshake_workers = 1;  // Threads for public-key work; 0: within the turn.
 
   // The one UDP address of all sessions that others dial; empty: this engine only dials.
@@ -100,11 +100,11 @@ struct Description {
 // PeerOptions describe a session made without ICE and SDP: DTLS is taken from and sent to
 // `remote` alone, and the association lives by SCTP HEARTBEAT.
 struct PeerOptions {
-  std::string remote;              // "192.0.2.1:5000"
-  std::string fingerprint;         // "sha-256 AA:BB:…" (RFC 8122 §5).
-  bool dtls_client = false;        // One end is the client, the other the server.
+  std::string remote;                // "192.0.2.1:5000"
+  std::string fingerprint;           // "sha-256 AA:BB:…" (RFC 8122 §5).
+  bool dtls_client = false;          // One end is the client, the other the server.
   bool use_listening_socket = true;  // false: a socket of its own, for the side that dials.
-  unsigned shard = 0;              // Owner where the socket is its own.
+  unsigned shard = 0;                // Owner where the socket is its own.
   std::size_t max_message_bytes = 256u << 10;  // What the peer takes.
 };
 
@@ -122,7 +122,7 @@ class Engine {
   virtual void stop(milliseconds grace = milliseconds(1000)) = 0;
 
   virtual unsigned shards() const = 0;
-  virtual IoBackend io() const = 0;             // What kAuto became.
+  virtual IoBackend io() const = 0;                // What kAuto became.
   virtual std::string listen_address() const = 0;  // With the port the kernel chose.
   virtual std::string fingerprint() const = 0;     // "sha-256 AA:BB:…" of our certificate.
 

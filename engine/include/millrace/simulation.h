@@ -12,12 +12,12 @@ namespace millrace {
 // SimulationOptions describe every path of a simulated network, each way.
 struct SimulationOptions {
   std::uint64_t seed = 1;
-  double loss = 0.0;         // Probability, 0 to 1.
-  double duplicate = 0.0;    // Probability.
-  double reorder = 0.0;      // Probability that a datagram is held back by `reorder_by`.
+  double loss = 0.0;       // Probability, 0 to 1.
+  double duplicate = 0.0;  // Probability.
+  double reorder = 0.0;    // Probability that a datagram is held back by `reorder_by`.
   microseconds reorder_by{2000};
-  microseconds delay{0};     // One way.
-  double rate_mbps = 0.0;    // 0: unlimited.
+  microseconds delay{0};               // One way.
+  double rate_mbps = 0.0;              // 0: unlimited.
   std::size_t queue_bytes = 1u << 20;  // Drop-tail, where a rate is set.
   std::size_t mtu_bytes = 1500;        // IP packet; larger ones vanish.
 };

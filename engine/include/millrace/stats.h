@@ -21,7 +21,7 @@ struct ShardStats {
   std::uint64_t bytes_sent = 0;
   std::uint64_t messages_received = 0;
   std::uint64_t messages_sent = 0;
-  std::uint64_t datagrams_forwarded = 0;  // Handed to the shard that owns the session.
+  std::uint64_t datagrams_forwarded = 0;      // Handed to the shard that owns the session.
   std::uint64_t payload_copied_in_order = 0;  // Bytes; 0 by contract.
   std::uint64_t payload_copied_held = 0;      // Bytes copied out to free a large buffer.
   // Dropped datagrams, records and chunks by reason; only reasons that occurred.

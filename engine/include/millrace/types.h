@@ -19,11 +19,11 @@ struct Error {
 enum class SessionId : std::uint64_t { kNone = 0 };
 
 // SendStatus is the outcome of `Channel::send`. Only kOk has taken the message.
-enum class [[nodiscard]] SendStatus : std::uint8_t {
-  kOk,
-  kWouldBlock,  // The send buffer is full; `on_writable` follows once it is not.
-  kTooLarge,    // Above the peer's max-message-size.
-  kClosed,      // The channel or its session is closing or gone.
+enum class [[nodiscard]] SendStatus : std::uint8_t{
+    kOk,
+    kWouldBlock,  // The send buffer is full; `on_writable` follows once it is not.
+    kTooLarge,    // Above the peer's max-message-size.
+    kClosed,      // The channel or its session is closing or gone.
 };
 
 // CloseReason says why a session ended.

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Making an engine: certificate, key log, and shards over the datapath that was asked for.
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <utility>
+
+#include "engine/engine_impl.h"
+#include "engine/shard/shard.h"
+#include "io/sim_datapath.h"
+#include "io/socket_datapath.h"
+#ifdef MILLRACE_IO_URING
+#include "io/uring_datapath.h"
+#endif
+
+namespace millrace {
+namespace engine {
+namespace {
+
+Result<std::string, Error> read_file(const std::string& option, const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (!in.good() && text.empty()) return Failure(Error{option + ": cannot read '" + path + "'"});
+  return text;
+}
+
+Result<crypto::Certificate, Error> load_certificate(const EngineOptions& options) {
+  if (options.certificate_file.empty()) {
+    auto made = crypto::Certificate::generate(std::time(nullptr));
+    if (!made.ok()) return Failure(Error{"certificate: " + made.error()});
+    return std::move(made).value();
+  }
+  auto certificate = read_file("certificate_file", options.certificate_file);
+  if (!certificate.ok()) return Failure(certificate.error());
+  auto key = read_file("key_file", options.key_file);
+  if (!key.ok()) return Failure(key.error());
+  auto parsed = crypto::Certificate::from_pem(certificate.value(), key.value());
+  if (!parsed.ok()) return Failure(Error{"certificate_file: " + parsed.error()});
+  return std::move(parsed).value();
+}
+
+// FileKeyLog appends key log lines to a file, each at once, for a capture to be read.
+class FileKeyLog final : public crypto::KeyLog {
+ public:
+  explicit FileKeyLog(const std::string& path) : out_(path, std::ios::app) {}
+  bool good() const { return out_.good(); }
+  void write_line(std::string_view line) override {
+    const std::lock_guard lock(mutex_);
+    out_ << line << '\n' << std::flush;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::ofstream out_;
+};
+
+template <class D>
+std::unique_ptr<ShardRunner> runner(unsigned index, const ShardWorld& world,
+                                    std::unique_ptr<D> datapath, const Clock& clock) {
+  return std::make_unique<Shard<D>>(index, world, std::move(datapath), clock);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_shard(unsigned index) {
+  if (!simulation_) return make_kernel_shard(index);
+  const ShardWorld world{settings_, dtls_, mac_, directory_, workers_, mailboxes_};
+  const IpAddress host = settings_.listen ? settings_.listen->ip : simulation_->next_host();
+  auto shard = runner(
+      index, world,
+      std::make_unique<io::SimDatapath>(simulation_->network(), std::vector<IpAddress>{host}),
+      *clock_);
+  shard->core().set_host(host.to_string());
+  return shard;
+}
+
+Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_kernel_shard(unsigned index) {
+  const ShardWorld world{settings_, dtls_, mac_, directory_, workers_, mailboxes_};
+  const io::KernelOptions options;
+#ifdef MILLRACE_IO_URING
+  if (io_ == IoBackend::kAuto || io_ == IoBackend::kUring) {
+    auto datapath = io::UringDatapath::create(options);
+    if (datapath.ok()) {
+      io_ = IoBackend::kUring;
+      return runner(index, world, std::move(datapath).value(), *clock_);
+    }
+    if (io_ == IoBackend::kUring) return Failure(Error{datapath.error().message});
+    log(datapath.error().message + "; using sockets");
+  }
+#else
+  if (io_ == IoBackend::kUring) return Failure(Error{"io: this build has no io_uring"});
+#endif
+  io_ = IoBackend::kSockets;
+  auto datapath = io::SocketDatapath::create(options);
+  if (!datapath.ok()) return Failure(Error{datapath.error().message});
+  return runner(index, world, std::move(datapath).value(), *clock_);
+}
+
+}  // namespace engine
+
+Result<std::unique_ptr<Engine>, Error> Engine::create(EngineOptions options,
+                                                      MakeHandler make_handler) {
+  auto settings = engine::Settings::from(std::move(options));
+  if (!settings.ok()) return Failure(settings.error());
+  const EngineOptions& checked = settings.value().options;
+  auto certificate = engine::load_certificate(checked);
+  if (!certificate.ok()) return Failure(certificate.error());
+  settings.value().fingerprint =
+      certificate.value().fingerprint(crypto::HashAlgorithm::kSha256).to_string();
+
+  std::unique_ptr<engine::FileKeyLog> key_log;
+  if (!checked.key_log_file.empty()) {
+    key_log = std::make_unique<engine::FileKeyLog>(checked.key_log_file);
+    if (!key_log->good()) {
+      return Failure(Error{"key_log_file: cannot write '" + checked.key_log_file + "'"});
+    }
+  }
+  crypto::DtlsOptions dtls_options;
+  dtls_options.handshake_timeout = checked.handshake_timeout;
+  auto dtls =
+      crypto::DtlsContext::create(std::move(certificate).value(), dtls_options, key_log.get());
+  if (!dtls.ok()) return Failure(Error{dtls.error()});
+  io::raise_file_limit(checked.max_sessions + 256);
+
+  auto engine = std::make_unique<engine::EngineImpl>(std::move(settings).value(),
+                                                     std::move(key_log), dtls.value());
+  if (std::optional<Error> error = engine->make_shards(make_handler)) return Failure(*error);
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+const char* to_string(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::kLocal:
+      return "closed here";
+    case CloseReason::kPeer:
+      return "closed by the peer";
+    case CloseReason::kConsentLost:
+      return "consent lost";
+    case CloseReason::kPeerTimeout:
+      return "peer out of reach";
+    case CloseReason::kHandshakeTimeout:
+      return "set-up timed out";
+    case CloseReason::kFingerprintMismatch:
+      return "fingerprint mismatch";
+    case CloseReason::kHandshakeFailed:
+      return "handshake failed";
+    case CloseReason::kProtocolViolation:
+      return "protocol violation";
+    case CloseReason::kIceFailed:
+      return "no path to the peer";
+    case CloseReason::kResourceLimit:
+      return "resource limit";
+  }
+  return "unknown";
+}
+
+}  // namespace millrace

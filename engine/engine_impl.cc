@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine_impl.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "crypto/random.h"
+#include "engine/shard/shard_core.h"
+#include "engine/signalling.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr std::size_t kMailbox = 8192;
+constexpr milliseconds kStopStep{2};
+
+class MonotonicClock final : public Clock {
+ public:
+  Time now() const override { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
+};
+
+const Clock& monotonic_clock() {
+  static const MonotonicClock clock;
+  return clock;
+}
+
+TableOptions table_options(const Settings& settings) {
+  TableOptions options;
+  options.max_sessions = settings.options.max_sessions;
+  // Shards and the control plane.
+  options.max_members = settings.options.shards + 8;
+  std::array<std::uint8_t, sizeof(options.key)> random;
+  crypto::random_bytes(random);
+  options.key = SipKey{load_be64(random.data()), load_be64(random.data() + 8)};
+  return options;
+}
+
+}  // namespace
+
+EngineImpl::EngineImpl(Settings settings, std::unique_ptr<crypto::KeyLog> key_log,
+                       std::shared_ptr<const crypto::DtlsContext> dtls)
+    : settings_(std::move(settings)),
+      key_log_(std::move(key_log)),
+      dtls_(std::move(dtls)),
+      clock_(&monotonic_clock()),
+      directory_(table_options(settings_)),
+      workers_(settings_.options.simulation ? 0 : settings_.options.handshake_workers),
+      io_(settings_.options.io) {
+  if (settings_.options.simulation) {
+    simulation_ = std::static_pointer_cast<SimulationImpl>(settings_.options.simulation);
+    clock_ = simulation_.get();
+    settings_.options.own_threads = false;
+  }
+}
+
+EngineImpl::~EngineImpl() { stop(milliseconds(0)); }
+
+std::optional<Error> EngineImpl::make_shards(const MakeHandler& make_handler) {
+  const unsigned count = settings_.options.shards;
+  for (unsigned i = 0; i < count; ++i) mailboxes_.push_back(std::make_unique<Mailbox>(kMailbox));
+  for (unsigned i = 0; i < count; ++i) {
+    auto shard = make_shard(i);
+    if (!shard.ok()) return shard.error();
+    shards_.push_back(std::move(shard).value());
+  }
+  started_.resize(count);
+  if (settings_.listen) {
+    if (std::optional<Error> error = bind_listening()) return error;
+  }
+  for (const std::unique_ptr<ShardRunner>& shard : shards_) {
+    shard->core().set_handler(make_handler(shard->core().context()));
+  }
+  if (simulation_) simulation_->attach(*this);
+  return std::nullopt;
+}
+
+// All sockets of the port are bound before traffic: the kernel spreads peers over those
+// that exist, and would move them when one more appeared.
+std::optional<Error> EngineImpl::bind_listening() {
+  io::SocketOptions options;
+  options.reuse_port = shards_.size() > 1;
+  options.receive_buffer_bytes = options.send_buffer_bytes =
+      static_cast<std::uint32_t>(settings_.options.socket_buffer_bytes);
+  listen_ = *settings_.listen;
+  for (const std::unique_ptr<ShardRunner>& shard : shards_) {
+    const auto bound = shard->open_listening(listen_, options);
+    if (!bound.ok()) return Error{bound.error().message};
+    listen_ = bound.value();
+  }
+  return std::nullopt;
+}
+
+void EngineImpl::log(const std::string& line) const {
+  if (settings_.options.log) {
+    settings_.options.log(line);
+  } else {
+    std::fprintf(stderr, "millrace: %s\n", line.c_str());
+  }
+}
+
+void EngineImpl::start() {
+  if (!settings_.options.own_threads) return;
+  for (unsigned i = 0; i < shards(); ++i) threads_.emplace_back([this, i] { run_shard(i); });
+}
+
+void EngineImpl::run_shard(unsigned index) {
+  const std::vector<int>& cpus = settings_.options.cpus;
+  if (!cpus.empty()) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<std::size_t>(cpus[index % cpus.size()]), &set);
+    if (::sched_setaffinity(0, sizeof(set), &set) != 0) {
+      log("shard " + std::to_string(index) + ": cannot be pinned to processor " +
+          std::to_string(cpus[index % cpus.size()]));
+    }
+  }
+  shards_[index]->start();
+  shards_[index]->run(stop_);
+}
+
+std::size_t EngineImpl::live_sessions() const {
+  std::size_t count = 0;
+  for (const std::unique_ptr<ShardRunner>& shard : shards_) count += shard->core().session_count();
+  return count;
+}
+
+void EngineImpl::stop(milliseconds grace) {
+  if (std::exchange(stopped_, true)) return;
+  const bool running = !threads_.empty();
+  if (running) {
+    const auto ask = [this](bool at_once) {
+      for (unsigned i = 0; i < shards(); ++i) {
+        post(i, [this, i, at_once] { shards_[i]->core().close_all(at_once); });
+      }
+    };
+    ask(false);
+    const Time deadline = now() + grace;
+    while (live_sessions() > 0 && now() < deadline) std::this_thread::sleep_for(kStopStep);
+    ask(true);
+    const Time last = now() + milliseconds(100);
+    while (live_sessions() > 0 && now() < last) std::this_thread::sleep_for(kStopStep);
+  }
+  stop_.store(true);
+  for (const std::unique_ptr<ShardRunner>& shard : shards_) shard->waker().wake();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  workers_.stop();
+  if (simulation_) simulation_->detach(*this);
+}
+
+Result<Description, SignalError> EngineImpl::accept_offer(const std::string& offer) {
+  if (!settings_.listen) {
+    return Failure(SignalError{SignalError::Kind::kInternal, "this engine only dials"});
+  }
+  const sdp::ParseResult parsed = sdp::parse_offer(offer);
+  if (!parsed.ok()) return Failure(signal_error(parsed.error()));
+  const sdp::RemoteDescription& remote = parsed.value();
+  // Passive where we may choose: browsers begin DTLS once a check was answered, and their
+  // first record tells which shard the kernel sends them to.
+  const sdp::Setup setup = sdp::answer_setup(remote.setup, sdp::Setup::kPassive);
+  SystemRng rng;
+  const ice::Credentials local = ice::make_credentials(rng);
+  const SessionId id = directory_.make_id();
+  const std::string answer = make_answer(settings_, id, local, listen_.port, setup, remote);
+  const TableStatus added = directory_.add_pending(std::make_unique<PendingSession>(
+      id, local, remote.ice.ufrag, terms_of(remote, setup), now()));
+  if (added != TableStatus::kOk) {
+    return Failure(
+        SignalError{SignalError::Kind::kFull,
+                    "session limit reached: " + std::to_string(settings_.options.max_sessions)});
+  }
+  return Description{id, answer};
+}
+
+void EngineImpl::create_offer(const OfferOptions& options, OfferDone done) {
+  const SessionId id = directory_.make_id();
+  const unsigned shard = options.shard % shards();
+  directory_.add_dialled(id, shard);
+  OfferOptions wanted = options;
+  if (simulation_ && shards_[shard]->core().host())
+    wanted.local_ip = *shards_[shard]->core().host();
+  auto task = [this, shard, wanted, id, done] {
+    shards_[shard]->core().create_offer(wanted, id, done);
+  };
+  if (!post(shard, std::move(task))) {
+    directory_.forget(id);
+    done(Failure(SignalError{SignalError::Kind::kFull, "the shard's inbox is full"}));
+  }
+}
+
+void EngineImpl::accept_answer(SessionId session, std::string answer, AnswerDone done) {
+  const auto place = directory_.find(session);
+  const unsigned shard = place ? place->shard.value_or(0) : 0;
+  auto task = [this, shard, session, answer = std::move(answer), done] {
+    shards_[shard]->core().accept_answer(session, answer, done);
+  };
+  if (!place || !post(shard, std::move(task))) {
+    done(SignalError{SignalError::Kind::kUnknown, "no such offer"});
+  }
+}
+
+Result<SessionId, Error> EngineImpl::add_peer(const PeerOptions& options) {
+  const std::optional<Address> remote = Address::parse(options.remote);
+  if (!remote) return Failure(Error{"remote: '" + options.remote + "' is not ADDRESS:PORT"});
+  const auto fingerprint = crypto::Fingerprint::parse(options.fingerprint);
+  if (!fingerprint) {
+    return Failure(Error{"fingerprint: '" + options.fingerprint +
+                         "' is not sha-256, sha-384 or sha-512 and its digest"});
+  }
+  RemoteTerms terms;
+  terms.fingerprints = {*fingerprint};
+  terms.role = options.dtls_client ? crypto::Role::kClient : crypto::Role::kServer;
+  terms.max_message_bytes = options.max_message_bytes;
+  const SessionId id = directory_.make_id();
+  if (options.use_listening_socket) {
+    if (options.dtls_client) {
+      return Failure(Error{"dtls_client: the side that begins needs a socket of its own"});
+    }
+    auto pending = std::make_unique<PendingSession>(id, ice::Credentials{}, "", terms, now());
+    pending->static_peer = *remote;
+    const TableStatus added = directory_.add_pending(std::move(pending));
+    if (added == TableStatus::kTaken) {
+      return Failure(Error{"remote: '" + options.remote + "' belongs to another session"});
+    }
+    if (added != TableStatus::kOk) return Failure(Error{"session limit reached"});
+    return id;
+  }
+  const unsigned shard = options.shard % shards();
+  directory_.add_dialled(id, shard);
+  const bool posted = post(shard, [this, shard, id, to = *remote, terms]() mutable {
+    if (const auto error = shards_[shard]->core().add_peer(id, to, std::move(terms))) {
+      directory_.forget(id);
+      log("add_peer: " + error->message);
+    }
+  });
+  if (!posted) return Failure(Error{"the shard's inbox is full"});
+  return id;
+}
+
+bool EngineImpl::close_session(SessionId session) {
+  if (directory_.remove_pending(session)) return true;
+  const auto place = directory_.find(session);
+  if (!place || !place->shard) return false;
+  const unsigned shard = *place->shard;
+  return post(shard, [this, shard, session] { shards_[shard]->core().close_session(session); });
+}
+
+bool EngineImpl::post(unsigned shard, std::function<void()> task) {
+  return mailboxes_[shard]->post(Task(std::move(task)));
+}
+
+EngineStats EngineImpl::stats() const {
+  EngineStats stats;
+  std::size_t sessions = 0;
+  for (const std::unique_ptr<ShardRunner>& shard : shards_) {
+    stats.shards.push_back(unflatten(shard->core().stats_board().read()));
+    sessions += shard->core().session_count();
+  }
+  stats.sessions_pending = const_cast<SessionDirectory&>(directory_).pending_count();
+  return stats;
+}
+
+bool EngineImpl::poll(unsigned shard) {
+  if (!started_[shard]) {
+    shards_[shard]->start();
+    started_[shard] = true;
+  }
+  return shards_[shard]->run_once();
+}
+
+Time EngineImpl::poll_deadline(unsigned shard) const {
+  return shards_[shard]->core().next_deadline();
+}
+
+}  // namespace millrace::engine

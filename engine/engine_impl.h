@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "crypto/dtls_context.h"
+#include "crypto/key_log.h"
+#include "crypto/mac.h"
+#include "engine/sdp/description.h"
+#include "engine/session_directory.h"
+#include "engine/settings.h"
+#include "engine/shard/handshake_workers.h"
+#include "engine/shard/mailbox.h"
+#include "engine/shard/shard_runner.h"
+#include "engine/simulation_impl.h"
+#include "millrace/engine.h"
+
+namespace millrace::engine {
+
+// EngineImpl is the Engine: it makes the shards, answers signalling, and posts to the
+// shards what other threads ask for.
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(Settings settings, std::unique_ptr<crypto::KeyLog> key_log,
+             std::shared_ptr<const crypto::DtlsContext> dtls);
+  ~EngineImpl() override;
+
+  // Makes shards and sockets. Called once, before all else.
+  std::optional<Error> make_shards(const MakeHandler& make_handler);
+
+  void start() override;
+  void stop(milliseconds grace) override;
+  unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
+  IoBackend io() const override { return io_; }
+  std::string listen_address() const override { return listen_.to_string(); }
+  std::string fingerprint() const override { return settings_.fingerprint; }
+  Result<Description, SignalError> accept_offer(const std::string& offer) override;
+  void create_offer(const OfferOptions& options, OfferDone done) override;
+  void accept_answer(SessionId session, std::string answer, AnswerDone done) override;
+  Result<SessionId, Error> add_peer(const PeerOptions& options) override;
+  bool close_session(SessionId session) override;
+  bool post(unsigned shard, std::function<void()> task) override;
+  EngineStats stats() const override;
+  bool poll(unsigned shard) override;
+  int poll_handle(unsigned shard) const override { return shards_[shard]->native_handle(); }
+  Time poll_deadline(unsigned shard) const override;
+
+ private:
+  Result<std::unique_ptr<ShardRunner>, Error> make_shard(unsigned index);
+  Result<std::unique_ptr<ShardRunner>, Error> make_kernel_shard(unsigned index);
+  std::optional<Error> bind_listening();
+  void run_shard(unsigned index);
+  std::size_t live_sessions() const;
+  void log(const std::string& line) const;
+  Time now() const { return clock_->now(); }
+
+  Settings settings_;
+  std::unique_ptr<crypto::KeyLog> key_log_;
+  std::shared_ptr<const crypto::DtlsContext> dtls_;
+  crypto::BoringMac mac_;
+  const Clock* clock_;
+  std::shared_ptr<SimulationImpl> simulation_;
+  SessionDirectory directory_;
+  HandshakeWorkers workers_;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::vector<std::unique_ptr<ShardRunner>> shards_;
+  std::vector<std::thread> threads_;
+  std::vector<bool> started_;  // Of shards that the embedder polls.
+  std::atomic<bool> stop_{false};
+  bool stopped_ = false;
+  IoBackend io_;
+  Address listen_;
+};
+
+}  // namespace millrace::engine

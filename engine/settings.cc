@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/settings.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto/random.h"
+#include "engine/host_addresses.h"
+
+namespace millrace::engine {
+namespace {
+
+// A DTLS record adds at most this much to an SCTP packet (AES-GCM).
+constexpr std::size_t kRecordOverheadBytes = 37;
+// RFC 9260 §6.1 wants 512 bytes of path MTU at least; the upper end is what a 9000-byte
+// device carries.
+constexpr std::size_t kMinDatagramBytes = 508;
+constexpr std::size_t kMaxDatagramBytes = 8972;
+constexpr std::size_t kMaxShards = 256;
+
+std::optional<Error> check_ranges(const EngineOptions& options) {
+  if (options.shards < 1 || options.shards > kMaxShards) {
+    return Error{"shards: " + std::to_string(options.shards) + " is not in 1 to 256"};
+  }
+  if (options.datagram_bytes < kMinDatagramBytes || options.datagram_bytes > kMaxDatagramBytes) {
+    return Error{"datagram_bytes: " + std::to_string(options.datagram_bytes) +
+                 " is not in 508 to 8972"};
+  }
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    return Error{"certificate_file and key_file: give both or neither"};
+  }
+  if (options.max_sessions < 1) return Error{"max_sessions: 0 is not at least 1"};
+  if (options.sctp.max_message_bytes > options.sctp.receive_window_bytes) {
+    return Error{"sctp.max_message_bytes: " + std::to_string(options.sctp.max_message_bytes) +
+                 " is above sctp.receive_window_bytes"};
+  }
+  if (options.sctp.rto_min > options.sctp.rto_max)
+    return Error{"sctp.rto_min is above sctp.rto_max"};
+  if (options.io == IoBackend::kSim && options.simulation == nullptr) {
+    return Error{"io: the simulated network needs `simulation`"};
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> parse_addresses(const EngineOptions& options, Settings& settings) {
+  if (!options.listen.empty()) {
+    settings.listen = Address::parse(options.listen);
+    if (!settings.listen) {
+      return Error{"listen: '" + options.listen + "' is not ADDRESS:PORT with a numeric address"};
+    }
+  }
+  for (const std::string& text : options.announce) {
+    const std::optional<IpAddress> ip = IpAddress::parse(text);
+    if (!ip) return Error{"announce: '" + text + "' is not a numeric address"};
+    settings.announce.push_back(*ip);
+  }
+  if (settings.announce.empty() && settings.listen) {
+    if (!settings.listen->ip.is_unspecified()) {
+      settings.announce.push_back(settings.listen->ip);
+    } else {
+      settings.announce = host_addresses();
+      // A socket bound to 0.0.0.0 is not reached over IPv6.
+      if (settings.listen->ip.is_v4()) {
+        std::erase_if(settings.announce, [](const IpAddress& ip) { return !ip.is_v4(); });
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+sctp::Options sctp_options(const EngineOptions& options) {
+  const SctpOptions& from = options.sctp;
+  sctp::Options to;
+  to.max_packet_bytes = (options.datagram_bytes - kRecordOverheadBytes) / 4 * 4;
+  to.receive_window_bytes = from.receive_window_bytes;
+  to.send_buffer_bytes = from.send_buffer_bytes;
+  to.rto_initial = from.rto_initial;
+  to.rto_min = from.rto_min;
+  to.rto_max = from.rto_max;
+  to.sack_delay = from.sack_delay;
+  to.max_retransmits = static_cast<int>(from.max_retransmissions);
+  to.heartbeat_interval = from.heartbeat_interval;
+  crypto::random_bytes(to.cookie_key);
+  return to;
+}
+
+}  // namespace
+
+Result<Settings, Error> Settings::from(EngineOptions options) {
+  if (std::optional<Error> error = check_ranges(options)) return Failure(*error);
+  Settings settings;
+  if (std::optional<Error> error = parse_addresses(options, settings)) return Failure(*error);
+  settings.sctp = sctp_options(options);
+  settings.options = std::move(options);
+  return settings;
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "crypto/handshake_flight.h"
+#include "engine/base/address.h"
+#include "engine/base/mpsc_ring.h"
+#include "io/waker.h"
+#include "millrace/types.h"
+
+namespace millrace::engine {
+
+// Task runs on the shard's thread.
+using Task = std::function<void()>;
+
+// FlightReturn brings a handshake back from its worker.
+struct FlightReturn {
+  SessionId session = SessionId::kNone;
+  std::unique_ptr<crypto::HandshakeFlight> flight;
+};
+
+// ForwardedDatagram is one that arrived at a shard that does not own its session: the
+// peer's address changed, and with it the kernel's choice of socket.
+struct ForwardedDatagram {
+  std::vector<std::uint8_t> bytes;
+  Address source;
+  IpAddress local;
+};
+
+using ShardMessage = std::variant<std::monostate, Task, FlightReturn, ForwardedDatagram>;
+
+// Mailbox is a shard's inbox: any thread posts, the shard's thread drains. Bounded; a
+// post that finds it full is refused and never waits.
+class Mailbox {
+ public:
+  explicit Mailbox(std::size_t capacity) : ring_(capacity) {}
+
+  // Any thread, once `attach` was called.
+  bool post(ShardMessage&& message) {
+    if (!ring_.try_push(std::move(message))) return false;
+    waker_.wake();
+    return true;
+  }
+  // The shard's thread.
+  bool take(ShardMessage& out) { return ring_.try_pop(out); }
+  bool empty() const { return ring_.empty(); }
+
+  // Before any post.
+  void attach(io::Waker waker) { waker_ = std::move(waker); }
+
+ private:
+  MpscRing<ShardMessage> ring_;
+  io::Waker waker_;
+};
+
+}  // namespace millrace::engine

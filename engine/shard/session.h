@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "crypto/dtls_session.h"
+#include "engine/base/time.h"
+#include "engine/pending_session.h"
+#include "engine/shard/path.h"
+#include "millrace/types.h"
+#include "sctp/association.h"
+#include "sctp/dcep/data_channels.h"
+
+namespace millrace::engine {
+
+// Sctp is an association and the data channels on it.
+struct Sctp {
+  Sctp(const sctp::Options& options, sctp::DtlsRole role, const sctp::ChannelLimits& limits,
+       Rng& rng, const Mac& mac, BlockPool& pool)
+      : association(options, rng, mac, pool), channels(association, role, limits) {}
+
+  sctp::Association association;
+  sctp::DataChannels channels;
+  // The application's word of each channel, by ChannelHandle::slot.
+  std::vector<std::uint64_t> words;
+  // Channels whose `send` said kWouldBlock since there was room last.
+  std::vector<sctp::ChannelHandle> blocked;
+};
+
+// Session is one peer as its shard keeps it: the state of each layer, outermost first.
+// The stages of ShardCore act on it; it has no behaviour of its own. It is destroyed only
+// at the end of a turn, so a pointer to it is good for the turn.
+struct Session {
+  enum class Phase : std::uint8_t {
+    kOffered,      // We made an offer; the answer has not come.
+    kConnecting,   // ICE and DTLS.
+    kAssociating,  // SCTP set-up.
+    kOpen,
+    kClosing,  // SHUTDOWN under way.
+    kClosed,   // The handler was told; a last alert may be on its way out.
+  };
+
+  Session(SessionId session_id, std::uint32_t session_slot, io::SocketId socket)
+      : id(session_id), slot(session_slot), path(socket) {}
+
+  const SessionId id;
+  const std::uint32_t slot;  // Place in its shard, and id of its timer.
+  EntryRef entry;            // In the association table, for one that others dialled.
+  Path path;
+  // Set once the peer's fingerprint and our role are known.
+  std::optional<crypto::DtlsSession> dtls;
+  // A handshake flight that found its worker's queue full.
+  std::unique_ptr<crypto::HandshakeFlight> flight;
+  // Set once DTLS is established.
+  std::unique_ptr<Sctp> sctp;
+
+  Phase phase = Phase::kConnecting;
+  bool dirty = false;        // In the shard's list of sessions touched this turn.
+  bool received = false;     // SCTP packets came in this turn.
+  bool owns_socket = false;  // The dialling side's: closed with the session.
+  bool dtls_started = false;
+  bool more_to_send = false;  // A turn's budget ended before the data did.
+  bool alert_due = false;     // SCTP is over; close_notify follows its last packet.
+  bool draining = false;      // Events are being handed to the handler.
+  bool over = false;          // `close_reason` is set; the handler is told once drained.
+  CloseReason close_reason = CloseReason::kLocal;
+  RemoteTerms terms;
+  ice::Credentials local;  // Until the answer comes.
+  Time deadline = kNever;  // Of set-up; then of closing.
+  std::uint64_t user_data = 0;
+};
+
+}  // namespace millrace::engine

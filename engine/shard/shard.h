@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "crypto/record_codec.h"
+#include "engine/shard/shard_core.h"
+#include "engine/shard/shard_runner.h"
+#include "io/datapath.h"
+
+namespace millrace::engine {
+
+// Shard is the loop of one core: a ShardCore over the datapath D. Everything that touches
+// packet memory on its way out is here, so that a burst costs no virtual call.
+template <io::Datapath D>
+class Shard final : public ShardRunner, private SocketPort {
+ public:
+  // `clock` outlives the shard.
+  Shard(unsigned index, const ShardWorld& world, std::unique_ptr<D> datapath, const Clock& clock)
+      : clock_(clock),
+        options_(world.settings.options),
+        datapath_(std::move(datapath)),
+        core_(index, world, *this) {
+    seal_jobs_.reserve(kMaxRuns * io::TxRun::kMaxSegments);
+    runs_.reserve(kMaxRuns);
+    world.mailboxes[index]->attach(datapath_->waker());
+  }
+
+  ShardCore& core() override { return core_; }
+  io::Waker waker() const override { return datapath_->waker(); }
+  int native_handle() const override { return datapath_->native_handle(); }
+
+  Result<Address, io::IoError> open_listening(const Address& local,
+                                              const io::SocketOptions& options) override {
+    auto socket = datapath_->open_socket(local, options);
+    if (!socket.ok()) return Failure(socket.error());
+    core_.set_listening_socket(socket.value());
+    return datapath_->local_address(socket.value());
+  }
+
+  void start() override {
+    datapath_->start();
+    core_.after_sleep();
+  }
+
+  // One turn (DESIGN: a staged burst, run to completion). True if there was anything to
+  // do, or is: call again before sleeping.
+  bool run_once() override {
+    const Time now = clock_.now();
+    core_.begin_turn(now);
+    const std::size_t received = datapath_->rx_burst(rx_);
+    core_.classify(now, std::span(rx_).first(received));
+    core_.open_and_deliver(now);
+    core_.drain_inbox(now);
+    core_.expire_timers(now);
+    core_.advance(now);
+    collect(now);
+    core_.settle(now);
+    seal();
+    commit();
+    send_control();
+    datapath_->flush();
+    datapath_->rx_done();
+    core_.reap();
+    return received != 0 || core_.busy();
+  }
+
+  void run(const std::atomic<bool>& stop) override {
+    Time last_work = clock_.now();
+    while (!stop.load(std::memory_order_relaxed)) {
+      if (run_once() || options_.wait == WaitPolicy::kSpin) {
+        last_work = core_.now();
+        continue;
+      }
+      const Time now = clock_.now();
+      if (options_.wait == WaitPolicy::kSpinThenBlock && now - last_work < options_.spin) continue;
+      const Time due = core_.next_deadline();
+      if (due <= now) continue;
+      core_.before_sleep();
+      datapath_->wait(due == kNever ? Duration::max() : due - now);
+      core_.after_sleep();
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBurst = 256;      // Datagrams received a turn.
+  static constexpr std::size_t kMaxRuns = 64;     // Runs filled a turn, of all sessions.
+  static constexpr std::size_t kSessionRuns = 4;  // Of one session, before others go.
+
+  // SocketPort.
+  Result<io::SocketId, io::IoError> open_socket(const Address& local,
+                                                const io::SocketOptions& options) override {
+    return datapath_->open_socket(local, options);
+  }
+  void close_socket(io::SocketId socket) override { datapath_->close_socket(socket); }
+  Address local_address(io::SocketId socket) const override {
+    return datapath_->local_address(socket);
+  }
+  Time read_clock() const override { return clock_.now(); }
+  const io::IoStats& io_stats() const override { return datapath_->stats(); }
+
+  void collect(Time now) {
+    for (Session* const session : core_.touched()) {
+      session->more_to_send = false;
+      for (std::size_t i = 0; i < kSessionRuns; ++i) {
+        if (!collect_run(now, *session)) break;
+        session->more_to_send = i + 1 == kSessionRuns;
+      }
+    }
+  }
+
+  // Fills one run with SCTP packets, each written where its record's plaintext belongs.
+  // True if the session may have more.
+  bool collect_run(Time now, Session& session) {
+    if (!session.sctp || !session.dtls->established()) return false;
+    const ice::CandidatePair* const pair = session.path.selected();
+    crypto::RecordKeys* const keys = session.dtls->record_keys();
+    if (pair == nullptr || keys->worn_out()) return false;
+    if (runs_.size() == kMaxRuns) return session.more_to_send = true, false;
+    const std::size_t per_run =
+        std::min(io::TxRun::kMaxSegments, io::kMaxDatagramBytes / options_.datagram_bytes);
+    io::TxRun run = datapath_->reserve(session.path.to(*pair), options_.datagram_bytes, per_run);
+    if (run.empty()) return session.more_to_send = true, false;
+    bool idle = false;
+    while (!run.full() && !idle) {
+      const MutableByteSpan slot = run.next();
+      const std::size_t length = session.sctp->association.poll_packet(
+          now, slot.subspan(keys->header_bytes(), slot.size() - keys->overhead()));
+      idle = length == 0;
+      if (idle) break;
+      run.push(length + keys->overhead());
+      seal_jobs_.push_back({keys, slot.data(), static_cast<std::uint32_t>(length),
+                            crypto::ContentType::kApplicationData});
+    }
+    if (run.pushed() == 0) {
+      datapath_->commit(run);
+      return false;
+    }
+    runs_.push_back(std::move(run));
+    return !idle;
+  }
+
+  void seal() {
+    crypto::seal_batch(seal_jobs_);
+    // Keys that wore out in the middle sealed nothing from there on: those packets, the
+    // last of their run, must not leave in the clear.
+    std::size_t end = 0;
+    for (io::TxRun& run : runs_) {
+      end += run.pushed();
+      for (std::size_t i = end; run.pushed() > 0 && seal_jobs_[i - 1].record_length == 0; --i) {
+        run.pop();
+      }
+    }
+    seal_jobs_.clear();
+  }
+
+  void commit() {
+    for (io::TxRun& run : runs_) {
+      std::size_t bytes = 0;
+      for (std::size_t i = 0; i < run.pushed(); ++i) bytes += run.length(i);
+      core_.count_sent(run.pushed(), bytes);
+      datapath_->commit(run);
+    }
+    runs_.clear();
+  }
+
+  void send_control() {
+    ControlQueue& control = core_.control();
+    while (!control.empty()) {
+      const ControlQueue::Entry& entry = control.front();
+      io::TxRun run = datapath_->reserve(entry.to, entry.length, 1);
+      if (run.empty()) return;  // It waits for the next turn.
+      const ByteSpan bytes = control.bytes(entry);
+      std::copy(bytes.begin(), bytes.end(), run.next().begin());
+      run.push(bytes.size());
+      datapath_->commit(run);
+      core_.count_sent(1, bytes.size());
+      control.pop();
+    }
+  }
+
+  const Clock& clock_;
+  const EngineOptions& options_;
+  std::unique_ptr<D> datapath_;
+  ShardCore core_;
+  std::array<io::RxView, kBurst> rx_{};
+  std::vector<crypto::SealJob> seal_jobs_;
+  std::vector<io::TxRun> runs_;
+};
+
+}  // namespace millrace::engine

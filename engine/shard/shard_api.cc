@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Behind the public handles: Channel and ShardContext.
+#include <utility>
+
+#include "engine/shard/shard_core.h"
+
+namespace millrace {
+namespace engine {
+namespace {
+
+Error open_error(sctp::OpenError error, const ChannelOptions& options) {
+  switch (error) {
+    case sctp::OpenError::kBadConfig:
+      return Error{"channel '" + options.label +
+                   "': both reliability limits are set, or a string is too long or not UTF-8"};
+    case sctp::OpenError::kInvalidStream:
+      return Error{"channel '" + options.label + "': id " + std::to_string(options.id.value_or(0)) +
+                   " is not a stream of the session"};
+    case sctp::OpenError::kStreamInUse:
+      return Error{"channel '" + options.label + "': id " + std::to_string(options.id.value_or(0)) +
+                   " is in use"};
+    case sctp::OpenError::kTooManyChannels:
+      return Error{"channel '" + options.label + "': the session has its full number of channels"};
+    case sctp::OpenError::kClosed:
+      break;
+  }
+  return Error{"channel '" + options.label + "': the session is closing"};
+}
+
+sctp::ChannelReliability reliability_of(const ChannelOptions& options) {
+  sctp::ChannelReliability reliability;
+  reliability.ordered = options.ordered;
+  if (options.max_retransmits) reliability.max_retransmits = *options.max_retransmits;
+  if (options.max_packet_life_time) {
+    reliability.max_packet_life_time_ms =
+        static_cast<std::uint32_t>(options.max_packet_life_time->count());
+  }
+  return reliability;
+}
+
+}  // namespace
+
+Session* ShardCore::session_of(const Channel& channel) const {
+  if (channel.session_slot_ >= slots_.size()) return nullptr;
+  Session* const session = slots_[channel.session_slot_].get();
+  if (session == nullptr || session->id != channel.session_ || !session->sctp) return nullptr;
+  return session;
+}
+
+const sctp::DataChannel* ShardCore::describe(const Channel& channel) const {
+  const Session* const session = session_of(channel);
+  return session == nullptr ? nullptr
+                            : session->sctp->channels.find({channel.slot_, channel.generation_});
+}
+
+Result<Channel, Error> ShardCore::open_channel(SessionId id, const ChannelOptions& options) {
+  Session* const session = find(id);
+  if (session == nullptr || !session->sctp || session->over) {
+    return Failure(Error{"channel '" + options.label + "': no such session"});
+  }
+  if (options.negotiated && !options.id) {
+    return Failure(Error{"channel '" + options.label + "': negotiated needs an id"});
+  }
+  if (options.max_retransmits && options.max_packet_life_time) {
+    return Failure(open_error(sctp::OpenError::kBadConfig, options));
+  }
+  sctp::ChannelConfig config;
+  config.label = options.label;
+  config.protocol = options.protocol;
+  config.reliability = reliability_of(options);
+  config.priority = options.priority;
+  if (options.negotiated) config.negotiated_id = sctp::StreamId(*options.id);
+  const auto opened = session->sctp->channels.open(now_, config);
+  touch(*session);
+  if (!opened.ok()) return Failure(open_error(opened.error(), options));
+  return channel_of(*session, opened.value());
+}
+
+SendStatus ShardCore::send(const Channel& channel,
+                           std::span<const std::span<const std::uint8_t>> pieces,
+                           MessageKind kind) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return SendStatus::kClosed;
+  ByteSpan bytes = pieces.empty() ? ByteSpan{} : pieces.front();
+  if (pieces.size() > 1) {
+    gathered_.clear();
+    for (const auto& piece : pieces) gathered_.insert(gathered_.end(), piece.begin(), piece.end());
+    copy_counters().send += gathered_.size();
+    bytes = gathered_;
+  }
+  const sctp::ChannelHandle handle{channel.slot_, channel.generation_};
+  const auto sctp_kind =
+      kind == MessageKind::kString ? sctp::MessageKind::kText : sctp::MessageKind::kBinary;
+  const auto status = session->sctp->channels.send(now_, handle, sctp_kind, bytes);
+  touch(*session);
+  switch (status) {
+    case sctp::ChannelSendStatus::kOk:
+      ++counters_.messages_sent;
+      return SendStatus::kOk;
+    case sctp::ChannelSendStatus::kWouldBlock: {
+      auto& blocked = session->sctp->blocked;
+      for (const sctp::ChannelHandle other : blocked) {
+        if (other == handle) return SendStatus::kWouldBlock;
+      }
+      blocked.push_back(handle);
+      return SendStatus::kWouldBlock;
+    }
+    case sctp::ChannelSendStatus::kTooLarge:
+      return SendStatus::kTooLarge;
+    case sctp::ChannelSendStatus::kClosed:
+      break;
+  }
+  return SendStatus::kClosed;
+}
+
+void ShardCore::close_channel(const Channel& channel) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return;
+  session->sctp->channels.close(now_, {channel.slot_, channel.generation_});
+  touch(*session);
+}
+
+std::size_t ShardCore::buffered_amount(const Channel& channel) const {
+  const Session* const session = session_of(channel);
+  if (session == nullptr) return 0;
+  return session->sctp->channels.buffered_amount({channel.slot_, channel.generation_});
+}
+
+void ShardCore::set_low_threshold(const Channel& channel, std::size_t bytes) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return;
+  session->sctp->channels.set_buffered_amount_low_threshold({channel.slot_, channel.generation_},
+                                                            bytes);
+}
+
+std::size_t ShardCore::max_message_bytes(const Channel& channel) const {
+  const Session* const session = session_of(channel);
+  return session == nullptr ? 0 : session->terms.max_message_bytes;
+}
+
+std::uint64_t* ShardCore::word_of(const Channel& channel) const {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return nullptr;
+  auto& words = session->sctp->words;
+  if (channel.slot_ >= words.size()) words.resize(channel.slot_ + 1);
+  return &words[channel.slot_];
+}
+
+}  // namespace engine
+
+SendStatus Channel::send(std::span<const std::uint8_t> bytes, MessageKind kind) {
+  return send(std::span(&bytes, 1), kind);
+}
+
+SendStatus Channel::send(std::string_view text) {
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  return send(bytes, MessageKind::kString);
+}
+
+SendStatus Channel::send(std::span<const std::span<const std::uint8_t>> pieces, MessageKind kind) {
+  return shard_ == nullptr ? SendStatus::kClosed : shard_->send(*this, pieces, kind);
+}
+
+void Channel::close() {
+  if (shard_ != nullptr) shard_->close_channel(*this);
+}
+
+bool Channel::open() const {
+  const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
+  return channel != nullptr && channel->state == sctp::ChannelState::kOpen;
+}
+
+std::optional<std::uint16_t> Channel::id() const {
+  const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
+  if (channel == nullptr || !channel->has_stream) return std::nullopt;
+  return channel->stream.value();
+}
+
+std::string_view Channel::label() const {
+  const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
+  return channel == nullptr ? std::string_view() : channel->label;
+}
+
+std::string_view Channel::protocol() const {
+  const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
+  return channel == nullptr ? std::string_view() : channel->protocol;
+}
+
+bool Channel::ordered() const {
+  const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
+  return channel != nullptr && channel->reliability.ordered;
+}
+
+bool Channel::reliable() const {
+  const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
+  return channel != nullptr && !channel->reliability.max_retransmits &&
+         !channel->reliability.max_packet_life_time_ms;
+}
+
+std::size_t Channel::max_message_size() const {
+  return shard_ == nullptr ? 0 : shard_->max_message_bytes(*this);
+}
+
+std::size_t Channel::buffered_amount() const {
+  return shard_ == nullptr ? 0 : shard_->buffered_amount(*this);
+}
+
+void Channel::set_buffered_amount_low_threshold(std::size_t bytes) {
+  if (shard_ != nullptr) shard_->set_low_threshold(*this, bytes);
+}
+
+std::uint64_t Channel::user_data() const {
+  const std::uint64_t* const word = shard_ == nullptr ? nullptr : shard_->word_of(*this);
+  return word == nullptr ? 0 : *word;
+}
+
+void Channel::set_user_data(std::uint64_t word) {
+  if (std::uint64_t* const place = shard_ == nullptr ? nullptr : shard_->word_of(*this)) {
+    *place = word;
+  }
+}
+
+unsigned ShardContext::index() const { return core_->index(); }
+Time ShardContext::now() const { return core_->now(); }
+Time ShardContext::precise_now() const { return core_->precise_now(); }
+void ShardContext::wake_at(Time when) { core_->wake_at(when); }
+
+Result<Channel, Error> ShardContext::open_channel(SessionId session,
+                                                  const ChannelOptions& options) {
+  return core_->open_channel(session, options);
+}
+
+void ShardContext::close_session(SessionId session) { core_->close_session(session); }
+
+std::uint64_t ShardContext::user_data(SessionId session) const {
+  const engine::Session* const found = core_->find(session);
+  return found == nullptr ? 0 : found->user_data;
+}
+
+void ShardContext::set_user_data(SessionId session, std::uint64_t word) {
+  if (engine::Session* const found = core_->find(session)) found->user_data = word;
+}
+
+}  // namespace millrace

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/shard/shard_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/shard/shard_stats.h"
+
+namespace millrace::engine {
+namespace {
+
+// A turn's share for messages of other threads and for timers: what is left over waits
+// for the next turn, so that neither starves the packets.
+constexpr std::size_t kInboxBudget = 256;
+constexpr std::size_t kTimerBudget = 1024;
+constexpr std::size_t kOpenJobs = 2048;
+constexpr Duration kPublishInterval = milliseconds(100);
+constexpr Duration kPendingSweep = seconds(1);
+constexpr Duration kCloseTimeout = seconds(5);
+
+}  // namespace
+
+ShardCore::ShardCore(unsigned index, ShardWorld world, SocketPort& sockets)
+    : index_(index),
+      world_(world),
+      sockets_(sockets),
+      context_(*this),
+      table_(world.directory.table()),
+      wheel_(world.settings.options.max_sessions, sockets.read_clock()),
+      jobs_(kOpenJobs) {
+  const std::size_t capacity = world.settings.options.max_sessions;
+  slots_.resize(capacity);
+  free_slots_.reserve(capacity);
+  for (std::size_t slot = capacity; slot > 0; --slot) {
+    free_slots_.push_back(static_cast<std::uint32_t>(slot - 1));
+  }
+  touched_.reserve(256);
+  table_.pause();
+}
+
+ShardCore::~ShardCore() { table_.resume(); }
+
+void ShardCore::begin_turn(Time now) {
+  now_ = now;
+  ++counters_.turns;
+}
+
+void ShardCore::touch(Session& session) {
+  if (session.dirty) return;
+  session.dirty = true;
+  touched_.push_back(&session);
+}
+
+Session* ShardCore::find(SessionId id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : slots_[found->second].get();
+}
+
+void ShardCore::drain_inbox(Time now) {
+  ShardMessage message;
+  Mailbox& inbox = *world_.mailboxes[index_];
+  for (std::size_t n = 0; n < kInboxBudget && inbox.take(message); ++n) {
+    handle_message(now, message);
+    message = std::monostate{};
+  }
+}
+
+void ShardCore::handle_message(Time now, ShardMessage& message) {
+  if (auto* task = std::get_if<Task>(&message)) {
+    (*task)();
+  } else if (auto* flight = std::get_if<FlightReturn>(&message)) {
+    take_flight_back(now, *flight);
+  } else if (auto* datagram = std::get_if<ForwardedDatagram>(&message)) {
+    RxBuffer origin;
+    origin.socket = listening_;
+    origin.source = datagram->source;
+    origin.local = datagram->local;
+    process_copy(now, datagram->bytes, origin);
+  }
+}
+
+void ShardCore::expire_timers(Time now) {
+  wheel_.advance(now, kTimerBudget, [&](TimerWheel::Id slot) {
+    Session* const session = slots_[slot].get();
+    if (session == nullptr) return;
+    if (ice::IceControllingAgent* agent = session->path.controlling()) agent->handle_timeout(now);
+    if (session->dtls) session->dtls->handle_timeout(now);
+    if (session->sctp) session->sctp->association.handle_timeout(now);
+    touch(*session);
+  });
+  if (now >= handler_wakeup_) {
+    handler_wakeup_ = kNever;
+    handler_->on_wakeup(now);
+  }
+  if (now >= next_publish_) publish_stats();
+  if (index_ == 0 && now >= next_sweep_) {
+    next_sweep_ = now + kPendingSweep;
+    world_.directory.expire_pending(now, world_.settings.options.handshake_timeout);
+  }
+}
+
+void ShardCore::settle(Time now) {
+  std::size_t kept = 0;
+  for (Session* const session : touched_) {
+    if (session->alert_due) {
+      session->alert_due = false;
+      session->dtls->close(now);
+      poll_control(now, *session);
+    }
+    session->dirty = false;
+    if (session->phase == Session::Phase::kClosed) {
+      closed_.push_back(session);
+    } else if (session->more_to_send || session->flight) {
+      session->dirty = true;
+      touched_[kept++] = session;
+    } else {
+      rearm(*session);
+    }
+  }
+  touched_.resize(kept);
+}
+
+void ShardCore::rearm(Session& session) {
+  Time due = std::min(session.deadline, session.path.next_timeout());
+  if (session.dtls) due = std::min(due, session.dtls->next_timeout());
+  if (session.sctp) due = std::min(due, session.sctp->association.next_timeout());
+  wheel_.schedule(session.slot, due);
+}
+
+void ShardCore::reap() {
+  for (Session* const session : closed_) destroy(*session);
+  closed_.clear();
+  table_.quiescent();
+}
+
+void ShardCore::destroy(Session& session) {
+  wheel_.cancel(session.slot);
+  if (session.entry != EntryRef{}) table_.remove(session.entry, table_.handle(session.entry));
+  if (session.owns_socket) {
+    by_socket_[session.path.socket()] = 0;
+    sockets_.close_socket(session.path.socket());
+  }
+  by_id_.erase(session.id);
+  live_.store(by_id_.size(), std::memory_order_relaxed);
+  world_.directory.forget(session.id);
+  const std::uint32_t slot = session.slot;
+  retired_sctp_.add(session);
+  slots_[slot].reset();
+  free_slots_.push_back(slot);
+  routed_buffer_ = nullptr;
+}
+
+bool ShardCore::busy() const {
+  return !touched_.empty() || !control_.empty() || !world_.mailboxes[index_]->empty();
+}
+
+Time ShardCore::next_deadline() const {
+  Time due = std::min(wheel_.next_expiry(), handler_wakeup_);
+  if (index_ == 0) due = std::min(due, next_sweep_);
+  // An idle shard need not wake to post counters that have not changed.
+  return counters_.turns != published_turns_ + 1 ? std::min(due, next_publish_) : due;
+}
+
+void ShardCore::before_sleep() { table_.pause(); }
+void ShardCore::after_sleep() { table_.resume(); }
+
+void ShardCore::close_session(SessionId id) {
+  if (Session* const session = find(id)) begin_close(*session);
+}
+
+void ShardCore::close_all(bool at_once) {
+  for (const std::unique_ptr<Session>& session : slots_) {
+    if (session == nullptr || session->phase == Session::Phase::kClosed) continue;
+    if (at_once) {
+      if (session->sctp) session->sctp->association.abort(now_, "shutting down");
+      finish(*session, CloseReason::kLocal);
+    } else {
+      begin_close(*session);
+    }
+  }
+}
+
+void ShardCore::begin_close(Session& session) {
+  if (session.phase == Session::Phase::kClosing || session.phase == Session::Phase::kClosed) return;
+  touch(session);
+  if (session.phase != Session::Phase::kOpen) return finish(session, CloseReason::kLocal);
+  session.phase = Session::Phase::kClosing;
+  session.deadline = now_ + kCloseTimeout;
+  session.sctp->association.shutdown(now_);
+}
+
+void ShardCore::count_sent(std::size_t datagrams, std::size_t bytes) {
+  counters_.datagrams_sent += datagrams;
+  counters_.bytes_sent += bytes;
+}
+
+void ShardCore::publish_stats() {
+  next_publish_ = now_ + kPublishInterval;
+  published_turns_ = counters_.turns;
+  counters_.sessions = by_id_.size();
+  counters_.payload_copied_in_order = copy_counters().in_order;
+  counters_.payload_copied_held = copy_counters().held;
+  SctpTotals totals = retired_sctp_;
+  for (const auto& [id, slot] : by_id_) totals.add(*slots_[slot]);
+  const DropTotals drops{drops_, dtls_.counters, totals, sockets_.io_stats()};
+  board_.post(flatten(counters_, drops));
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the events of SCTP and DCEP to the application's handler, and the end of a session.
+#include <array>
+#include <utility>
+
+#include "engine/shard/shard_core.h"
+
+namespace millrace::engine {
+namespace {
+
+CloseReason reason_of(sctp::CloseReason reason, bool open) {
+  switch (reason) {
+    case sctp::CloseReason::kNone:
+    case sctp::CloseReason::kShutdown:
+    case sctp::CloseReason::kAborted:
+    case sctp::CloseReason::kShutdownTimeout:
+      return CloseReason::kLocal;
+    case sctp::CloseReason::kPeerShutdown:
+    case sctp::CloseReason::kPeerAborted:
+      return open ? CloseReason::kPeer : CloseReason::kHandshakeFailed;
+    case sctp::CloseReason::kSetupTimeout:
+      return CloseReason::kHandshakeTimeout;
+    case sctp::CloseReason::kSetupRefused:
+      return CloseReason::kHandshakeFailed;
+    case sctp::CloseReason::kTooManyRetransmits:
+      return CloseReason::kPeerTimeout;
+    case sctp::CloseReason::kProtocolViolation:
+      break;
+  }
+  return CloseReason::kProtocolViolation;
+}
+
+}  // namespace
+
+Channel ShardCore::channel_of(const Session& session, sctp::ChannelHandle handle) {
+  Channel channel;
+  channel.shard_ = this;
+  channel.session_ = session.id;
+  channel.session_slot_ = session.slot;
+  channel.slot_ = handle.slot;
+  channel.generation_ = handle.generation;
+  return channel;
+}
+
+void ShardCore::drain_events(Time now, Session& session) {
+  // A handler may end the session from within an event; the outer loop goes on then.
+  if (session.draining || !session.sctp) return;
+  session.draining = true;
+  sctp::ChannelEvent event;
+  while (session.sctp->channels.poll_event(now, event)) handle_event(session, event);
+  session.draining = false;
+  if (session.over && session.phase != Session::Phase::kClosed) conclude(session);
+}
+
+void ShardCore::handle_event(Session& session, const sctp::ChannelEvent& event) {
+  using Kind = sctp::ChannelEventKind;
+  switch (event.kind) {
+    case Kind::kMessage:
+      deliver_message(session, event);
+      break;
+    case Kind::kAssociation:
+      handle_association_event(session, event.association);
+      break;
+    case Kind::kOpened:
+    case Kind::kOpenedByPeer:
+      ++counters_.channels;
+      handler_->on_channel_open(channel_of(session, event.channel));
+      break;
+    case Kind::kBufferedAmountLow:
+      handler_->on_buffered_amount_low(channel_of(session, event.channel));
+      break;
+    case Kind::kClosed: {
+      const Channel channel = channel_of(session, event.channel);
+      if (counters_.channels > 0) --counters_.channels;
+      handler_->on_channel_close(channel);
+      if (std::uint64_t* const word = word_of(channel)) *word = 0;
+      break;
+    }
+    case Kind::kAcknowledged:
+    case Kind::kClosing:
+      break;
+  }
+}
+
+void ShardCore::deliver_message(Session& session, const sctp::ChannelEvent& event) {
+  MessageView message;
+  message.kind =
+      event.message_kind == sctp::MessageKind::kText ? MessageKind::kString : MessageKind::kBinary;
+  message.offset = event.message.offset;
+  message.last = event.message.last;
+  message.aborted = event.message.aborted;
+  message.pieces = event.message.pieces;
+  if (message.offset == 0) ++counters_.messages_received;
+  handler_->on_message(channel_of(session, event.channel), message);
+}
+
+void ShardCore::handle_association_event(Session& session, const sctp::Event& event) {
+  switch (event.kind) {
+    case sctp::EventKind::kConnected:
+      if (session.phase != Session::Phase::kAssociating) break;
+      session.phase = Session::Phase::kOpen;
+      session.deadline = kNever;
+      ++counters_.sessions_opened;
+      handler_->on_session_open(session.id);
+      break;
+    case sctp::EventKind::kWritable:
+      tell_writable(session);
+      break;
+    case sctp::EventKind::kClosed:
+      if (session.over) break;
+      session.over = true;
+      session.close_reason =
+          reason_of(event.close_reason, session.phase == Session::Phase::kOpen ||
+                                            session.phase == Session::Phase::kClosing);
+      break;
+    default:
+      break;
+  }
+}
+
+void ShardCore::tell_writable(Session& session) {
+  // A handler that fills the buffer again is entered in the list anew.
+  std::vector<sctp::ChannelHandle> blocked;
+  blocked.swap(session.sctp->blocked);
+  for (const sctp::ChannelHandle handle : blocked) {
+    if (session.sctp->channels.find(handle) == nullptr) continue;
+    handler_->on_writable(channel_of(session, handle));
+  }
+  // Its memory is kept for the next time.
+  if (session.sctp->blocked.empty()) {
+    blocked.clear();
+    session.sctp->blocked.swap(blocked);
+  }
+}
+
+// Ends a session whatever its state; the handler hears of its channels first.
+void ShardCore::finish(Session& session, CloseReason reason) {
+  if (session.over) return;
+  session.over = true;
+  session.close_reason = reason;
+  touch(session);
+  if (!session.sctp) return conclude(session);
+  session.sctp->association.abort(now_, to_string(reason));
+  drain_events(now_, session);
+}
+
+void ShardCore::conclude(Session& session) {
+  const bool was_open = session.sctp != nullptr;
+  session.phase = Session::Phase::kClosed;
+  session.alert_due = session.dtls && session.dtls->established();
+  if (was_open) ++counters_.sessions_closed;
+  touch(session);
+  handler_->on_session_close(session.id, session.close_reason);
+}
+
+}  // namespace millrace::engine

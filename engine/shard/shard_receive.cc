@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From datagrams to messages: classify, look up, queue the records, open them in one
+// batch, and hand the SCTP packets inside to their associations.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "engine/ice/stun_writer.h"
+#include "engine/shard/copied_datagram.h"
+#include "engine/shard/shard_core.h"
+
+namespace millrace::engine {
+namespace {
+
+// RFC 7983 §7: the first byte tells the protocol.
+constexpr bool is_stun(std::uint8_t first) { return first <= 3; }
+constexpr bool is_dtls(std::uint8_t first) { return first >= 20 && first <= 63; }
+
+ice::CandidatePair pair_of(const RxBuffer& buffer) { return {buffer.source, buffer.local}; }
+
+}  // namespace
+
+void ShardCore::classify(Time now, std::span<io::RxView> burst) {
+  burst_ = burst;
+  routed_buffer_ = nullptr;
+  counters_.datagrams_received += burst.size();
+  for (std::uint32_t i = 0; i < burst.size(); ++i) {
+    const io::RxView& view = burst[i];
+    counters_.bytes_received += view.length;
+    const std::uint8_t first = view.data[0];
+    if (is_dtls(first)) {
+      handle_dtls(now, i);
+    } else if (is_stun(first)) {
+      handle_stun(now, view);
+    } else {
+      drop(DropReason::kUnknownFirstByte);
+    }
+  }
+}
+
+// A coalesced buffer comes from one source, so its datagrams share one look-up.
+ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
+  if (view.buffer == routed_buffer_) return route_;
+  routed_buffer_ = view.buffer;
+  route_ = Route{};
+  const RxBuffer& buffer = *view.buffer;
+  if (buffer.socket < by_socket_.size() && by_socket_[buffer.socket] != 0) {
+    route_.session = slots_[by_socket_[buffer.socket] - 1].get();
+  } else {
+    route_.session = claim_or_forward(now, view);
+  }
+  if (route_.session == nullptr) return route_;
+  const ice::CandidatePair pair = pair_of(buffer);
+  route_.accepts_dtls = route_.session->path.accepts_dtls(pair);
+  if (route_.accepts_dtls) route_.session->path.note_dtls(pair);
+  return route_;
+}
+
+Session* ShardCore::claim_or_forward(Time now, const io::RxView& view) {
+  const Found found = table_.find(AddressKey(view.buffer->source));
+  if (found.handle.is_claimed()) {
+    if (found.handle.shard() != index_) {
+      forward(found.handle.shard(), view);
+      // Each datagram of this buffer must go the same way.
+      routed_buffer_ = nullptr;
+      return nullptr;
+    }
+    Session* const session = slots_[found.handle.slot()].get();
+    if (session != nullptr && session->entry == found.entry) return session;
+  }
+  if (!found.handle.is_pending()) {
+    drop(DropReason::kUnknownSource);
+    return nullptr;
+  }
+  auto* pending = static_cast<PendingSession*>(table_.payload(found.entry));
+  if (pending == nullptr) return nullptr;  // Claimed or ended this instant.
+  const bool authenticated = pending->static_peer
+                                 ? *pending->static_peer == view.buffer->source
+                                 : pending->ice.is_authenticated(pair_of(*view.buffer));
+  if (!authenticated) {
+    drop(DropReason::kUnauthenticated);
+    return nullptr;
+  }
+  return claim(now, found.entry);
+}
+
+void ShardCore::handle_dtls(Time now, std::uint32_t index) {
+  const io::RxView& view = burst_[index];
+  const Route way = route(now, view);
+  if (way.session == nullptr) return;
+  Session& session = *way.session;
+  if (!way.accepts_dtls) {
+    drop(session.path.kind() == Path::Kind::kAwaitingAnswer ? DropReason::kBeforeAnswer
+                                                            : DropReason::kUnauthenticated);
+    return;
+  }
+  if (!session.dtls || session.phase == Session::Phase::kClosed) return;
+  // A datagram may be all headers; the queue must take as many jobs.
+  if (jobs_.room() < view.length / crypto::kRecordHeaderBytes + 1) open_and_deliver(now);
+  session.dtls->handle_datagram(now, {view.data, view.length}, jobs_, {&session, index});
+  touch(session);
+}
+
+void ShardCore::open_and_deliver(Time now) {
+  const std::span<crypto::OpenJob> jobs = jobs_.jobs();
+  crypto::open_batch(jobs);
+  for (const crypto::OpenJob& job : jobs) {
+    Session& session = *static_cast<Session*>(job.tag.owner);
+    const auto received = session.dtls->handle_opened(now, job);
+    if (received != crypto::DtlsSession::Received::kApplicationData || !session.sctp) continue;
+    session.received = true;
+    session.sctp->association.handle_packet(now, job.plaintext,
+                                            BufferRef(burst_[job.tag.index].buffer));
+    drain_events(now, session);
+  }
+  jobs_.clear();
+}
+
+void ShardCore::handle_stun(Time now, const io::RxView& view) {
+  const RxBuffer& buffer = *view.buffer;
+  const ByteSpan bytes(view.data, view.length);
+  if (buffer.socket < by_socket_.size() && by_socket_[buffer.socket] != 0) {
+    Session& session = *slots_[by_socket_[buffer.socket] - 1];
+    ice::IceControllingAgent* const agent = session.path.controlling();
+    if (agent == nullptr) {
+      drop(DropReason::kBeforeAnswer);
+      return;
+    }
+    agent->handle_datagram(now, pair_of(buffer), bytes);
+    routed_buffer_ = nullptr;  // The check may have authenticated the path.
+    touch(session);
+    return;
+  }
+  const std::optional<ice::StunMessageView> message = ice::StunMessageView::parse(bytes);
+  // A lite agent sends no request, so no response is for it.
+  if (!message || message->message_class() != ice::StunClass::kRequest) {
+    drop(DropReason::kMalformedStun);
+    return;
+  }
+  handle_check(now, view, *message);
+}
+
+// A check finds its session by the fragment that we chose: the address may be new.
+void ShardCore::handle_check(Time now, const io::RxView& view,
+                             const ice::StunMessageView& request) {
+  const std::optional<UfragKey> ufrag = UfragKey::parse(ice::local_ufrag_of(request));
+  const Found found = ufrag ? table_.find(*ufrag) : Found{};
+  if (!found) {
+    drop(DropReason::kUnknownUfrag);
+    return;
+  }
+  if (found.handle.is_claimed()) {
+    if (found.handle.shard() != index_) {
+      forward(found.handle.shard(), view);
+      return;
+    }
+    Session* const session = slots_[found.handle.slot()].get();
+    if (session != nullptr && session->entry == found.entry) {
+      answer_check(*session, now, view, request);
+    }
+    return;
+  }
+  auto* pending = static_cast<PendingSession*>(table_.payload(found.entry));
+  if (pending == nullptr) return;
+  const MutableByteSpan out = control_.begin();
+  if (out.empty()) {
+    drop(DropReason::kControlFull);
+    return;
+  }
+  const ice::CandidatePair pair = pair_of(*view.buffer);
+  const ice::CheckAnswer answer = pending->ice.handle_check(now, request, pair, world_.mac, out);
+  if (answer.response_bytes != 0) {
+    control_.push({view.buffer->socket, pair.remote, pair.local}, answer.response_bytes);
+  }
+  if (answer.verdict != ice::CheckVerdict::kAccepted) {
+    drop(DropReason::kRefusedCheck);
+    return;
+  }
+  if (!table_.add_address(found.entry, AddressKey(pair.remote)).ok()) {
+    drop(DropReason::kTableFull);
+  }
+  routed_buffer_ = nullptr;
+  // Where we are the DTLS client nothing will arrive first: the nominated pair decides.
+  if (answer.use_candidate && pending->terms.role == crypto::Role::kClient) {
+    claim(now, found.entry);
+  }
+}
+
+void ShardCore::answer_check(Session& session, Time now, const io::RxView& view,
+                             const ice::StunMessageView& request) {
+  ice::IceLiteAgent* const agent = session.path.lite();
+  const MutableByteSpan out = control_.begin();
+  if (agent == nullptr || out.empty()) {
+    drop(DropReason::kControlFull);
+    return;
+  }
+  const ice::CandidatePair pair = pair_of(*view.buffer);
+  const bool known = agent->is_authenticated(pair);
+  const ice::CheckAnswer answer = agent->handle_check(now, request, pair, world_.mac, out);
+  if (answer.response_bytes != 0) control_.push(session.path.to(pair), answer.response_bytes);
+  if (answer.verdict != ice::CheckVerdict::kAccepted) {
+    drop(DropReason::kRefusedCheck);
+    return;
+  }
+  // The agent evicts its oldest path where it has no room; the table's limit is its own.
+  if (!known && !table_.add_address(session.entry, AddressKey(pair.remote)).ok()) {
+    drop(DropReason::kTableFull);
+  }
+  routed_buffer_ = nullptr;
+  touch(session);
+}
+
+void ShardCore::forward(unsigned shard, const io::RxView& view) {
+  ForwardedDatagram message{
+      {view.data, view.data + view.length}, view.buffer->source, view.buffer->local};
+  if (world_.mailboxes[shard]->post(std::move(message))) {
+    ++counters_.datagrams_forwarded;
+  } else {
+    drop(DropReason::kForwardFull);
+  }
+}
+
+// Runs one datagram that did not come from the datapath through the receiving stages.
+void ShardCore::process_copy(Time now, ByteSpan datagram, const RxBuffer& origin) {
+  const BufferRef copy = CopiedDatagram::make(datagram, origin);
+  io::RxView view{copy->data, static_cast<std::uint32_t>(datagram.size()), copy.get()};
+  classify(now, std::span(&view, 1));
+  open_and_deliver(now);
+  burst_ = {};
+  routed_buffer_ = nullptr;
+}
+
+}  // namespace millrace::engine

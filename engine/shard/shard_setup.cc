@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From signalling to an open session: claim or dial, ICE, DTLS flights, SCTP.
+#include <algorithm>
+#include <utility>
+
+#include "engine/shard/copied_datagram.h"
+#include "engine/shard/shard_core.h"
+#include "engine/signalling.h"
+
+namespace millrace::engine {
+namespace {
+
+CloseReason reason_of(crypto::CloseReason reason, bool open) {
+  switch (reason) {
+    case crypto::CloseReason::kFingerprintMismatch:
+      return CloseReason::kFingerprintMismatch;
+    case crypto::CloseReason::kHandshakeTimeout:
+      return CloseReason::kHandshakeTimeout;
+    case crypto::CloseReason::kCloseNotify:
+    case crypto::CloseReason::kPeerAlert:
+      return open ? CloseReason::kPeer : CloseReason::kHandshakeFailed;
+    case crypto::CloseReason::kKeysWornOut:
+      return CloseReason::kResourceLimit;
+    case crypto::CloseReason::kNone:
+    case crypto::CloseReason::kLocal:
+      return CloseReason::kLocal;
+    case crypto::CloseReason::kHandshakeFailed:
+    case crypto::CloseReason::kNoPeerCertificate:
+      break;
+  }
+  return CloseReason::kHandshakeFailed;
+}
+
+}  // namespace
+
+Session* ShardCore::add_session(SessionId id, io::SocketId socket) {
+  if (free_slots_.empty()) return nullptr;
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  slots_[slot] = std::make_unique<Session>(id, slot, socket);
+  Session& session = *slots_[slot];
+  by_id_[id] = slot;
+  live_.store(by_id_.size(), std::memory_order_relaxed);
+  session.deadline = now_ + world_.settings.options.handshake_timeout;
+  touch(session);
+  return &session;
+}
+
+// Of the shards that try, exactly one wins; its session takes over what ICE has learnt.
+Session* ShardCore::claim(Time now, EntryRef entry) {
+  if (free_slots_.empty()) return nullptr;
+  const Claim claim = table_.claim(entry, index_, free_slots_.back());
+  if (claim.status != ClaimStatus::kWon) return nullptr;
+  const auto& pending = static_cast<const PendingSession&>(*claim.payload);
+  Session& session = *add_session(pending.id, listening_);
+  session.entry = entry;
+  session.terms = pending.terms;
+  if (pending.static_peer) {
+    session.path.use_static(*pending.static_peer);
+  } else {
+    session.path.use_lite(now, pending.ice, world_.settings.options.consent_timeout);
+  }
+  start_dtls(now, session);
+  return &session;
+}
+
+void ShardCore::create_offer(const Engine::OfferOptions& options, SessionId id,
+                             const Engine::OfferDone& done) {
+  const auto fail = [&](SignalError::Kind kind, std::string reason) {
+    world_.directory.forget(id);
+    done(Failure(SignalError{kind, std::move(reason)}));
+  };
+  const std::optional<IpAddress> ip = IpAddress::parse(options.local_ip);
+  if (!ip) return fail(SignalError::Kind::kInternal, "local_ip: not an address");
+  if (free_slots_.empty()) return fail(SignalError::Kind::kFull, "session limit reached");
+  io::SocketOptions socket_options;
+  socket_options.receive_buffer_bytes = socket_options.send_buffer_bytes =
+      static_cast<std::uint32_t>(world_.settings.options.socket_buffer_bytes);
+  const auto socket = sockets_.open_socket(Address{*ip, 0}, socket_options);
+  if (!socket.ok()) return fail(SignalError::Kind::kInternal, socket.error().message);
+
+  Session& session = *add_session(id, socket.value());
+  session.owns_socket = true;
+  session.phase = Session::Phase::kOffered;
+  session.local = ice::make_credentials(rng_);
+  if (by_socket_.size() <= socket.value()) by_socket_.resize(socket.value() + 1);
+  by_socket_[socket.value()] = session.slot + 1;
+  const Address local = sockets_.local_address(socket.value());
+  done(Description{id, make_offer(world_.settings, id, session.local, local)});
+}
+
+void ShardCore::accept_answer(SessionId id, const std::string& answer,
+                              const Engine::AnswerDone& done) {
+  Session* const session = find(id);
+  if (session == nullptr || session->phase != Session::Phase::kOffered) {
+    return done(SignalError{SignalError::Kind::kUnknown, "no such offer"});
+  }
+  sdp::ParseResult parsed = sdp::parse_answer(answer);
+  if (!parsed.ok()) {
+    done(signal_error(parsed.error()));
+    finish(*session, CloseReason::kHandshakeFailed);
+    return;
+  }
+  const sdp::RemoteDescription& remote = parsed.value();
+  ice::IceControllingAgent::Setup setup;
+  setup.local = session->local;
+  setup.remote = remote.ice;
+  setup.remote_is_lite = remote.ice_lite;
+  setup.local_addresses = {sockets_.local_address(session->path.socket()).ip};
+  setup.remote_candidates = remote.candidates;
+  ice::IceControllingAgent::Options options;
+  options.consent_timeout = world_.settings.options.consent_timeout;
+  session->path.use_controlling(std::make_unique<ice::IceControllingAgent>(
+      now_, std::move(setup), options, rng_, world_.mac));
+  session->terms = terms_of(remote, sdp::Setup::kActpass);
+  session->phase = Session::Phase::kConnecting;
+  start_dtls(now_, *session);
+  touch(*session);
+  done(std::nullopt);
+}
+
+std::optional<Error> ShardCore::add_peer(SessionId id, const Address& remote, RemoteTerms terms) {
+  IpAddress any;
+  any.family = remote.ip.family;
+  const auto socket = sockets_.open_socket(Address{any, 0}, io::SocketOptions{});
+  if (!socket.ok()) return Error{socket.error().message};
+  Session* const session = add_session(id, socket.value());
+  if (session == nullptr) {
+    sockets_.close_socket(socket.value());
+    return Error{"session limit reached"};
+  }
+  session->owns_socket = true;
+  session->terms = std::move(terms);
+  session->path.use_static(remote);
+  if (by_socket_.size() <= socket.value()) by_socket_.resize(socket.value() + 1);
+  by_socket_[socket.value()] = session->slot + 1;
+  start_dtls(now_, *session);
+  return std::nullopt;
+}
+
+void ShardCore::start_dtls(Time now, Session& session) {
+  session.dtls.emplace(world_.dtls, dtls_, session.terms.role, session.terms.fingerprints);
+  // A client's first flight waits for a path; a server's clock may start at once.
+  if (session.terms.role == crypto::Role::kServer) {
+    session.dtls->start(now);
+    session.dtls_started = true;
+  }
+  touch(session);
+}
+
+void ShardCore::submit_flight(Time now, Session& session) {
+  if (!session.flight) session.flight = session.dtls->take_flight(now);
+  // A full queue: the flight is kept, and the session stays in the list of the touched.
+  Mailbox& home = *world_.mailboxes[index_];
+  if (world_.workers.submit(session.id, session.flight, home)) session.flight.reset();
+}
+
+void ShardCore::take_flight_back(Time now, FlightReturn& message) {
+  Session* const session = find(message.session);
+  if (session == nullptr || !session->dtls) return;
+  session->dtls->return_flight(now, std::move(message.flight));
+  touch(*session);
+  if (session->dtls->established() && session->phase == Session::Phase::kConnecting) {
+    on_dtls_established(now, *session);
+  }
+}
+
+void ShardCore::on_dtls_established(Time now, Session& session) {
+  sctp::Options options = world_.settings.sctp;
+  options.remote_port = session.terms.sctp_port;
+  options.max_message_bytes = session.terms.max_message_bytes;
+  sctp::ChannelLimits limits;
+  limits.max_message_bytes = session.terms.max_message_bytes;
+  const auto role = session.terms.role == crypto::Role::kClient ? sctp::DtlsRole::kClient
+                                                                : sctp::DtlsRole::kServer;
+  session.sctp = std::make_unique<Sctp>(options, role, limits, rng_, world_.mac, pool_);
+  session.phase = Session::Phase::kAssociating;
+  session.sctp->association.connect(now);
+  // Application data that overtook the peer's Finished.
+  std::array<std::uint8_t, ControlQueue::kDatagramBytes> held;
+  const ice::CandidatePair* const pair = session.path.selected();
+  while (const std::size_t n = session.dtls->poll_held(held)) {
+    if (pair == nullptr) continue;
+    RxBuffer origin;
+    origin.socket = session.path.socket();
+    origin.source = pair->remote;
+    origin.local = pair->local;
+    process_copy(now, ByteSpan(held).first(n), origin);
+  }
+}
+
+void ShardCore::advance(Time now) {
+  // Handlers may touch further sessions meanwhile: the list grows under the loop.
+  for (std::size_t i = 0; i < touched_.size(); ++i) advance_session(now, *touched_[i]);
+}
+
+void ShardCore::advance_session(Time now, Session& session) {
+  if (session.phase == Session::Phase::kClosed) return;
+  advance_ice(now, session);
+  if (session.dtls) {
+    if (session.flight || session.dtls->flight_ready()) submit_flight(now, session);
+    if (session.dtls->closed() && session.phase != Session::Phase::kClosed) {
+      const bool open = session.sctp != nullptr;
+      finish(session, reason_of(session.dtls->close_reason(), open));
+    }
+  }
+  if (session.sctp) {
+    if (session.received) session.sctp->association.handle_burst_end(now);
+    session.received = false;
+    drain_events(now, session);
+  }
+  if (session.phase != Session::Phase::kClosed && now >= session.deadline) {
+    finish(session, session.phase == Session::Phase::kClosing ? CloseReason::kLocal
+                                                              : CloseReason::kHandshakeTimeout);
+  }
+  poll_control(now, session);
+}
+
+void ShardCore::advance_ice(Time now, Session& session) {
+  if (const ice::IceLiteAgent* lite = session.path.lite(); lite != nullptr && lite->expired(now)) {
+    finish(session, CloseReason::kConsentLost);
+    return;
+  }
+  if (ice::IceControllingAgent* const agent = session.path.controlling(); agent != nullptr) {
+    using Event = ice::IceControllingAgent::Event;
+    Event event;
+    while (agent->poll_event(event)) {
+      if (event.type == Event::Type::kConsentLost) finish(session, CloseReason::kConsentLost);
+      if (event.type == Event::Type::kFailed) finish(session, CloseReason::kIceFailed);
+    }
+  }
+  if (session.dtls && !session.dtls_started && session.path.selected() != nullptr) {
+    session.dtls->start(now);
+    session.dtls_started = true;
+  }
+}
+
+// Puts what ICE and DTLS have to say into the control queue.
+void ShardCore::poll_control(Time now, Session& session) {
+  if (ice::IceControllingAgent* const agent = session.path.controlling(); agent != nullptr) {
+    for (;;) {
+      const MutableByteSpan out = control_.begin();
+      ice::CandidatePair pair;
+      const std::size_t n = out.empty() ? 0 : agent->poll_datagram(now, pair, out);
+      if (n == 0) break;
+      control_.push(session.path.to(pair), n);
+    }
+  }
+  const ice::CandidatePair* const pair = session.path.selected();
+  if (!session.dtls || pair == nullptr) return;
+  for (;;) {
+    const MutableByteSpan out = control_.begin();
+    const std::size_t n = out.empty() ? 0 : session.dtls->poll_datagram(now, out);
+    if (n == 0) break;
+    control_.push(session.path.to(*pair), n);
+  }
+}
+
+}  // namespace millrace::engine
