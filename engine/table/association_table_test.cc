@@ -320,7 +320,7 @@ TEST(AssociationTable, AddressesChosenToCollideUnderAnotherKeyDoNotCluster) {
     for (const AddressKey& address : chosen) EXPECT_TRUE(member.find(address));
     return table.displaced_keys();
   };
-  EXPECT_GT(displaced_under(known), 2 * kKeys);
+  EXPECT_GT(displaced_under(known), kKeys / 2);
   EXPECT_LT(displaced_under({0x1234, 0x5678}), kKeys / 20);
   EXPECT_LT(displaced_under({0, 1}), kKeys / 20);
 }
