@@ -13,8 +13,8 @@ struct SendOptions {
   bool unordered = false;
   // RFC 3758 §4.1, RFC 7496 §4: the message is abandoned when this much time has passed
   // since `send`, or a fragment of it has been retransmitted this often. At most one.
-  std::optional<Duration> max_lifetime;
-  std::optional<std::uint32_t> max_retransmits;
+  std::optional<Duration> max_lifetime{};
+  std::optional<std::uint32_t> max_retransmits{};
 };
 
 // SendStatus is the outcome of `Association::send`. Only kOk has taken the message.

@@ -33,7 +33,8 @@ class BurstLimiter {
   // When half a burst will have come back: waking for less would waste the turn.
   Time refilled_at(std::uint64_t rate) const {
     const std::size_t goal = max_burst_ / 2;
-    if (credit_ >= goal || rate == CongestionControl::kUnpaced || rate == 0) return refilled_at_;
+    if (credit_ >= goal || rate == CongestionControl::kUnpaced || rate == 0)
+      return refilled_at_ + Duration(1);
     const std::uint64_t nanos = (goal - credit_) * std::uint64_t{1'000'000'000} / rate + 1;
     return refilled_at_ + Duration(static_cast<std::int64_t>(nanos));
   }
