@@ -20,6 +20,7 @@ function parse(argv) {
       'no-empty': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       port: { type: 'string', default: '0' },
+      fault: { type: 'string' }, // Of the server: see server.mjs.
     },
   });
   if (!['client', 'server'].includes(positionals[0])) throw new Error('say client or server');

@@ -8,6 +8,32 @@ function echo(channel) {
   channel.onMessage = (text, bytes) => channel.send(text, bytes);
 }
 
+// What a faulty server does to every 32nd message of 8 bytes or more, to prove that clients see it.
+const kFaults = {
+  damage: ([text, bytes]) => [[text, Buffer.concat([bytes.subarray(0, -1), Buffer.from('!')])]],
+  drop: () => [],
+  duplicate: (message) => [message, message],
+  retype: ([text, bytes]) => [[!text, bytes]],
+  swap: (message, previous) => [message, previous],
+};
+
+// The faults touch no message before the 32nd, and a swap holds the one before.
+function faultyEcho(channel, fault) {
+  let count = 0;
+  let held;
+  channel.onMessage = (text, bytes) => {
+    let replies = [[text, bytes]];
+    if (bytes.length >= 8) count++;
+    if (bytes.length >= 8 && count % 32 === 0) {
+      replies = kFaults[fault](replies[0], held);
+    } else if (bytes.length >= 8 && count % 32 === 31 && fault === 'swap') {
+      held = replies[0];
+      replies = [];
+    }
+    for (const reply of replies) channel.send(...reply);
+  };
+}
+
 function sink(channel) {
   let messages = 0;
   let bytes = 0;
@@ -45,8 +71,9 @@ function source(channel) {
   channel.onClose = () => clearInterval(timer);
 }
 
-function serveChannel(channel) {
-  if (channel.label.startsWith('echo')) echo(channel);
+function serveChannel(channel, fault) {
+  if (channel.label.startsWith('echo') && fault) faultyEcho(channel, fault);
+  else if (channel.label.startsWith('echo')) echo(channel);
   else if (channel.label.startsWith('sink')) sink(channel);
   else if (channel.label.startsWith('source')) channel.opened(() => source(channel));
 }
@@ -70,7 +97,7 @@ export function runServer(stack, options) {
   async function post(request, response) {
     const offer = await bodyOf(request);
     if (offer === undefined) return response.writeHead(413).end();
-    const peer = await stack.createPeer(serveChannel);
+    const peer = await stack.createPeer((channel) => serveChannel(channel, options.fault));
     let answer;
     try {
       answer = await peer.answer(offer);

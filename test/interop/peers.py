@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The foreign stacks: what each needs, how it is built, how it is started, what it can do."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXTRA_PATHS = ("/usr/local/go/bin", os.path.expanduser("~/.cargo/bin"))
+
+
+class Missing(Exception):
+    """A toolchain is not here, or is too old."""
+
+
+class BuildFailed(Exception):
+    """A peer could not be built; the text names the log."""
+
+
+def environment():
+    """The environment of every tool and peer: toolchains outside PATH are found, none is fetched."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *EXTRA_PATHS])
+    return {**os.environ, "PATH": path, "GOTOOLCHAIN": "local", "NO_COLOR": "1"}
+
+
+def require(tool, least, *version_command):
+    """Raises Missing unless `tool` is here in version `least` or later."""
+    found = shutil.which(tool, path=environment()["PATH"])
+    wanted = ".".join(map(str, least))
+    if found is None:
+        raise Missing(f"needs {tool} {wanted}, which is not installed")
+    text = subprocess.run([found, *version_command], env=environment(), capture_output=True,
+                          text=True, check=False).stdout
+    match = re.search(r"(\d+)\.(\d+)", text)
+    version = tuple(map(int, match.groups())) if match else (0, 0)
+    if version < least:
+        raise Missing(f"needs {tool} {wanted}, this is {'.'.join(map(str, version))}")
+    return found
+
+
+class Peer:
+    """One foreign stack. `max_size` is the largest message that it takes; `empties` says whether
+    empty messages survive it; `burst` is the largest message that it can be trusted not to lose
+    when another peer, rather than millrace, sends unreliable ones at it."""
+
+    name = ""
+    max_size = 262144
+    empties = True
+    burst = 262144
+    packages = {}  # Command -> Debian package that brings it.
+
+    def __init__(self, build_dir):
+        self.build_dir = os.path.join(os.path.abspath(build_dir), "interop", self.name)
+
+    def check(self):
+        """Raises Missing where the toolchain is not good enough."""
+
+    def build(self):
+        """Raises BuildFailed. What has not changed is not built again."""
+
+    def command(self, role):
+        raise NotImplementedError
+
+    def run(self, *command, cwd=None, **env):
+        log = os.path.join(self.build_dir, "build.log")
+        with open(log, "a", encoding="utf-8") as out:
+            done = subprocess.run(command, cwd=cwd, env={**environment(), **env}, stdout=out,
+                                  stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise BuildFailed(f"{' '.join(command[:3])} ended with {done.returncode}: see {log}")
+
+    def stale(self, pinned):
+        """True when the pinned versions differ from those that `fresh` noted last."""
+        stamp = os.path.join(self.build_dir, "stamp")
+        with open(pinned, "rb") as text:
+            self._digest = hashlib.sha256(text.read()).hexdigest()
+        if not os.path.exists(stamp):
+            return True
+        with open(stamp, encoding="ascii") as text:
+            return text.read() != self._digest
+
+    def fresh(self):
+        with open(os.path.join(self.build_dir, "stamp"), "w", encoding="ascii") as text:
+            text.write(self._digest)
+
+
+class NpmPeer(Peer):
+    packages = {"node": "nodejs", "npm": "npm"}
+    node = (18, 20)
+
+    def check(self):
+        require("node", self.node, "--version")
+        require("npm", (8, 12), "--version")
+
+    def build(self):
+        # Node resolves packages from where a file lies, so the sources go beside them.
+        for folder in ("js", self.name):
+            target = os.path.join(self.build_dir, folder)
+            shutil.copytree(os.path.join(HERE, folder), target, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("node_modules"))
+        folder = os.path.join(self.build_dir, self.name)
+        if self.stale(os.path.join(folder, "package-lock.json")):
+            self.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+            self.fresh()
+
+    def command(self, role):
+        return ["node", os.path.join(self.build_dir, self.name, "peer.mjs"), role]
+
+
+class NodeDataChannel(NpmPeer):
+    name = "node-datachannel"
+
+
+class RoamhqWrtc(NpmPeer):
+    name = "roamhq-wrtc"
+    # Its sockets have 208 KiB and no setting; another stack's slow start overflows them.
+    burst = 16384
+
+
+class Werift(NpmPeer):
+    name = "werift"
+    empties = False  # It sends a DATA chunk without data instead of RFC 8831's empty message.
+
+
+class Pion(Peer):
+    name = "pion"
+
+    def check(self):
+        require("go", (1, 24), "version")
+
+    def build(self):
+        self.run("go", "build", "-trimpath", "-o", os.path.join(self.build_dir, "peer"), ".",
+                 cwd=os.path.join(HERE, self.name), GOFLAGS="-mod=readonly")
+
+    def command(self, role):
+        return [os.path.join(self.build_dir, "peer"), role]
+
+
+class Aiortc(Peer):
+    name = "aiortc"
+    packages = {"/usr/lib/python3/dist-packages/ensurepip": "python3-venv"}
+
+    def check(self):
+        if sys.version_info < (3, 10):
+            raise Missing("needs Python 3.10")
+        have_pip = subprocess.run([sys.executable, "-c", "import ensurepip, venv"],
+                                  stderr=subprocess.DEVNULL, check=False)
+        if have_pip.returncode != 0:
+            raise Missing("needs python3-venv, which is not installed")
+
+    def build(self):
+        venv = os.path.join(self.build_dir, "venv")
+        pinned = os.path.join(HERE, self.name, "requirements.txt")
+        if self.stale(pinned):
+            shutil.rmtree(venv, ignore_errors=True)
+            self.run(sys.executable, "-m", "venv", venv)
+            self.run(os.path.join(venv, "bin", "pip"), "install", "--quiet", "--only-binary=:all:",
+                     "-r", pinned)
+            self.fresh()
+
+    def command(self, role):
+        python = os.path.join(self.build_dir, "venv", "bin", "python")
+        return [python, "-B", os.path.join(HERE, self.name, "peer.py"), role]
+
+
+class WebrtcRs(Peer):
+    name = "webrtc-rs"
+    max_size = 65535  # Its read buffer; one more byte ends the channel.
+    empties = False  # It takes an empty message for the end of the channel.
+
+    def check(self):
+        require("cargo", (1, 88), "--version")
+        require("rustc", (1, 88), "--version")
+
+    def build(self):
+        self.run("cargo", "build", "--locked", "--quiet", cwd=os.path.join(HERE, self.name),
+                 CARGO_TARGET_DIR=os.path.join(self.build_dir, "target"))
+
+    def command(self, role):
+        return [os.path.join(self.build_dir, "target", "debug", "webrtc-rs-peer"), role]
+
+
+ALL = (Pion, NodeDataChannel, RoamhqWrtc, Werift, Aiortc, WebrtcRs)
+
+
+def install(peers):
+    """Installs from Debian what the peers need and is missing. What Debian 12 has too old (Go,
+    Rust) is left alone: those peers are skipped by name."""
+    wanted = set()
+    for peer in peers:
+        for command, package in peer.packages.items():
+            if shutil.which(command, path=environment()["PATH"]) is None:
+                wanted.add(package)
+    if "python3-venv" in wanted:
+        try:
+            Aiortc(".").check()
+            wanted.discard("python3-venv")
+        except Missing:
+            pass
+    if not wanted:
+        return
+    print(f"installing {' '.join(sorted(wanted))}", flush=True)
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"],
+                    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *sorted(wanted)]):
+        subprocess.run([*sudo, *command], env=env, stdout=subprocess.DEVNULL, check=False)
