@@ -2,6 +2,7 @@
 """The foreign stacks: what each needs, how it is built, how it is started, what it can do."""
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -50,10 +51,13 @@ class Peer:
     max_size = 262144
     empties = True
     burst = 262144
-    packages = {}  # Command -> Debian package that brings it.
 
     def __init__(self, build_dir):
         self.build_dir = os.path.join(os.path.abspath(build_dir), "interop", self.name)
+
+    def packages(self):
+        """The Debian packages that would help and are not here."""
+        return set()
 
     def check(self):
         """Raises Missing where the toolchain is not good enough."""
@@ -88,11 +92,13 @@ class Peer:
 
 
 class NpmPeer(Peer):
-    packages = {"node": "nodejs", "npm": "npm"}
-    node = (18, 20)
+    def packages(self):
+        path = environment()["PATH"]
+        needed = {"node": "nodejs", "npm": "npm"}
+        return {package for command, package in needed.items() if not shutil.which(command, path=path)}
 
     def check(self):
-        require("node", self.node, "--version")
+        require("node", (18, 20), "--version")
         require("npm", (8, 12), "--version")
 
     def build(self):
@@ -141,14 +147,14 @@ class Pion(Peer):
 
 class Aiortc(Peer):
     name = "aiortc"
-    packages = {"/usr/lib/python3/dist-packages/ensurepip": "python3-venv"}
+
+    def packages(self):
+        return {"python3-venv"} if importlib.util.find_spec("ensurepip") is None else set()
 
     def check(self):
         if sys.version_info < (3, 10):
             raise Missing("needs Python 3.10")
-        have_pip = subprocess.run([sys.executable, "-c", "import ensurepip, venv"],
-                                  stderr=subprocess.DEVNULL, check=False)
-        if have_pip.returncode != 0:
+        if self.packages():
             raise Missing("needs python3-venv, which is not installed")
 
     def build(self):
@@ -189,17 +195,7 @@ ALL = (Pion, NodeDataChannel, RoamhqWrtc, Werift, Aiortc, WebrtcRs)
 def install(peers):
     """Installs from Debian what the peers need and is missing. What Debian 12 has too old (Go,
     Rust) is left alone: those peers are skipped by name."""
-    wanted = set()
-    for peer in peers:
-        for command, package in peer.packages.items():
-            if shutil.which(command, path=environment()["PATH"]) is None:
-                wanted.add(package)
-    if "python3-venv" in wanted:
-        try:
-            Aiortc(".").check()
-            wanted.discard("python3-venv")
-        except Missing:
-            pass
+    wanted = set().union(*(peer.packages() for peer in peers))
     if not wanted:
         return
     print(f"installing {' '.join(sorted(wanted))}", flush=True)
