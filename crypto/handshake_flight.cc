@@ -73,7 +73,7 @@ std::optional<CipherSuite> suite_of(const SSL* ssl) {
   const SSL_CIPHER* const cipher = SSL_get_current_cipher(ssl);
   if (cipher == nullptr) return std::nullopt;
   switch (SSL_CIPHER_get_protocol_id(cipher)) {
-    case 0xc02b:  // RFC 5289 §3.2: ECDHE_ECDSA; §3.2: ECDHE_RSA.
+    case 0xc02b:  // RFC 5289 §3.2, by ECDSA and by RSA.
     case 0xc02f:
       return CipherSuite::kAes128GcmSha256;
     case 0xc02c:

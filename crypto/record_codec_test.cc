@@ -249,7 +249,9 @@ TEST(RecordKeysPool, ReusesWhatCameBackAndStaysSmall) {
   // The bound on an idle session's memory counts on this.
   EXPECT_LE(sizeof(RecordKeys), 2432u);
   RecordKeysPool pool;
-  RecordKeys* const first = pool.make(keys_of(CipherSuite::kAes128GcmSha256)).get();
+  RecordKeysPtr keys = pool.make(keys_of(CipherSuite::kAes128GcmSha256));
+  const RecordKeys* const first = keys.get();
+  keys.reset();
   EXPECT_EQ(pool.in_use(), 0u);
   const RecordKeysPtr again = pool.make(keys_of(CipherSuite::kChaCha20Poly1305Sha256));
   EXPECT_EQ(again.get(), first);
