@@ -62,7 +62,7 @@ void Association::handle_chunks(Time now, const CommonHeader& header, ByteSpan c
   const bool alone = padded_to_four(chunk->bytes.size()) >= chunks.size();
   if (dead_ || (state_ == State::kClosed && chunk->type != ChunkType::kInit &&
                 chunk->type != ChunkType::kCookieEcho)) {
-    return handle_out_of_the_blue(now, header, *chunk);
+    return handle_out_of_the_blue(header, chunks);
   }
   if (!verify_tag(header, *chunk, alone)) return;
 
@@ -294,6 +294,7 @@ void Association::clear_errors(Time now) {
 void Association::close(CloseReason reason, std::uint16_t error_cause) {
   if (dead_) return;
   dead_ = true;
+  ended_in_order_ = reason == CloseReason::kShutdown || reason == CloseReason::kPeerShutdown;
   state_ = State::kClosed;
   t1_.stop();
   t2_.stop();

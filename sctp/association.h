@@ -190,7 +190,7 @@ class Association {
   bool poll_sender_event(Event& out);
 
   // association_errors.cc
-  void handle_out_of_the_blue(Time now, const CommonHeader& header, const ChunkView& first);
+  void handle_out_of_the_blue(const CommonHeader& header, ByteSpan chunks);
   Next handle_abort(const CommonHeader& header, const ChunkView& chunk);
   void handle_error(Time now, const ChunkView& chunk);
   Next handle_unknown(const ChunkView& chunk);
@@ -212,6 +212,7 @@ class Association {
 
   State state_ = State::kClosed;
   bool dead_ = false;  // Closed for good, as opposed to not yet begun.
+  bool ended_in_order_ = false;
   VerificationTag local_tag_;
   VerificationTag peer_tag_;
   Tsn local_initial_tsn_;
@@ -232,7 +233,7 @@ class Association {
   int setup_attempts_ = 0;            // INITs begun anew after a stale cookie.
   int error_count_ = 0;               // RFC 9260 §8.1: unanswered transmissions in a row.
   std::vector<std::uint8_t> cookie_;  // The peer's, in COOKIE-ECHOED.
-  bool sending_ = false;  // sender_ knows the peer's window and streams.
+  bool sending_ = false;              // sender_ knows the peer's window and streams.
   bool init_due_ = false;
   bool cookie_echo_due_ = false;
   bool heartbeat_due_ = false;

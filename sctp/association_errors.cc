@@ -96,39 +96,45 @@ Association::Next Association::handle_unknown(const ChunkView& chunk) {
 
 // RFC 9260 §8.4, as far as one path under DTLS has such packets: an association that has
 // not begun, or that has ended.
-void Association::handle_out_of_the_blue(Time now, const CommonHeader& header,
-                                         const ChunkView& first) {
+void Association::handle_out_of_the_blue(const CommonHeader& header, ByteSpan chunks) {
   drop(DropReason::kOutOfTheBlue);
   const VerificationTag reflected = header.verification_tag;
-  switch (first.type) {
-    case ChunkType::kAbort:             // (2)
-    case ChunkType::kShutdownComplete:  // (6)
-    case ChunkType::kCookieAck:         // (7)
-    case ChunkType::kCookieEcho:        // (4), for an association that has ended.
-      return;
-    case ChunkType::kInit: {
-      // (3) §5.1: this end does not begin again. The answer goes under the INIT's tag.
-      const auto init = InitChunk::parse(first.bytes);
-      if (!init || init->initiate_tag.is_zero() || !reflected.is_zero()) return;
-      return refuse_init(init->initiate_tag, static_cast<std::uint16_t>(CauseCode::kOutOfResource));
-    }
-    case ChunkType::kShutdownAck:  // (5)
-      return queue_alone(reflected, ShutdownCompleteChunk{.tag_reflected = true});
-    case ChunkType::kError: {
-      // (7)
-      const auto error = ErrorChunk::parse(first.bytes);
-      if (error &&
-          first_cause(error->causes) == static_cast<std::uint16_t>(CauseCode::kStaleCookie)) {
-        return;
+  bool answer = true;
+  ChunkReader reader(chunks);
+  while (const auto chunk = reader.next()) {
+    switch (chunk->type) {
+      case ChunkType::kAbort:             // (2)
+      case ChunkType::kShutdownComplete:  // (6)
+      case ChunkType::kCookieAck:         // (7)
+      case ChunkType::kCookieEcho:        // (4), for an association that has ended.
+        answer = false;
+        break;
+      case ChunkType::kInit: {
+        // (3) §5.1: this end does not begin again. The answer goes under the INIT's tag.
+        const auto init = InitChunk::parse(chunk->bytes);
+        if (!init || init->initiate_tag.is_zero() || !reflected.is_zero()) return;
+        return refuse_init(init->initiate_tag,
+                           static_cast<std::uint16_t>(CauseCode::kOutOfResource));
       }
-      break;
+      case ChunkType::kShutdownAck:  // (5)
+        return queue_alone(reflected, ShutdownCompleteChunk{.tag_reflected = true});
+      case ChunkType::kError: {
+        // (7)
+        const auto error = ErrorChunk::parse(chunk->bytes);
+        const bool stale = error && first_cause(error->causes) ==
+                                        static_cast<std::uint16_t>(CauseCode::kStaleCookie);
+        answer = answer && !stale;
+        break;
+      }
+      default:
+        break;
     }
-    default:
-      break;
   }
-  static_cast<void>(now);
-  // (8), to be answered once at a time: the queue is bounded.
-  queue_alone(reflected, AbortChunk{.tag_reflected = true, .causes = {}});
+  // (8), except after an end in good order: the ABORT for a late packet would reach a peer
+  // that still waits for SHUTDOWN-COMPLETE, and turn its good end into a bad one.
+  if (answer && !ended_in_order_) {
+    queue_alone(reflected, AbortChunk{.tag_reflected = true, .causes = {}});
+  }
 }
 
 }  // namespace millrace::sctp

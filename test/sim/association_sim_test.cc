@@ -141,6 +141,7 @@ class Scenario {
   void reset(int end) {
     const StreamId stream(static_cast<std::uint16_t>(rng_.below(kStreams)));
     if (!resetting_[index(end)].insert(stream.value()).second) return;
+    current_life(end, stream.value());
     pair_[end].reset_streams(pair_.now(), std::span(&stream, 1));
   }
 

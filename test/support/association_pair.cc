@@ -45,7 +45,9 @@ bool AssociationPair::connect_both() {
 
 void AssociationPair::drain() {
   bool again = true;
-  while (again) {
+  // An end that always has something more to say at one point in time is broken.
+  for (int rounds = 0; again; ++rounds) {
+    CHECK(rounds < 10000);
     again = false;
     for (const int end : {kA, kB}) {
       again = take_events(end) || again;
@@ -92,8 +94,10 @@ void AssociationPair::record(int end, const sctp::Event& event) {
 bool AssociationPair::take_packets(int end) {
   std::array<std::uint8_t, 2048> out;
   bool any = false;
+  std::size_t packets = 0;
   while (const std::size_t size = ends_[index(end)].association->poll_packet(now_, out)) {
     any = true;
+    CHECK(++packets < 10000);
     const ByteSpan packet = ByteSpan(out).first(size);
     if (record_sent) ends_[index(end)].sent.emplace_back(packet.begin(), packet.end());
     if (filter && !filter(end, packet)) continue;
