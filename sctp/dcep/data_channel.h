@@ -26,11 +26,11 @@ struct ChannelHandle {
 // ChannelConfig is what a channel is opened with. Both ends give the same for a
 // negotiated one, which is not announced to the peer.
 struct ChannelConfig {
-  std::string_view label;     // UTF-8, at most 65535 bytes.
-  std::string_view protocol;  // UTF-8, at most 65535 bytes.
-  ChannelReliability reliability;
+  std::string_view label = {};     // UTF-8, at most 65535 bytes.
+  std::string_view protocol = {};  // UTF-8, at most 65535 bytes.
+  ChannelReliability reliability = {};
   std::uint16_t priority = 256;  // RFC 8831 §6.4: normal.
-  std::optional<StreamId> negotiated_id;
+  std::optional<StreamId> negotiated_id = {};
 };
 
 enum class ChannelState : std::uint8_t {

@@ -15,8 +15,8 @@ enum class DcepMessageType : std::uint8_t { kAck = 0x02, kOpen = 0x03 };
 // ChannelReliability is a data channel's service: at most one of the limits is set.
 struct ChannelReliability {
   bool ordered = true;
-  std::optional<std::uint32_t> max_retransmits;
-  std::optional<std::uint32_t> max_packet_life_time_ms;
+  std::optional<std::uint32_t> max_retransmits = {};
+  std::optional<std::uint32_t> max_packet_life_time_ms = {};
   friend bool operator==(const ChannelReliability&, const ChannelReliability&) = default;
 };
 
