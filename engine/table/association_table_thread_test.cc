@@ -284,11 +284,12 @@ class Churn {
     }
   }
 
-  // Each writer has keys of its own, as each session has one owner; readers claim now and then.
-  void write(std::uint32_t writer, std::uint32_t writers, int rounds) {
+  // Each writer has keys of its own, as each session has one owner; readers claim now and
+  // then. Goes on until enough has happened, however the threads are scheduled.
+  void write(std::uint32_t writer, std::uint32_t writers) {
     TableMember member(table_);
     SeededRng rng(1000 + writer);
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < 1500 || claims() < 200 || hits() < 10'000; ++round) {
       for (std::uint32_t n = kStable + writer; n < kKeys; n += writers) {
         const Found found = member.find(ufrag_key(n));
         if (!found) {
@@ -303,6 +304,7 @@ class Churn {
         }
       }
       member.quiescent();
+      if (round % 16 == 0) std::this_thread::yield();
     }
   }
 
@@ -360,14 +362,12 @@ TEST(AssociationTable, ReadersSeeWholeSessionsWhileWritersChurn) {
   for (std::uint64_t r = 0; r < 3; ++r) readers.emplace_back([&churn, r] { churn.read(r); });
   std::vector<std::thread> writers;
   for (std::uint32_t w = 0; w < kWriters; ++w) {
-    writers.emplace_back([&churn, w] { churn.write(w, kWriters, 1500); });
+    writers.emplace_back([&churn, w] { churn.write(w, kWriters); });
   }
   for (std::thread& writer : writers) writer.join();
   churn.stop();
   for (std::thread& reader : readers) reader.join();
   EXPECT_EQ(churn.wrong(), 0u);
-  EXPECT_GT(churn.hits(), 1000u);
-  EXPECT_GT(churn.claims(), 10u);
 }
 
 }  // namespace
