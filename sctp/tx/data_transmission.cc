@@ -30,12 +30,13 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   begin_flush(now);
   burst_blocked_ = false;
   const std::size_t size_before = packet.size();
-  const std::size_t flight_before = outstanding_.flight_bytes();
   // RFC 9260 §6.10: control chunks go before DATA; §6.1 (C): retransmissions before new.
   if (forward_due_) append_forward_tsn(now, packet);
   if (outstanding_.has_lost()) append_lost(now, packet);
   if (!outstanding_.has_lost()) append_new(now, packet);
-  const std::size_t sent = outstanding_.flight_bytes() - flight_before;
+  // What expired just now leaves at once, where no DATA stands before it.
+  if (forward_due_ && packet.size() == size_before) append_forward_tsn(now, packet);
+  const std::size_t sent = packet.size() - size_before;
   if (sent > 0) {
     last_sent_at_ = now;
     burst_.spend(sent);
@@ -50,8 +51,8 @@ bool DataSender::window_allows(std::size_t wire_bytes) const {
   const std::size_t flight = outstanding_.flight_bytes();
   // RFC 9260 §6.1 (A): one chunk may always be in flight, as a probe.
   if (flight == 0) return true;
-  // RFC 9260 §6.1 (B): up to one packet beyond cwnd.
-  return flight < congestion_->cwnd() && flight + wire_bytes <= peer_rwnd_;
+  // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
+  return flight + wire_bytes <= std::min(congestion_->cwnd(), peer_rwnd_);
 }
 
 bool DataSender::append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
@@ -76,13 +77,13 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
     const OutstandingChunk& lost = outstanding_.at(*tsn);
     const std::size_t wire = lost.wire_bytes();
     const std::size_t flight = outstanding_.flight_bytes();
-    if (!unlimited && flight > 0 && flight >= congestion_->cwnd()) break;
+    if (!unlimited && flight > 0 && flight + wire > congestion_->cwnd()) break;
     if (!unlimited && burst_.available(now, pacing_rate_) == 0) {
       burst_blocked_ = true;
       break;
     }
     // RFC 7053 §5.2: nothing may follow that would make the peer acknowledge.
-    const bool immediate = flight + wire >= congestion_->cwnd();
+    const bool immediate = flight + 2 * wire > congestion_->cwnd();
     if (!append_chunk(lost, *tsn, immediate, packet)) break;
     const bool earliest = *tsn == outstanding_.cumulative_acked().next();
     outstanding_.mark_resent(now, *tsn, in_recovery_);
@@ -174,7 +175,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   }
   // RFC 7053 §5.2: the last chunk for now asks for its SACK at once, which keeps a peer's
   // delay out of the round trip.
-  const bool last = queue_.buffered() == bytes || flight + wire >= congestion_->cwnd() ||
+  const bool last = queue_.buffered() == bytes || flight + 2 * wire > congestion_->cwnd() ||
                     flight + 2 * wire > peer_rwnd_;
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
   CHECK(append_chunk(outstanding_.at(tsn), tsn, last, packet));
@@ -227,7 +228,7 @@ bool DataSender::has_something_to_send(Time now) const {
   if (!established_) return false;
   if (forward_due_) return true;
   const std::size_t flight = outstanding_.flight_bytes();
-  const bool cwnd_open = flight == 0 || flight < congestion_->cwnd();
+  const bool cwnd_open = flight == 0 || flight + DataChunkHeader::kBytes < congestion_->cwnd();
   const bool burst_open =
       flush_time_ != now || burst_.available(now, pacing_rate_) > CommonHeader::kBytes;
   if (outstanding_.has_lost()) return fast_packet_ || (cwnd_open && burst_open);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sctp/tx/newreno.h"
+
+#include <gtest/gtest.h>
+
+#include "sctp/tx/burst_limiter.h"
+#include "sctp/tx/rto_estimator.h"
+
+namespace millrace::sctp {
+namespace {
+
+constexpr std::size_t kMtu = 1000;
+
+AckSample ack(std::size_t bytes, std::size_t flight) {
+  return {.now = Time{},
+          .acked_bytes = bytes,
+          .flight_before = flight,
+          .flight_after = flight - bytes,
+          .cumulative_advanced = true};
+}
+
+// RFC 9260 §7.2.1; decision 0003.
+TEST(NewReno, OneSackForSixtyFourPacketsGrowsTheWindowByThem) {
+  NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 64});
+  control.on_ack(ack(64 * kMtu, 64 * kMtu));
+  EXPECT_EQ(control.cwnd(), 128 * kMtu);
+}
+
+// RFC 9260 §7.2.1.
+TEST(NewReno, AnUnusedWindowDoesNotGrow) {
+  NewReno control({.mtu_bytes = kMtu});
+  control.on_ack(ack(kMtu, 2 * kMtu));
+  EXPECT_EQ(control.cwnd(), 10 * kMtu);
+}
+
+// RFC 9260 §7.2.3, §7.2.2.
+TEST(NewReno, LossHalvesAndAvoidanceAddsOneMtuPerWindow) {
+  NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 40});
+  control.on_fast_recovery(Time{}, 40 * kMtu);
+  EXPECT_EQ(control.cwnd(), 20 * kMtu);
+  EXPECT_EQ(control.ssthresh(), 20 * kMtu);
+  AckSample inside = ack(20 * kMtu, 20 * kMtu);
+  inside.in_recovery = true;
+  control.on_ack(inside);
+  EXPECT_EQ(control.cwnd(), 20 * kMtu) << "no growth in recovery";
+  control.on_ack(ack(20 * kMtu, 20 * kMtu));
+  const std::size_t grown = control.cwnd();
+  for (int i = 0; i < 10; ++i) control.on_ack(ack(grown / 10, grown));
+  EXPECT_EQ(control.cwnd(), grown + kMtu);
+}
+
+// RFC 9260 §7.2.3.
+TEST(NewReno, TimeoutLeavesOnePacketAndAFloorForSsthresh) {
+  NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 4});
+  control.on_timeout(Time{});
+  EXPECT_EQ(control.cwnd(), kMtu);
+  EXPECT_EQ(control.ssthresh(), 4 * kMtu);
+}
+
+// RFC 9260 §7.2.1.
+TEST(NewReno, SilenceDecaysToTheInitialWindow) {
+  NewReno control({.mtu_bytes = kMtu});
+  for (std::size_t n = 10; n < 80; n *= 2) control.on_ack(ack(n * kMtu, n * kMtu));
+  ASSERT_EQ(control.cwnd(), 80 * kMtu);
+  control.on_idle(milliseconds(250), milliseconds(100));
+  EXPECT_EQ(control.cwnd(), 20 * kMtu);
+  control.on_idle(seconds(100), milliseconds(100));
+  EXPECT_EQ(control.cwnd(), 10 * kMtu);
+}
+
+TEST(BurstLimiter, TimeAloneRefillsTheBurst) {
+  BurstLimiter burst(64000);
+  const Time start{seconds(1)};
+  burst.refill(start, 1'000'000'000);
+  burst.spend(70000);
+  EXPECT_EQ(burst.available(start, 1'000'000'000), 0u);
+  EXPECT_EQ(burst.refilled_at(1'000'000'000), start + Duration(32001));
+  EXPECT_EQ(burst.available(start + microseconds(10), 1'000'000'000), 10000u);
+  EXPECT_EQ(burst.available(start + seconds(5), 1'000'000'000), 64000u);
+}
+
+constexpr RtoOptions kRto{
+    .rto_initial = seconds(1), .rto_min = milliseconds(1), .rto_max = seconds(4)};
+
+// RFC 9260 §6.3.1 (C1, C2, C3).
+TEST(RtoEstimator, FollowsTheSamples) {
+  RtoEstimator rto(kRto);
+  EXPECT_EQ(rto.rto(), seconds(1));
+  rto.observe(milliseconds(100));
+  EXPECT_EQ(rto.rto(), milliseconds(300));
+  rto.observe(milliseconds(180));
+  EXPECT_EQ(*rto.srtt(), milliseconds(110));
+  EXPECT_EQ(rto.rttvar(), Duration(57'500'000));
+  EXPECT_EQ(rto.rto(), milliseconds(340));
+}
+
+// RFC 9260 §6.3.1 (C6), and a clock that does not advance.
+TEST(RtoEstimator, NeverFallsBelowRtoMin) {
+  RtoEstimator rto(kRto);
+  for (int i = 0; i < 50; ++i) rto.observe(Duration::zero());
+  EXPECT_EQ(rto.rto(), milliseconds(1));
+}
+
+// RFC 9260 §6.3.1 (C7), §6.3.3 (E2).
+TEST(RtoEstimator, BackOffStopsAtRtoMax) {
+  RtoEstimator rto(kRto);
+  rto.back_off();
+  EXPECT_EQ(rto.rto(), seconds(2));
+  for (int i = 0; i < 70; ++i) rto.back_off();
+  EXPECT_EQ(rto.rto(), seconds(4));
+  rto.observe(milliseconds(10));
+  EXPECT_EQ(rto.rto(), milliseconds(30)) << "a sample ends the back-off";
+}
+
+}  // namespace
+}  // namespace millrace::sctp
