@@ -70,7 +70,7 @@ inline bool has_chunk(ByteSpan packet, sctp::ChunkType type) {
 inline std::size_t count_chunks(const std::vector<std::vector<std::uint8_t>>& packets,
                                 sctp::ChunkType type) {
   std::size_t n = 0;
-  for (const auto& packet : packets) n += has_chunk(packet, type) ? 1 : 0;
+  for (const auto& packet : packets) n += has_chunk(packet, type) ? 1u : 0u;
   return n;
 }
 

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sctp/stream_reset.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "sctp/association.h"
+#include "sctp/packet/reconfig_chunk.h"
+#include "test/support/association_pair.h"
+#include "test/support/sctp_packets.h"
+
+namespace millrace::sctp {
+namespace {
+
+using test::AssociationPair;
+using test::Bytes;
+using test::make_packet;
+
+constexpr int kA = AssociationPair::kA;
+constexpr int kB = AssociationPair::kB;
+
+class StreamResets : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(pair_.connect_both()); }
+  VerificationTag tag(int end) {
+    return test::tag_of(test::last_with(pair_.sent(1 - end), ChunkType::kCookieEcho));
+  }
+  void reset(std::initializer_list<std::uint16_t> ids) {
+    std::vector<StreamId> streams;
+    for (const std::uint16_t id : ids) streams.emplace_back(id);
+    pair_.a().reset_streams(pair_.now(), streams);
+    pair_.drain();
+  }
+  void send(std::uint16_t stream, std::uint8_t value, std::size_t size = 10) {
+    ASSERT_EQ(pair_.a().send(pair_.now(), StreamId(stream), kPpidBinary, Bytes(size, value)),
+              SendStatus::kOk);
+    pair_.drain();
+  }
+  // B's view of A's next request sequence number: A's initial TSN plus what was asked.
+  ReconfigSeq first_seq() {
+    const Bytes init = test::last_with(pair_.sent(kA), ChunkType::kInit);
+    return ReconfigSeq(InitChunk::parse(test::chunks_of(init)[0].bytes)->initial_tsn.value());
+  }
+  // Gives B a request of A's making and returns the result in B's answer.
+  ReconfigResult ask(ReconfigSeq seq, Tsn last_tsn, std::initializer_list<StreamId> streams) {
+    std::array<std::uint8_t, 64> memory;
+    TlvWriter parameters(memory);
+    parameters.append(OutgoingSsnResetRequest{.request_seq = seq,
+                                              .response_seq = {},
+                                              .last_assigned_tsn = last_tsn,
+                                              .streams = {streams.begin(), streams.size()}});
+    return give(parameters.bytes());
+  }
+  ReconfigResult give(ByteSpan parameters) {
+    pair_.filter = [](int, ByteSpan) { return false; };
+    pair_.sent(kB).clear();
+    pair_.inject(kB, make_packet(tag_b_, ReconfigChunk{parameters}));
+    pair_.drain();
+    const Bytes answer = test::last_with(pair_.sent(kB), ChunkType::kReconfig);
+    if (answer.empty()) return ReconfigResult{99};
+    const auto chunk = ReconfigChunk::parse(test::find_chunk(answer, ChunkType::kReconfig)->bytes);
+    return ReconfigResponse::parse(*TlvReader(chunk->parameters).next())->result;
+  }
+  void hold_b() { tag_b_ = tag(kB); }
+
+  AssociationPair pair_;
+  VerificationTag tag_b_;
+};
+
+// RFC 6525 §5.1.2, §5.2.2: one, two and three streams.
+TEST_F(StreamResets, ResetsTheNamedStreamsAndNoOthers) {
+  for (std::uint16_t id = 1; id <= 4; ++id) send(id, 1);
+  pair_.run_for(milliseconds(100));
+  reset({1});
+  reset({2, 3});
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kA, EventKind::kStreamResetDone) == 2; }));
+  EXPECT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 2u);
+  EXPECT_EQ(pair_.last(kB, EventKind::kIncomingStreamReset)->streams,
+            (std::vector{StreamId(2), StreamId(3)}));
+  EXPECT_EQ(pair_.a().outgoing_generation(StreamId(3)), 1u);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(3)), 1u);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(4)), 0u);
+  // RFC 6525 §5.2.7 (H4): SSNs start at 0, elsewhere they go on.
+  pair_.sent(kA).clear();
+  send(1, 2);
+  send(4, 2);
+  for (const Bytes& packet : pair_.sent(kA)) {
+    const auto data = DataChunkView::parse(test::find_chunk(packet, ChunkType::kData)->bytes);
+    EXPECT_EQ(data->header.ssn, Ssn(data->header.stream == StreamId(1) ? 0 : 1));
+  }
+  pair_.run_for(milliseconds(100));
+  EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->payload[0], 2);
+}
+
+// RFC 6525 §5.1.1: one request in flight.
+TEST_F(StreamResets, ARequestWhileOneIsPendingWaitsForIt) {
+  reset({1});
+  pair_.sent(kA).clear();
+  reset({2});
+  EXPECT_EQ(test::count_chunks(pair_.sent(kA), ChunkType::kReconfig), 0u);
+  EXPECT_TRUE(pair_.run_until([&] { return pair_.count(kA, EventKind::kStreamResetDone) == 2; }));
+}
+
+// RFC 6525 §5.1.2 (A1): what is queued goes first, and nothing more is taken meanwhile.
+TEST_F(StreamResets, QueuedMessagesAreSentBeforeTheResetAndSendIsRefusedUntilItsEnd) {
+  send(1, 5, 200000);
+  reset({1});
+  EXPECT_EQ(pair_.a().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{1}),
+            SendStatus::kStreamClosing);
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kA, EventKind::kStreamResetDone) == 1; }));
+  EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->payload.size(), 200000u);
+  EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->event.generation, 0u);
+  send(1, 6);
+  pair_.run_for(milliseconds(50));
+  EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->event.generation, 1u);
+}
+
+// RFC 6525 §5.2.2 (E2, E5): deferred until the data is here, then said unasked.
+TEST_F(StreamResets, IsDeferredUntilTheDataBeforeItHasArrived) {
+  bool lose = true;
+  pair_.filter = [&](int end, ByteSpan packet) {
+    return end != kA || !lose || !test::has_chunk(packet, ChunkType::kData);
+  };
+  send(1, 1);
+  reset({1});
+  pair_.run_for(milliseconds(12));
+  EXPECT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 0u);
+  EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kReconfig), 1u);  // In progress.
+  lose = false;
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kA, EventKind::kStreamResetDone) == 1; }));
+  const auto& events = pair_.events(kB);
+  ASSERT_GE(events.size(), 2u);
+  EXPECT_EQ(events[events.size() - 2].kind, EventKind::kMessage);
+  EXPECT_EQ(events.back().kind, EventKind::kIncomingStreamReset);
+}
+
+// RFC 6525 §5.2.7 (H2): asked again, unchanged, and for ever: no error is counted.
+TEST_F(StreamResets, InProgressIsAskedAgainUnchangedWithoutRaisingTheErrorCount) {
+  pair_.filter = [&](int end, ByteSpan packet) {
+    return end != kA || !test::has_chunk(packet, ChunkType::kData);
+  };
+  hold_b();
+  pair_.a().reset_streams(pair_.now(), std::array{StreamId(1)});
+  pair_.filter = [](int end, ByteSpan) { return end == kB; };
+  pair_.drain();
+  const Bytes first = test::last_with(pair_.sent(kA), ChunkType::kReconfig);
+  const auto request = test::find_chunk(first, ChunkType::kReconfig)->bytes;
+  std::size_t asked = 0;
+  for (int i = 0; i < 30; ++i) {
+    std::array<std::uint8_t, 16> memory;
+    TlvWriter parameters(memory);
+    parameters.append(ReconfigResponse{.response_seq = first_seq(),
+                                       .result = ReconfigResult::kInProgress,
+                                       .next_tsns = std::nullopt});
+    pair_.inject(kA, make_packet(tag(kA), ReconfigChunk{parameters.bytes()}));
+    pair_.sent(kA).clear();
+    pair_.run_for(seconds(1));
+    const Bytes again = test::last_with(pair_.sent(kA), ChunkType::kReconfig);
+    if (again.empty()) continue;
+    ++asked;
+    EXPECT_TRUE(std::ranges::equal(test::find_chunk(again, ChunkType::kReconfig)->bytes, request));
+  }
+  EXPECT_GE(asked, 29u);
+  EXPECT_FALSE(pair_.a().is_closed());
+}
+
+// RFC 6525 §5.2.1: idempotent, and out of sequence refused.
+TEST_F(StreamResets, TheSameRequestIsPerformedOnceAndAnsweredAlike) {
+  hold_b();
+  const Tsn last(first_seq().value() - 1);
+  EXPECT_EQ(ask(first_seq(), last, {StreamId(7)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(ask(first_seq(), last, {StreamId(7)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 1u);
+  EXPECT_EQ(ask(first_seq().plus(5), last, {StreamId(7)}), ReconfigResult::kBadSequenceNumber);
+  EXPECT_EQ(ask(first_seq().plus(1), last, {StreamId(7)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(7)), 2u);
+}
+
+// CONFORMANCE.md, GHSA-rq7g-r9qr-rwpq: what a peer may leave deferred is bounded.
+TEST_F(StreamResets, OnlyOneRequestIsEverDeferred) {
+  hold_b();
+  const Tsn far(first_seq().value() + 100);
+  EXPECT_EQ(ask(first_seq(), far, {StreamId(1)}), ReconfigResult::kInProgress);
+  EXPECT_EQ(ask(first_seq(), far, {StreamId(1)}), ReconfigResult::kInProgress);
+  EXPECT_EQ(ask(first_seq().plus(1), far, {StreamId(2)}),
+            ReconfigResult::kRequestAlreadyInProgress);
+  EXPECT_EQ(ask(first_seq().plus(2), far, {StreamId(1)}), ReconfigResult::kInProgress);
+}
+
+// RFC 6525 §5.2.1, §5.2.3.
+TEST_F(StreamResets, WhatThisEndDoesNotWishIsDenied) {
+  hold_b();
+  std::array<std::uint8_t, 32> memory;
+  TlvWriter all(memory);
+  all.append(SsnTsnResetRequest{first_seq()});
+  EXPECT_EQ(give(all.bytes()), ReconfigResult::kDenied);
+  TlvWriter add(memory);
+  add.append(AddOutgoingStreamsRequest{first_seq().plus(1), 5});
+  EXPECT_EQ(give(add.bytes()), ReconfigResult::kDenied);
+  EXPECT_EQ(ask(first_seq().plus(2), Tsn(0), {StreamId(65535)}), ReconfigResult::kWrongSsn);
+}
+
+// RFC 6525 §5.2.3 (F1).
+TEST_F(StreamResets, AnIncomingResetRequestMakesThisEndResetItsOutgoingSide) {
+  hold_b();
+  std::array<std::uint8_t, 32> memory;
+  TlvWriter parameters(memory);
+  const std::array streams{StreamId(4)};
+  parameters.append(IncomingSsnResetRequest{.request_seq = first_seq(), .streams = streams});
+  EXPECT_EQ(give(parameters.bytes()), ReconfigResult::kPerformed);
+  EXPECT_TRUE(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{1}) == SendStatus::kOk);
+  pair_.filter = nullptr;
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 1; }));
+  pair_.run_for(milliseconds(100));
+  // Paused while it lasted, then sent in the stream's next life.
+  ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
+  EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->event.generation, 1u);
+}
+
+// RFC 6525 §5.1.1.
+TEST(StreamResetRefusals, APeerWithoutReconfigMeansRefused) {
+  Options plain;
+  plain.extensions.reconfig = false;
+  AssociationPair pair({}, plain);
+  ASSERT_TRUE(pair.connect_both());
+  pair.a().reset_streams(pair.now(), std::array{StreamId(1)});
+  pair.drain();
+  ASSERT_EQ(pair.count(kA, EventKind::kStreamResetRefused), 1u);
+  // Rolled back: the stream goes on.
+  EXPECT_EQ(pair.a().send(pair.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kOk);
+}
+
+}  // namespace
+}  // namespace millrace::sctp
