@@ -108,10 +108,10 @@ concept Datapath = requires(D d, const D c, std::span<RxView> in, const Destinat
   // A handle to end `wait` from any thread; it may outlive the datapath.
   { c.waker() } -> std::same_as<Waker>;
   // A descriptor that polls readable when `wait` would return early, for an embedder's
-  // own loop; -1 in the simulator. The loop brackets its poll: `if (begin_wait())
-  // poll(...); end_wait();`, so that wakers know that a system call is needed. False
+  // own loop; -1 in the simulator. Ask once, after `start`. The loop brackets its poll: `if
+  // (begin_wait()) poll(...); end_wait();`, so that wakers know that a system call is needed. False
   // from `begin_wait` means that a wake is pending: do not sleep.
-  { c.native_handle() } -> std::same_as<int>;
+  { d.native_handle() } -> std::same_as<int>;
   { d.begin_wait() } -> std::same_as<bool>;
   { d.end_wait() } -> std::same_as<void>;
 

@@ -4,10 +4,12 @@
 // can reach each other, and knows how to let time pass.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "io/datapath.h"
@@ -100,6 +102,88 @@ class SlotPair {
   Pair inner_;
   std::optional<Path> a_;
   std::optional<Path> b_;
+};
+
+// A copy of a received datagram.
+struct Received {
+  std::vector<std::uint8_t> bytes;
+  Address source;
+  IpAddress local;
+  SocketId socket;
+};
+
+inline std::vector<std::uint8_t> pattern(std::size_t length, std::uint8_t seed) {
+  std::vector<std::uint8_t> out(length);
+  for (std::size_t i = 0; i < length; ++i) out[i] = static_cast<std::uint8_t>(seed + i * 7);
+  return out;
+}
+
+template <class Pair>
+class DatapathTest : public ::testing::Test {
+ protected:
+  using Path = typename Pair::Path;
+
+  void use(const KernelOptions& options) { pair_ = std::make_unique<Pair>(options); }
+  void SetUp() override {
+    use({});
+    if (!pair_->available()) GTEST_SKIP() << "this kernel or sandbox has no io_uring";
+  }
+  Path& a() { return pair_->a(); }
+  Path& b() { return pair_->b(); }
+  void start() {
+    a().start();
+    b().start();
+  }
+  SocketId open(Path& path, const IpAddress& local, std::uint16_t port = 0) {
+    auto opened = path.open_socket({local, port}, {});
+    EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
+    return opened.ok() ? *opened : kNoSocket;
+  }
+  // Where to send so that socket `s` of b, bound to `reach` or a wildcard, gets it.
+  Address at(Path& path, SocketId s, const IpAddress& reach) {
+    return {reach, path.local_address(s).port};
+  }
+  // Sends lengths as one run; false when the datapath had less room.
+  bool send(Path& path, const Destination& to, std::size_t pitch,
+            const std::vector<std::size_t>& lengths, std::uint8_t seed = 0) {
+    TxRun run = path.reserve(to, pitch, lengths.size());
+    const bool all = run.size() == lengths.size();
+    for (std::size_t i = 0; all && i < lengths.size(); ++i) {
+      const auto bytes = pattern(lengths[i], static_cast<std::uint8_t>(seed + i));
+      std::copy(bytes.begin(), bytes.end(), run.next().begin());
+      run.push(lengths[i]);
+    }
+    path.commit(run);
+    return all;
+  }
+  // Receives until `want` datagrams are there, or nothing has come for a while.
+  std::vector<Received> receive(Path& path, std::size_t want, std::size_t burst = 32) {
+    std::vector<Received> out;
+    std::vector<RxView> views(burst);
+    for (int idle = 0; out.size() < want && idle < 50;) {
+      const std::size_t n = path.rx_burst(views);
+      for (const RxView& view : std::span(views).first(n)) {
+        out.push_back({{view.data, view.data + view.length},
+                       view.buffer->source,
+                       view.buffer->local,
+                       view.buffer->socket});
+      }
+      path.rx_done();
+      path.flush();
+      idle = n > 0 ? 0 : idle + 1;
+      if (out.size() < want && n == 0) pair_->settle();
+    }
+    return out;
+  }
+  void expect_patterns(const std::vector<Received>& got, const std::vector<std::size_t>& lengths,
+                       std::uint8_t seed = 0) {
+    ASSERT_EQ(got.size(), lengths.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      EXPECT_EQ(got[i].bytes, pattern(lengths[i], static_cast<std::uint8_t>(seed + i))) << i;
+    }
+  }
+
+  std::unique_ptr<Pair> pair_;
 };
 
 }  // namespace millrace::io

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What every datapath does alike.
 #include "io/datapath.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cerrno>
 #include <set>
 
 #include "io/allocation_count.h"
@@ -12,87 +14,6 @@
 
 namespace millrace::io {
 namespace {
-
-struct Received {
-  std::vector<std::uint8_t> bytes;
-  Address source;
-  IpAddress local;
-  SocketId socket;
-};
-
-std::vector<std::uint8_t> pattern(std::size_t length, std::uint8_t seed) {
-  std::vector<std::uint8_t> out(length);
-  for (std::size_t i = 0; i < length; ++i) out[i] = static_cast<std::uint8_t>(seed + i * 7);
-  return out;
-}
-
-template <class Pair>
-class DatapathTest : public ::testing::Test {
- protected:
-  using Path = typename Pair::Path;
-
-  void use(const KernelOptions& options) { pair_ = std::make_unique<Pair>(options); }
-  void SetUp() override {
-    use({});
-    if (!pair_->available()) GTEST_SKIP() << "this kernel or sandbox has no io_uring";
-  }
-  Path& a() { return pair_->a(); }
-  Path& b() { return pair_->b(); }
-  void start() {
-    a().start();
-    b().start();
-  }
-  SocketId open(Path& path, const IpAddress& local, std::uint16_t port = 0) {
-    auto opened = path.open_socket({local, port}, {});
-    EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
-    return opened.ok() ? *opened : kNoSocket;
-  }
-  // Where to send so that socket `s` of b, bound to `reach` or a wildcard, gets it.
-  Address at(Path& path, SocketId s, const IpAddress& reach) {
-    return {reach, path.local_address(s).port};
-  }
-  // Sends lengths as one run; false when the datapath had less room.
-  bool send(Path& path, const Destination& to, std::size_t pitch,
-            const std::vector<std::size_t>& lengths, std::uint8_t seed = 0) {
-    TxRun run = path.reserve(to, pitch, lengths.size());
-    const bool all = run.size() == lengths.size();
-    for (std::size_t i = 0; all && i < lengths.size(); ++i) {
-      const auto bytes = pattern(lengths[i], static_cast<std::uint8_t>(seed + i));
-      std::copy(bytes.begin(), bytes.end(), run.next().begin());
-      run.push(lengths[i]);
-    }
-    path.commit(run);
-    return all;
-  }
-  // Receives until `want` datagrams are there, or nothing has come for a while.
-  std::vector<Received> receive(Path& path, std::size_t want, std::size_t burst = 32) {
-    std::vector<Received> out;
-    std::vector<RxView> views(burst);
-    for (int idle = 0; out.size() < want && idle < 200;) {
-      const std::size_t n = path.rx_burst(views);
-      for (const RxView& view : std::span(views).first(n)) {
-        out.push_back({{view.data, view.data + view.length},
-                       view.buffer->source,
-                       view.buffer->local,
-                       view.buffer->socket});
-      }
-      path.rx_done();
-      path.flush();
-      idle = n > 0 ? 0 : idle + 1;
-      if (out.size() < want && n == 0) pair_->settle();
-    }
-    return out;
-  }
-  void expect_patterns(const std::vector<Received>& got, const std::vector<std::size_t>& lengths,
-                       std::uint8_t seed = 0) {
-    ASSERT_EQ(got.size(), lengths.size());
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      EXPECT_EQ(got[i].bytes, pattern(lengths[i], static_cast<std::uint8_t>(seed + i))) << i;
-    }
-  }
-
-  std::unique_ptr<Pair> pair_;
-};
 
 using Pairs = ::testing::Types<
 #ifdef MILLRACE_IO_URING
@@ -445,48 +366,6 @@ TYPED_TEST(DatapathTest, WakeBeforeWaitIsNotLost) {
     this->a().wait(seconds(10));
     EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(5));
   }
-}
-
-TYPED_TEST(DatapathTest, WaitReturnsAtItsTimeoutAndNotBefore) {
-  if (!TypeParam::kKernel) GTEST_SKIP() << "virtual time";
-  this->start();
-  const auto before = std::chrono::steady_clock::now();
-  this->a().wait(milliseconds(30));
-  const auto took = std::chrono::steady_clock::now() - before;
-  EXPECT_GE(took, milliseconds(29));
-  EXPECT_LT(took, seconds(5));
-}
-
-TYPED_TEST(DatapathTest, WaitEndsWhenADatagramArrives) {
-  if (!TypeParam::kKernel) GTEST_SKIP() << "virtual time";
-  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
-  const SocketId to = this->open(this->b(), this->pair_->v4());
-  this->start();
-  ASSERT_TRUE(this->send(this->a(), {from, this->b().local_address(to), {}}, 100, {100}));
-  this->a().flush();
-  const auto before = std::chrono::steady_clock::now();
-  this->b().wait(seconds(10));
-  EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(5));
-  EXPECT_EQ(this->receive(this->b(), 1).size(), 1u);
-}
-
-TYPED_TEST(DatapathTest, WakeFromAnotherThreadEndsEveryWait) {
-  if (!TypeParam::kKernel) GTEST_SKIP() << "virtual time";
-  this->start();
-  constexpr int kPosts = 2000;
-  std::atomic<int> posted{0};
-  std::thread poster([&, waker = this->a().waker()] {
-    for (int i = 1; i <= kPosts; ++i) {
-      posted.store(i, std::memory_order_release);
-      waker.wake();
-      if (i % 64 == 0) std::this_thread::sleep_for(microseconds(300));
-    }
-  });
-  const auto begin = std::chrono::steady_clock::now();
-  while (posted.load(std::memory_order_acquire) < kPosts) this->a().wait(seconds(20));
-  // A lost wake would have cost 20 s.
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(15));
-  poster.join();
 }
 
 TYPED_TEST(DatapathTest, SteadyStateAllocatesNothing) {

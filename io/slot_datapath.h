@@ -89,7 +89,7 @@ class SlotDatapath final : private RxBufferHome {
 
   void wait(Duration timeout) { inner_.wait(timeout); }
   Waker waker() const { return inner_.waker(); }
-  int native_handle() const { return inner_.native_handle(); }
+  int native_handle() { return inner_.native_handle(); }
   bool begin_wait() { return inner_.begin_wait(); }
   void end_wait() { inner_.end_wait(); }
   const IoStats& stats() const { return inner_.stats(); }

@@ -2,6 +2,7 @@
 #include "io/uring.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -74,6 +75,7 @@ Result<std::unique_ptr<Uring>, IoError> Uring::create(unsigned submissions, unsi
 
 Uring::~Uring() {
   if (ring_ready_) io_uring_queue_exit(&ring_);
+  if (notify_fd_ >= 0) close(notify_fd_);
 }
 
 void Uring::enable() {
@@ -83,6 +85,22 @@ void Uring::enable() {
   enabled_ = true;
   // Saves the look-up of the descriptor at each call; fails harmlessly.
   io_uring_register_ring_fd(&ring_);
+}
+
+int Uring::notify_fd() {
+  if (notify_fd_ >= 0) return notify_fd_;
+  notify_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  CHECK(notify_fd_ >= 0 && io_uring_register_eventfd(&ring_, notify_fd_) == 0);
+  notify(false);
+  return notify_fd_;
+}
+
+void Uring::notify(bool on) {
+  if (notify_fd_ < 0) return;
+  CHECK(io_uring_cq_eventfd_toggle(&ring_, on) == 0);
+  if (on) return;
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(notify_fd_, &count, sizeof(count));
 }
 
 io_uring_sqe* Uring::next_sqe() {

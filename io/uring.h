@@ -35,7 +35,11 @@ class Uring {
   Uring& operator=(const Uring&) = delete;
 
   void enable();
-  int fd() const { return ring_.ring_fd; }
+
+  // An eventfd that is written when there is something to take, while `notify` is on.
+  // The ring's own descriptor will not do: polling it does not run deferred work.
+  int notify_fd();
+  void notify(bool on);
 
   // Requests; each is submitted by the next `submit`, or at once when the queue is full.
   void receive_multishot(int fd, msghdr& layout, std::uint32_t value);
@@ -68,6 +72,7 @@ class Uring {
   MappedMemory buffer_ring_;
   unsigned buffer_mask_;
   unsigned added_ = 0;
+  int notify_fd_ = -1;
   bool ring_ready_ = false;
   bool enabled_ = false;
 };

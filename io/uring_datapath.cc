@@ -199,13 +199,25 @@ void UringDatapath::flush() {
 void UringDatapath::wait(Duration timeout) {
   flush();
   if (splitter_.pending() || ring_->completion_waiting()) return;
-  if (begin_wait()) {
+  if (wake_->begin_wait()) {
     ++stats_.sleeps;
     ++stats_.syscalls;
     if (!tx_.queue().empty()) timeout = std::min(timeout, kRetryInterval);
     ring_->submit_and_wait(timeout);
   }
-  end_wait();
+  wake_->end_wait();
+}
+
+bool UringDatapath::begin_wait() {
+  ring_->notify(true);
+  // Only what comes after that is notified.
+  return wake_->begin_wait() && !splitter_.pending() && !ring_->completion_waiting() &&
+         !ring_->work_waiting();
+}
+
+void UringDatapath::end_wait() {
+  wake_->end_wait();
+  ring_->notify(false);
 }
 
 }  // namespace millrace::io

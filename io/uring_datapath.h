@@ -49,9 +49,9 @@ class UringDatapath {
 
   void wait(Duration timeout);
   Waker waker() const { return Waker(wake_); }
-  int native_handle() const { return ring_->fd(); }
-  bool begin_wait() { return wake_->begin_wait(); }
-  void end_wait() { wake_->end_wait(); }
+  int native_handle() { return ring_->notify_fd(); }
+  bool begin_wait();
+  void end_wait();
   const IoStats& stats() const { return stats_; }
 
  private:

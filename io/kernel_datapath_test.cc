@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What takes real time, or shows how the kernel was used.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "io/datapath_fixture.h"
+#include "io/kernel_address.h"
+
+namespace millrace::io {
+namespace {
+
+template <class Pair>
+class KernelDatapathTest : public DatapathTest<Pair> {};
+using KernelPairs = ::testing::Types<
+#ifdef MILLRACE_IO_URING
+    KernelPair<UringDatapath>, SlotPair<KernelPair<UringDatapath>>,
+#endif
+    KernelPair<SocketDatapath>, SlotPair<KernelPair<SocketDatapath>>>;
+TYPED_TEST_SUITE(KernelDatapathTest, KernelPairs);
+
+TYPED_TEST(KernelDatapathTest, WaitReturnsAtItsTimeoutAndNotBefore) {
+  this->start();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto passed = [&] { return std::chrono::steady_clock::now() - begin; };
+  // A return for nothing is allowed, now and then.
+  int returns = 0;
+  for (; passed() < milliseconds(30); ++returns) this->a().wait(milliseconds(30) - passed());
+  EXPECT_LE(returns, 5);
+  this->a().wait(Duration::zero());
+  EXPECT_LT(passed(), seconds(5));
+}
+
+TYPED_TEST(KernelDatapathTest, WaitEndsWhenADatagramArrives) {
+  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->start();
+  ASSERT_TRUE(this->send(this->a(), {from, this->b().local_address(to), {}}, 100, {100}));
+  this->a().flush();
+  const auto before = std::chrono::steady_clock::now();
+  this->b().wait(seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(5));
+  EXPECT_EQ(this->receive(this->b(), 1).size(), 1u);
+}
+
+TYPED_TEST(KernelDatapathTest, WakeFromAnotherThreadEndsEveryWait) {
+  this->start();
+  constexpr int kPosts = 2000;
+  std::atomic<int> posted{0};
+  std::thread poster([&, waker = this->a().waker()] {
+    for (int i = 1; i <= kPosts; ++i) {
+      posted.store(i, std::memory_order_release);
+      waker.wake();
+      if (i % 64 == 0) std::this_thread::sleep_for(microseconds(300));
+    }
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  while (posted.load(std::memory_order_acquire) < kPosts) this->a().wait(seconds(20));
+  // A lost wake would have cost 20 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(15));
+  poster.join();
+}
+
+TYPED_TEST(KernelDatapathTest, EqualLengthsLeaveInOneSendAndArriveInOneBuffer) {
+  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->start();
+  const Destination where{from, this->b().local_address(to), {}};
+  const auto sends_of = [&](const std::vector<std::size_t>& lengths) {
+    const std::uint64_t before = this->a().stats().tx_sends;
+    const std::uint64_t buffers = this->b().stats().rx_buffers;
+    EXPECT_TRUE(this->send(this->a(), where, 1200, lengths));
+    this->a().flush();
+    this->expect_patterns(this->receive(this->b(), lengths.size()), lengths);
+    this->receive(this->a(), 1);
+    EXPECT_EQ(this->b().stats().rx_buffers - buffers, this->a().stats().tx_sends - before);
+    return this->a().stats().tx_sends - before;
+  };
+  EXPECT_EQ(sends_of(std::vector<std::size_t>(54, 1200)), 1u);
+  EXPECT_EQ(sends_of({1200, 1200, 1200, 7}), 1u);
+  EXPECT_EQ(sends_of({800, 800, 800, 800, 33}), 1u);
+  EXPECT_EQ(sends_of({1200, 300, 1200, 1200, 1200, 5, 5}), 3u);
+}
+
+TYPED_TEST(KernelDatapathTest, WithoutGsoAndGroEveryDatagramGoesAlone) {
+  this->pair_.reset();
+  this->use({.gso = false, .gro = false});
+  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->start();
+  const std::vector<std::size_t> lengths(40, 1200);
+  ASSERT_TRUE(this->send(this->a(), {from, this->b().local_address(to), {}}, 1200, lengths));
+  this->a().flush();
+  this->expect_patterns(this->receive(this->b(), 40), lengths);
+  this->receive(this->a(), 1);
+  EXPECT_EQ(this->a().stats().tx_gso_sends, 0u);
+  EXPECT_EQ(this->a().stats().tx_sends, 40u);
+  EXPECT_EQ(this->b().stats().rx_buffers, 40u);
+}
+
+TYPED_TEST(KernelDatapathTest, OverflowOfTheSocketsQueueIsCounted) {
+  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
+  const auto to = this->b().open_socket({this->pair_->v4(), 0}, {.receive_buffer_bytes = 4096});
+  ASSERT_TRUE(to.ok());
+  // Not started: b leaves everything in the socket's queue.
+  this->a().start();
+  const Destination where{from, this->b().local_address(to.value()), {}};
+  std::size_t sent = 0;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(this->send(this->a(), where, 1200, {1200}));
+    this->a().flush();
+    std::vector<RxView> none(1);
+    this->a().rx_burst(none);
+    ++sent;
+  }
+  this->b().start();
+  std::size_t got = this->receive(this->b(), sent).size();
+  // The count rides on the next datagram that fits.
+  ASSERT_TRUE(this->send(this->a(), where, 1200, {1200}));
+  this->a().flush();
+  got += this->receive(this->b(), 1).size();
+  EXPECT_LT(got, sent);
+  EXPECT_EQ(this->b().stats().dropped(IoDrop::kRxKernelQueue), sent + 1 - got);
+}
+
+TYPED_TEST(KernelDatapathTest, RefusedDestinationIsCountedAndTheRestGoesOn) {
+  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
+  this->start();
+  // A broadcast needs SO_BROADCAST; a closed port only makes noise.
+  ASSERT_TRUE(this->send(this->a(), {from, *Address::parse("255.255.255.255:9"), {}}, 100, {9, 9}));
+  ASSERT_TRUE(this->send(this->a(), {from, *Address::parse("127.0.0.1:9"), {}}, 100, {9}));
+  this->a().flush();
+  this->receive(this->a(), 1);
+  EXPECT_EQ(this->a().stats().dropped(IoDrop::kTxNotPermitted), 2u);
+  EXPECT_EQ(this->a().stats().tx_datagrams, 1u);
+  EXPECT_FALSE(this->a().stats().gso_unavailable);
+}
+
+TYPED_TEST(KernelDatapathTest, SecondDatapathSharesAnAddressByReusePort) {
+  const auto first = this->a().open_socket({this->pair_->v4(), 0}, {.reuse_port = true});
+  ASSERT_TRUE(first.ok());
+  const Address shared = this->a().local_address(first.value());
+  EXPECT_TRUE(this->b().open_socket(shared, {.reuse_port = true}).ok());
+}
+
+TYPED_TEST(KernelDatapathTest, EmptyDatagramsAreCountedAndPassedOver) {
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->start();
+  const int raw = socket(AF_INET, SOCK_DGRAM, 0);
+  KernelAddress target;
+  const socklen_t length = to_kernel(this->b().local_address(to), false, target);
+  for (const std::size_t bytes : {0ul, 3ul, 0ul, 5ul}) {
+    EXPECT_EQ(sendto(raw, "hello", bytes, 0, &target.any, length), static_cast<ssize_t>(bytes));
+  }
+  close(raw);
+  const auto got = this->receive(this->b(), 2);
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_EQ(got[0].bytes.size(), 3u);
+  EXPECT_EQ(this->b().stats().dropped(IoDrop::kRxEmpty), 2u);
+}
+
+TYPED_TEST(KernelDatapathTest, NativeHandlePollsReadableForADatagramAndForAWake) {
+  const SocketId from = this->open(this->a(), ip("0.0.0.0"));
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->start();
+  const auto poll_for = [&](int timeout_ms) {
+    pollfd handle{.fd = this->b().native_handle(), .events = POLLIN, .revents = 0};
+    EXPECT_TRUE(this->b().begin_wait());
+    const int ready = poll(&handle, 1, timeout_ms);
+    this->b().end_wait();
+    return ready;
+  };
+  for (int i = 0; i < 3; ++i) {
+    this->b().flush();
+    EXPECT_EQ(poll_for(1), 0) << i;
+    ASSERT_TRUE(this->send(this->a(), {from, this->b().local_address(to), {}}, 100, {100}));
+    this->a().flush();
+    EXPECT_EQ(poll_for(5000), 1);
+    EXPECT_EQ(this->receive(this->b(), 1).size(), 1u);
+    std::thread waker([w = this->b().waker()] {
+      std::this_thread::sleep_for(milliseconds(5));
+      w.wake();
+    });
+    EXPECT_EQ(poll_for(5000), 1);
+    waker.join();
+    this->receive(this->b(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace millrace::io
