@@ -137,10 +137,7 @@ TEST_F(StreamResets, IsDeferredUntilTheDataBeforeItHasArrived) {
 
 // RFC 6525 §5.2.7 (H2): asked again, unchanged, and for ever: no error is counted.
 TEST_F(StreamResets, InProgressIsAskedAgainUnchangedWithoutRaisingTheErrorCount) {
-  pair_.filter = [&](int end, ByteSpan packet) {
-    return end != kA || !test::has_chunk(packet, ChunkType::kData);
-  };
-  hold_b();
+  const ReconfigSeq seq = first_seq();
   pair_.a().reset_streams(pair_.now(), std::array{StreamId(1)});
   pair_.filter = [](int end, ByteSpan) { return end == kB; };
   pair_.drain();
@@ -150,9 +147,8 @@ TEST_F(StreamResets, InProgressIsAskedAgainUnchangedWithoutRaisingTheErrorCount)
   for (int i = 0; i < 30; ++i) {
     std::array<std::uint8_t, 16> memory;
     TlvWriter parameters(memory);
-    parameters.append(ReconfigResponse{.response_seq = first_seq(),
-                                       .result = ReconfigResult::kInProgress,
-                                       .next_tsns = std::nullopt});
+    parameters.append(ReconfigResponse{
+        .response_seq = seq, .result = ReconfigResult::kInProgress, .next_tsns = std::nullopt});
     pair_.inject(kA, make_packet(tag(kA), ReconfigChunk{parameters.bytes()}));
     pair_.sent(kA).clear();
     pair_.run_for(seconds(1));
