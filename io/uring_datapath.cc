@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/uring_datapath.h"
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -49,6 +51,7 @@ UringDatapath::~UringDatapath() {
   // The kernel must be done with our memory before that goes.
   ring_->cancel(-1);
   ring_.reset();
+  if (epoll_fd_ >= 0) close(epoll_fd_);
 }
 
 Result<SocketId, IoError> UringDatapath::open_socket(const Address& local,
@@ -206,6 +209,20 @@ void UringDatapath::wait(Duration timeout) {
     ring_->submit_and_wait(timeout);
   }
   wake_->end_wait();
+}
+
+int UringDatapath::native_handle() {
+  if (epoll_fd_ >= 0) return epoll_fd_;
+  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  CHECK(epoll_fd_ >= 0);
+  // The waker's descriptor directly: a write to it that has to pass through the ring
+  // first does not reliably reach the ring's own eventfd.
+  for (const int fd : {ring_->notify_fd(), wake_->event_fd()}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
+  }
+  return epoll_fd_;
 }
 
 bool UringDatapath::begin_wait() {

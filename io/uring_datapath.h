@@ -49,7 +49,7 @@ class UringDatapath {
 
   void wait(Duration timeout);
   Waker waker() const { return Waker(wake_); }
-  int native_handle() { return ring_->notify_fd(); }
+  int native_handle();
   bool begin_wait();
   void end_wait();
   const IoStats& stats() const { return stats_; }
@@ -75,6 +75,7 @@ class UringDatapath {
   msghdr layout_{};                // How a receive splits its buffer; no data.
   std::vector<SocketId> unarmed_;  // Sockets whose multishot receive has ended.
   std::size_t provided_ = 0;       // Buffers that the kernel has.
+  int epoll_fd_ = -1;              // For native_handle, once asked.
   bool started_ = false;
 };
 
