@@ -151,7 +151,7 @@ TEST_F(StreamResets, InProgressIsAskedAgainUnchangedWithoutRaisingTheErrorCount)
         .response_seq = seq, .result = ReconfigResult::kInProgress, .next_tsns = std::nullopt});
     pair_.inject(kA, make_packet(tag(kA), ReconfigChunk{parameters.bytes()}));
     pair_.sent(kA).clear();
-    pair_.run_for(seconds(1));
+    pair_.run_for(milliseconds(60));  // One expiry of the RTO floor.
     const Bytes again = test::last_with(pair_.sent(kA), ChunkType::kReconfig);
     if (again.empty()) continue;
     ++asked;
