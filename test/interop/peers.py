@@ -51,6 +51,7 @@ class Peer:
     max_size = 262144
     empties = True
     burst = 262144
+    known_fault = "\0"  # An error of its own, before any message, after which it may try again.
 
     def __init__(self, build_dir):
         self.build_dir = os.path.join(os.path.abspath(build_dir), "interop", self.name)
@@ -118,6 +119,8 @@ class NpmPeer(Peer):
 
 class NodeDataChannel(NpmPeer):
     name = "node-datachannel"
+    # It starts ICE before it has stored the description: on a busy machine DTLS comes too early.
+    known_fault = "Got a remote candidate without ICE transport"
 
 
 class RoamhqWrtc(NpmPeer):
