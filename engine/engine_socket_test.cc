@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Engines over real sockets on loopback, each shard on its own thread.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "millrace/engine.h"
+
+namespace millrace {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(30);
+
+// Waits for what another thread brings about.
+bool wait_until(const std::function<bool()>& done) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+class EchoHandler : public Handler {
+ public:
+  void on_message(Channel channel, const MessageView& message) override {
+    EXPECT_EQ(channel.send(message.pieces, message.kind), SendStatus::kOk);
+  }
+};
+
+struct Tally {
+  std::atomic<int> opened{0};
+  std::atomic<int> closed{0};
+  std::atomic<int> echoed{0};
+  std::atomic<int> damaged{0};
+};
+
+// Opens a channel on each session and has every message come back.
+class EchoClient : public Handler {
+ public:
+  EchoClient(ShardContext& context, Tally& tally, int messages, std::size_t bytes)
+      : context_(context), tally_(tally), messages_(messages), text_(bytes, 'm') {}
+
+  void on_session_open(SessionId session) override {
+    ++tally_.opened;
+    ChannelOptions options;
+    options.label = "echo";
+    EXPECT_TRUE(context_.open_channel(session, options).ok());
+  }
+  void on_session_close(SessionId, CloseReason) override { ++tally_.closed; }
+  void on_channel_open(Channel channel) override {
+    channel.set_user_data(1);
+    EXPECT_EQ(channel.send(text_), SendStatus::kOk);
+  }
+  void on_message(Channel channel, const MessageView& message) override {
+    if (message.size() != text_.size() || message.kind != MessageKind::kString) ++tally_.damaged;
+    ++tally_.echoed;
+    const std::uint64_t count = channel.user_data();
+    channel.set_user_data(count + 1);
+    if (count < static_cast<std::uint64_t>(messages_)) {
+      EXPECT_EQ(channel.send(text_), SendStatus::kOk);
+    }
+  }
+
+ private:
+  ShardContext& context_;
+  Tally& tally_;
+  const int messages_;
+  const std::string text_;
+};
+
+class EngineSocketTest : public testing::TestWithParam<IoBackend> {
+ protected:
+  std::unique_ptr<Engine> make_server(unsigned shards, const std::string& listen = "127.0.0.1:0") {
+    EngineOptions options;
+    options.io = GetParam();
+    options.listen = listen;
+    options.shards = shards;
+    options.max_sessions = 1024;
+    options.log = [](const std::string&) {};
+    auto engine = Engine::create(std::move(options),
+                                 [](ShardContext&) { return std::make_unique<EchoHandler>(); });
+    if (!engine.ok()) {
+      ADD_FAILURE() << engine.error().message;
+      return nullptr;
+    }
+    engine.value()->start();
+    return std::move(engine).value();
+  }
+
+  std::unique_ptr<Engine> make_client(Tally& tally, int messages, std::size_t bytes) {
+    EngineOptions options;
+    options.io = GetParam();
+    options.max_sessions = 1024;
+    options.log = [](const std::string&) {};
+    auto engine = Engine::create(std::move(options), [&, messages, bytes](ShardContext& context) {
+      return std::make_unique<EchoClient>(context, tally, messages, bytes);
+    });
+    if (!engine.ok()) {
+      ADD_FAILURE() << engine.error().message;
+      return nullptr;
+    }
+    engine.value()->start();
+    return std::move(engine).value();
+  }
+
+  static void dial(Engine& client, Engine& server, const std::string& local_ip = "127.0.0.1") {
+    Engine::OfferOptions options;
+    options.local_ip = local_ip;
+    client.create_offer(options, [&](Result<Description, SignalError> offer) {
+      if (!offer.ok()) {
+        ADD_FAILURE() << offer.error().reason;
+        return;
+      }
+      auto answer = server.accept_offer(offer.value().sdp);
+      if (!answer.ok()) {
+        ADD_FAILURE() << answer.error().reason;
+        return;
+      }
+      client.accept_answer(offer.value().session, answer.value().sdp,
+                           [](std::optional<SignalError> error) { EXPECT_FALSE(error); });
+    });
+  }
+};
+
+TEST_P(EngineSocketTest, EchoesSmallMessages) {
+  Tally tally;
+  auto server = make_server(1);
+  auto client = make_client(tally, 200, 100);
+  ASSERT_TRUE(server && client);
+  dial(*client, *server);
+  EXPECT_TRUE(wait_until([&] { return tally.echoed == 200; }));
+  EXPECT_EQ(tally.damaged, 0);
+}
+
+TEST_P(EngineSocketTest, EchoesFragmentedMessagesOverIpv6) {
+  Tally tally;
+  auto server = make_server(1, "[::1]:0");
+  auto client = make_client(tally, 20, 200'000);
+  ASSERT_TRUE(server && client);
+  dial(*client, *server, "::1");
+  EXPECT_TRUE(wait_until([&] { return tally.echoed == 20; }));
+  EXPECT_EQ(tally.damaged, 0);
+}
+
+// DESIGN: the kernel's hash decides the home of a session, and nothing is forwarded.
+TEST_P(EngineSocketTest, SpreadsSessionsOverShardsWithoutForwarding) {
+  constexpr int kSessions = 100;
+  Tally tally;
+  auto server = make_server(2);
+  auto client = make_client(tally, 5, 100);
+  ASSERT_TRUE(server && client);
+  for (int i = 0; i < kSessions; ++i) dial(*client, *server);
+  EXPECT_TRUE(wait_until([&] { return tally.echoed == kSessions * 5; }));
+  EXPECT_TRUE(wait_until([&] {
+    const EngineStats stats = server->stats();
+    return stats.shards[0].sessions + stats.shards[1].sessions == kSessions;
+  }));
+  const EngineStats stats = server->stats();
+  EXPECT_GE(stats.shards[0].sessions, kSessions / 5);
+  EXPECT_GE(stats.shards[1].sessions, kSessions / 5);
+  EXPECT_EQ(stats.shards[0].datagrams_forwarded + stats.shards[1].datagrams_forwarded, 0u);
+  EXPECT_EQ(stats.shards[0].payload_copied_in_order, 0u);
+}
+
+TEST_P(EngineSocketTest, StoppingTheServerClosesItsPeers) {
+  Tally tally;
+  auto server = make_server(1);
+  auto client = make_client(tally, 1, 10);
+  ASSERT_TRUE(server && client);
+  dial(*client, *server);
+  ASSERT_TRUE(wait_until([&] { return tally.echoed == 1; }));
+  server->stop();
+  EXPECT_TRUE(wait_until([&] { return tally.closed == 1; }));
+}
+
+TEST_P(EngineSocketTest, RefusesOffersBeyondTheLimit) {
+  EngineOptions options;
+  options.io = GetParam();
+  options.listen = "127.0.0.1:0";
+  options.max_sessions = 1;
+  options.log = [](const std::string&) {};
+  auto server = Engine::create(std::move(options),
+                               [](ShardContext&) { return std::make_unique<EchoHandler>(); });
+  ASSERT_TRUE(server.ok());
+  Tally tally;
+  auto client = make_client(tally, 1, 1);
+  ASSERT_TRUE(client);
+  std::atomic<int> full{0};
+  std::atomic<int> accepted{0};
+  for (int i = 0; i < 2; ++i) {
+    client->create_offer({}, [&](Result<Description, SignalError> offer) {
+      ASSERT_TRUE(offer.ok());
+      auto answer = server.value()->accept_offer(offer.value().sdp);
+      if (answer.ok()) {
+        ++accepted;
+      } else if (answer.error().kind == SignalError::Kind::kFull) {
+        ++full;
+      }
+    });
+  }
+  EXPECT_TRUE(wait_until([&] { return accepted + full == 2; }));
+  EXPECT_EQ(full, 1);
+}
+
+TEST(EngineCreate, NamesThePortThatIsInUse) {
+  EngineOptions options;
+  options.listen = "127.0.0.1:0";
+  const auto handler = [](ShardContext&) { return std::make_unique<EchoHandler>(); };
+  auto first = Engine::create(options, handler);
+  ASSERT_TRUE(first.ok());
+  options.listen = first.value()->listen_address();
+  const auto second = Engine::create(options, handler);
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find(options.listen), std::string::npos);
+  EXPECT_NE(second.error().message.find("in use"), std::string::npos);
+}
+
+TEST(EngineCreate, NamesTheCertificateFileThatIsMissing) {
+  EngineOptions options;
+  options.certificate_file = "/nonexistent/cert.pem";
+  options.key_file = "/nonexistent/key.pem";
+  const auto engine =
+      Engine::create(options, [](ShardContext&) { return std::make_unique<EchoHandler>(); });
+  ASSERT_FALSE(engine.ok());
+  EXPECT_EQ(engine.error().message, "certificate_file: cannot read '/nonexistent/cert.pem'");
+}
+
+std::string backend_name(const testing::TestParamInfo<IoBackend>& backend) {
+  return backend.param == IoBackend::kUring ? "Uring" : "Sockets";
+}
+INSTANTIATE_TEST_SUITE_P(Backends, EngineSocketTest,
+                         testing::Values(IoBackend::kSockets, IoBackend::kUring), backend_name);
+
+}  // namespace
+}  // namespace millrace
