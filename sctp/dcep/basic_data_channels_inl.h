@@ -77,10 +77,7 @@ void BasicDataChannels<T>::connect(Time now) {
 template <ChannelTransport T>
 bool BasicDataChannels<T>::handle_buffered_amount_low(ChannelEvent& out) {
   const Channel* const channel = table_.find(event_.stream);
-  if (channel == nullptr || channel->state != ChannelState::kOpen ||
-      channel->outgoing_generation != event_.generation) {
-    return false;
-  }
+  if (channel == nullptr || channel->state != ChannelState::kOpen) return false;
   out.kind = ChannelEventKind::kBufferedAmountLow;
   out.error = ChannelError::kNone;
   out.channel = channel->handle;

@@ -72,13 +72,11 @@ void BasicDataChannels<T>::collect_streams(const Event& event) {
 
 template <ChannelTransport T>
 void BasicDataChannels<T>::handle_incoming_reset(Time now, const Event& event) {
-  const bool one = event.streams.size() == 1;
-  const std::uint32_t only_generation = event.generation;
   collect_streams(event);
   for (const StreamId stream : streams_) {
     Channel* const channel = table_.find(stream);
     if (channel == nullptr) continue;
-    const std::uint32_t generation = one ? only_generation : transport_.incoming_generation(stream);
+    const std::uint32_t generation = transport_.incoming_generation(stream);
     if (generation <= channel->incoming_generation) continue;  // Of an earlier life.
     if (channel->state == ChannelState::kConnecting && !channel->opened_by_peer) {
       channel->incoming_generation = generation;
@@ -94,13 +92,11 @@ void BasicDataChannels<T>::handle_incoming_reset(Time now, const Event& event) {
 
 template <ChannelTransport T>
 void BasicDataChannels<T>::handle_reset_done(Time now, const Event& event) {
-  const bool one = event.streams.size() == 1;
-  const std::uint32_t only_generation = event.generation;
   collect_streams(event);
   for (const StreamId stream : streams_) {
     Channel* const channel = table_.find(stream);
     if (channel == nullptr) continue;
-    const std::uint32_t generation = one ? only_generation : transport_.outgoing_generation(stream);
+    const std::uint32_t generation = transport_.outgoing_generation(stream);
     if (generation <= channel->outgoing_generation) {
       finish_former_reset(now, *channel);
     } else if (channel->state == ChannelState::kClosing) {

@@ -392,7 +392,6 @@ TEST_F(DataChannelsTest, LeftoversOfAnEarlierLifeDoNotTouchTheNext) {
   transport_.incoming_reset(0);
   transport_.outgoing[StreamId(0)] = 0;
   transport_.reset_done(0);
-  transport_.buffered_amount_low(0, 0);
   EXPECT_TRUE(kinds().empty());
   EXPECT_EQ(state(second), ChannelState::kOpen);
   EXPECT_EQ(dropped(ChannelDrop::kUnusedStream), 1u);
@@ -557,8 +556,8 @@ TEST_F(DataChannelsTest, BufferedAmountIsThatOfTheStream) {
   EXPECT_EQ(channels_.buffered_amount(handle), 1234u);
   channels_.set_buffered_amount_low_threshold(handle, 700);
   EXPECT_EQ(transport_.thresholds[StreamId(0)], 700u);
-  transport_.buffered_amount_low(0, 0);
-  transport_.buffered_amount_low(2, 0);
+  transport_.buffered_amount_low(0);
+  transport_.buffered_amount_low(2);
   EXPECT_EQ(kinds(), std::vector{Kind::kBufferedAmountLow});
 }
 

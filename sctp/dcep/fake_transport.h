@@ -93,19 +93,18 @@ class FakeTransport {
     events_.push_back(queued);
   }
   void incoming_reset(std::uint16_t stream) {
-    reset(EventKind::kIncomingStreamReset, stream, ++incoming[StreamId(stream)]);
+    ++incoming[StreamId(stream)];
+    reset(EventKind::kIncomingStreamReset, stream);
   }
   void reset_done(std::uint16_t stream) {
-    reset(EventKind::kStreamResetDone, stream, ++outgoing[StreamId(stream)]);
+    ++outgoing[StreamId(stream)];
+    reset(EventKind::kStreamResetDone, stream);
   }
-  void reset_refused(std::uint16_t stream) {
-    reset(EventKind::kStreamResetRefused, stream, of(outgoing, StreamId(stream)));
-  }
-  void buffered_amount_low(std::uint16_t stream, std::uint32_t generation) {
+  void reset_refused(std::uint16_t stream) { reset(EventKind::kStreamResetRefused, stream); }
+  void buffered_amount_low(std::uint16_t stream) {
     Event event;
     event.kind = EventKind::kBufferedAmountLow;
     event.stream = StreamId(stream);
-    event.generation = generation;
     events_.push_back({event, {}, {}});
   }
 
@@ -127,10 +126,9 @@ class FakeTransport {
     const auto found = map.find(stream);
     return found == map.end() ? 0 : found->second;
   }
-  void reset(EventKind kind, std::uint16_t stream, std::uint32_t generation) {
+  void reset(EventKind kind, std::uint16_t stream) {
     Event event;
     event.kind = kind;
-    event.generation = generation;
     events_.push_back({event, {StreamId(stream)}, {}});
   }
 
