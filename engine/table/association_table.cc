@@ -9,9 +9,10 @@ namespace millrace::engine {
 
 AssociationTable::AssociationTable(const TableOptions& options)
     : options_(options),
-      // Beside its addresses a session has a ufrag and, some day, a connection id.
-      index_(options.max_sessions * (options.addresses_per_session + 2)),
+      // Beside its addresses a session has a ufrag.
+      index_(options.max_sessions * (options.addresses_per_session + 1)),
       records_(std::make_unique<Record[]>(options.max_sessions)),
+      cold_keys_(std::make_unique<ColdKeys[]>(options.max_sessions)),
       controls_(std::make_unique<Control[]>(options.max_sessions)),
       quiescence_(options.max_members),
       free_(std::make_unique<FreeEntry[]>(options.max_sessions)) {
@@ -32,29 +33,35 @@ SessionHandle AssociationTable::handle(EntryRef entry) const {
   return handle && handle.generation() == entry.generation ? handle : SessionHandle();
 }
 
+Found AssociationTable::confirm(KeyIndex::Place place, const KeyWords& words,
+                                bool is_address) const {
+  if ((place.position < kMaxAddresses) != is_address) return {};
+  if (key_at(place.record, place.position) != words) return {};
+  const auto handle =
+      SessionHandle::from_bits(records_[place.record].handle.load(std::memory_order_acquire));
+  // An ended session's key is about to leave the index; its next holder may be there already.
+  if (!handle) return {};
+  return {handle, {place.record, handle.generation()}};
+}
+
 Found AssociationTable::find(std::uint64_t hash, const KeyWords& words, bool is_address) const {
   Found found;
   index_.find(hash, [&](KeyIndex::Place place) {
-    if ((place.position < kMaxAddresses) != is_address) return false;
-    const Record& record = records_[place.record];
-    if (record.keys[place.position] != words) return false;
-    const auto handle = SessionHandle::from_bits(record.handle.load(std::memory_order_acquire));
-    // The session has ended and its key is about to leave the index; the key's next holder may
-    // be there already.
-    if (!handle) return false;
-    found = {handle, {place.record, handle.generation()}};
-    return true;
+    found = confirm(place, words, is_address);
+    return static_cast<bool>(found);
   });
   return found;
 }
 
-void AssociationTable::prefetch_record(std::uint64_t hash) const {
-  index_.find(hash, [this](KeyIndex::Place place) {
-    const Record& record = records_[place.record];
-    __builtin_prefetch(&record);
-    __builtin_prefetch(&record.keys[place.position]);
+std::optional<KeyIndex::Place> AssociationTable::prefetch_candidate(std::uint64_t hash) const {
+  std::optional<KeyIndex::Place> candidate;
+  index_.find(hash, [&](KeyIndex::Place place) {
+    __builtin_prefetch(&records_[place.record]);
+    if (place.position >= kHotKeys) __builtin_prefetch(&key_at(place.record, place.position));
+    candidate = place;
     return true;
   });
+  return candidate;
 }
 
 bool AssociationTable::take_entry(std::uint32_t& index) {
@@ -92,7 +99,7 @@ int AssociationTable::free_position(const Control& control) {
 }
 
 std::uint64_t AssociationTable::hash_of(std::uint32_t index, std::uint8_t position) const {
-  const KeyWords& words = records_[index].keys[position];
+  const KeyWords& words = key_at(index, position);
   return position < kMaxAddresses ? AddressKey::hash_words(options_.key, words)
                                   : UfragKey::hash_words(options_.key, words);
 }

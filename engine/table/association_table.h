@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -61,7 +62,7 @@ enum class UpdateStep : std::uint8_t {
 
 struct TableOptions {
   std::size_t max_sessions = 16384;       // At most 2^24.
-  std::size_t addresses_per_session = 6;  // At most kMaxAddresses.
+  std::size_t addresses_per_session = 4;  // At most kMaxAddresses.
   std::size_t max_members = 64;           // Threads that use the table at a time.
   SipKey key;                             // From a random source, per table.
   // A test's: called by writers between the steps of an update.
@@ -70,7 +71,7 @@ struct TableOptions {
 };
 
 // AssociationTable finds sessions by remote address and by ICE user-name fragment. Its
-// memory is fixed at start: some 300 bytes a session and 14 to 28 bytes for each key that
+// memory is fixed at start: some 300 bytes a session and 11 to 22 bytes for each key that
 // the sessions could have.
 //
 // Life of a session: signalling `create`s it pending; any member reads its payload to answer
@@ -108,14 +109,22 @@ class AssociationTable {
   static constexpr std::size_t kStripes = 64;
   using Epoch = Quiescence::Epoch;
 
-  // The first line holds what the first two addresses need. A key is written only while
-  // the index does not lead to it and no reader can remember that it did.
+  // What a look-up reads of a session with one or two addresses: one line. A key is
+  // written only while the index does not lead to it and no reader can remember that it
+  // did.
+  static constexpr std::size_t kHotKeys = 2;
   struct alignas(kCacheLineBytes) Record {
     std::atomic<std::uint64_t> handle{0};
     std::atomic<PendingPayload*> payload{nullptr};
-    std::array<KeyWords, kMaxAddresses + 2> keys{};  // Addresses, ufrag, connection id.
+    std::array<KeyWords, kHotKeys> keys{};
   };
-  static_assert(sizeof(Record) == 4 * kCacheLineBytes);
+  static_assert(sizeof(Record) == kCacheLineBytes);
+  // The other addresses, the ufrag, and room for a connection id. Apart from the records, for
+  // the lines that are hot would else share a quarter of the cache's sets.
+  struct alignas(kCacheLineBytes) ColdKeys {
+    std::array<KeyWords, kMaxAddresses + 2 - kHotKeys> keys{};
+  };
+  static_assert(sizeof(ColdKeys) == 3 * kCacheLineBytes);
 
   // Guarded by the session's stripe.
   struct Control {
@@ -142,8 +151,18 @@ class AssociationTable {
     return find(hash, key.words(), false);
   }
   Found find(std::uint64_t hash, const KeyWords& words, bool is_address) const;
-  void prefetch_record(std::uint64_t hash) const;
+  // The session that the place leads to, if it has the key and has not ended.
+  Found confirm(KeyIndex::Place place, const KeyWords& words, bool is_address) const;
+  std::optional<KeyIndex::Place> prefetch_candidate(std::uint64_t hash) const;
   SessionHandle handle(EntryRef entry) const;
+  KeyWords& key_at(std::uint32_t index, std::size_t position) {
+    return position < kHotKeys ? records_[index].keys[position]
+                               : cold_keys_[index].keys[position - kHotKeys];
+  }
+  const KeyWords& key_at(std::uint32_t index, std::size_t position) const {
+    return position < kHotKeys ? records_[index].keys[position]
+                               : cold_keys_[index].keys[position - kHotKeys];
+  }
   bool take_entry(std::uint32_t& index);
   void give_entry(std::uint32_t index, Epoch retired_at);
   int free_position(const Control& control);
@@ -160,6 +179,7 @@ class AssociationTable {
   const TableOptions options_;
   KeyIndex index_;
   std::unique_ptr<Record[]> records_;
+  std::unique_ptr<ColdKeys[]> cold_keys_;
   std::unique_ptr<Control[]> controls_;
   Quiescence quiescence_;
   std::array<Stripe, kStripes> session_stripes_;

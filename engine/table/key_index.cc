@@ -9,8 +9,9 @@
 namespace millrace::engine {
 
 KeyIndex::KeyIndex(std::size_t max_keys)
-    // At most two thirds of the words are used, less where the power of two rounds up.
-    : mask_(std::bit_ceil(std::max<std::size_t>((max_keys * 3 / 2 + kWords - 1) / kWords, 2)) - 1),
+    // Six words of seven at most, and far fewer in practice: few sessions have all the
+    // addresses that they may have, and the power of two rounds up.
+    : mask_(std::bit_ceil(std::max<std::size_t>((max_keys + kWords - 2) / (kWords - 1), 2)) - 1),
       buckets_(std::make_unique<Bucket[]>(mask_ + 1)) {}
 
 void KeyIndex::insert(std::uint64_t hash, Place place) {

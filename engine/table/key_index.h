@@ -15,8 +15,8 @@ namespace millrace::engine {
 //
 // A bucket is one cache line: seven words {tag, position, record} and the number of keys
 // that were put past it because it was full. Nothing ever moves, so readers need no lock,
-// and a miss ends at the first bucket that nobody was put past. With at most two thirds
-// of its words in use, one bucket in some hundred is passed.
+// and a miss ends at the first bucket that nobody was put past. With half of the
+// words in use, one key in some hundred is put past a bucket.
 //
 // Any thread may call `find`. Two calls of `insert` or `erase` for the same hash must not
 // overlap; for different hashes they may.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -35,14 +36,19 @@ void TableMember::find_batch(std::span<const AddressKey> keys, std::span<Found> 
   DCHECK(out.size() >= keys.size());
   constexpr std::size_t kGroup = 32;
   std::array<std::uint64_t, kGroup> hashes;
+  std::array<std::optional<KeyIndex::Place>, kGroup> candidates;
   while (!keys.empty()) {
     const std::size_t n = std::min(keys.size(), kGroup);
     for (std::size_t i = 0; i < n; ++i) {
       hashes[i] = keys[i].hash(table_.options_.key);
       table_.index_.prefetch(hashes[i]);
     }
-    for (std::size_t i = 0; i < n; ++i) table_.prefetch_record(hashes[i]);
-    for (std::size_t i = 0; i < n; ++i) out[i] = table_.find(hashes[i], keys[i]);
+    for (std::size_t i = 0; i < n; ++i) candidates[i] = table_.prefetch_candidate(hashes[i]);
+    for (std::size_t i = 0; i < n; ++i) {
+      out[i] = candidates[i] ? table_.confirm(*candidates[i], keys[i].words(), true) : Found();
+      // Rarely: two keys of one tag, or a key that is changing hands.
+      if (candidates[i] && !out[i]) out[i] = table_.find(hashes[i], keys[i]);
+    }
     keys = keys.subspan(n);
     out = out.subspan(n);
   }
@@ -82,7 +88,7 @@ TableResult TableMember::create(const UfragKey* ufrag, std::unique_ptr<PendingPa
     return refused(TableStatus::kTaken, holder);
   }
   record.payload.store(payload.release(), std::memory_order_relaxed);
-  record.keys[Table::kUfragPosition] = ufrag->words();
+  table_.key_at(index, Table::kUfragPosition) = ufrag->words();
   control.used = 1u << Table::kUfragPosition;
   table_.step(UpdateStep::kBeforePublish);
   table_.index_.insert(hash, {index, Table::kUfragPosition});
@@ -114,7 +120,7 @@ TableResult TableMember::add_address(EntryRef entry, const AddressKey& key) {
   const int position = table_.free_position(control);
   if (position < 0) return refused(TableStatus::kFull);
   const auto bit = static_cast<std::uint16_t>(1u << position);
-  table_.records_[entry.index].keys[static_cast<std::size_t>(position)] = key.words();
+  table_.key_at(entry.index, static_cast<std::size_t>(position)) = key.words();
   control.used |= bit;
   control.retired &= static_cast<std::uint16_t>(~bit);
   table_.step(UpdateStep::kBeforePublish);
@@ -132,7 +138,7 @@ bool TableMember::remove_address(EntryRef entry, const AddressKey& key) {
   for (std::uint8_t position = 0; position < Table::kMaxAddresses; ++position) {
     const auto bit = static_cast<std::uint16_t>(1u << position);
     if ((control.used & bit) == 0) continue;
-    if (table_.records_[entry.index].keys[position] != key.words()) continue;
+    if (table_.key_at(entry.index, position) != key.words()) continue;
     table_.clear_key(entry.index, position);
     table_.step(UpdateStep::kWordCleared);
     control.used &= static_cast<std::uint16_t>(~bit);
