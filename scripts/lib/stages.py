@@ -61,7 +61,7 @@ def show_tail(log, lines=40):
             print("    " + line.rstrip(), flush=True)
 
 
-def build(build_dir, options, env=None):
+def build(build_dir, options, targets=(), env=None):
     """Configures (once) and builds; exits when that fails, for nothing else can run."""
     log = os.path.join(tempfile.gettempdir(), f"millrace-{os.path.basename(build_dir)}.log")
     if not os.path.exists(os.path.join(build_dir, "build.ninja")):
@@ -69,7 +69,7 @@ def build(build_dir, options, env=None):
             show_tail(log)
             sys.exit(f"meson setup {build_dir} failed")
     started = time.monotonic()
-    if not run_logged(["ninja", "-C", build_dir], log, env):
+    if not run_logged(["ninja", "-C", build_dir, *targets], log, env):
         show_tail(log)
         sys.exit(f"building {build_dir} failed")
     print(f"  built {build_dir} in {time.monotonic() - started:.0f} s", flush=True)
