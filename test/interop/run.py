@@ -16,11 +16,11 @@ import peers
 from processes import Server, Trouble, millrace_server, run_client, run_load
 
 MODES = ("reliable-ordered", "reliable-unordered", "unreliable-ordered", "unreliable-unordered")
-FAULTS = {  # What the faulty server does -> a mode that forbids it, and where the verdict shows it.
-    "damage": ("reliable-unordered", "damaged"),
+FAULTS = {  # What the faulty server does -> a mode in which to look, and where the verdict shows it.
+    "damage": ("unreliable-unordered", "damaged"),
     "drop": ("unreliable-unordered", "missing"),
     "duplicate": ("reliable-unordered", "duplicated"),
-    "retype": ("reliable-unordered", "damaged"),
+    "retype": ("unreliable-unordered", "damaged"),
     "swap": ("reliable-ordered", "out_of_order"),
 }
 
