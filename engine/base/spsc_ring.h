@@ -66,8 +66,8 @@ class SpscRing {
     return n;
   }
 
-  // Consumer: calls `visit(T&)` on up to `budget` of the oldest, in place, and gives all
-  // their places back together; returns how many. `visit` must not touch this ring.
+  // Consumer: moves up to `budget` of the oldest out, one by one, and calls `visit(T&)` on
+  // each; gives all their places back together and returns how many. `visit` must not pop.
   template <class Visitor>
   std::size_t consume(std::size_t budget, Visitor&& visit) {
     const std::size_t n = available(budget);
@@ -80,7 +80,7 @@ class SpscRing {
     return n;
   }
 
-  // Exact for the consumer when true is final only until the next push.
+  // For the consumer: whether `try_pop` would fail. For others a moment's view.
   bool empty() const {
     return head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_acquire);
   }
