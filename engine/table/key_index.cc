@@ -33,7 +33,8 @@ void KeyIndex::insert(std::uint64_t hash, Place place) {
     bucket.passed.fetch_add(1, std::memory_order_release);
     at = (at + stride_of(tag)) & mask_;
   }
-  CHECK(!"the index has room for every key of every session");
+  constexpr bool kRoomForEveryKey = false;
+  CHECK(kRoomForEveryKey);
 }
 
 void KeyIndex::erase(std::uint64_t hash, Place place) {
@@ -53,7 +54,8 @@ void KeyIndex::erase(std::uint64_t hash, Place place) {
     }
     at = (at + stride_of(tag)) & mask_;
   }
-  CHECK(!"the place was inserted under this hash");
+  constexpr bool kPlaceWasInserted = false;
+  CHECK(kPlaceWasInserted);
 }
 
 std::uint64_t KeyIndex::displaced() const {

@@ -99,7 +99,7 @@ TEST(KeyIndex, AgreesWithAMapWhenHashesCollide) {
 
 TEST(KeyIndexDeathTest, ErasingWhatWasNeverInsertedIsABug) {
   KeyIndex index(4);
-  EXPECT_DEATH(index.erase(1, {0, 0}), "was inserted");
+  EXPECT_DEATH(index.erase(1, {0, 0}), "kPlaceWasInserted");
 }
 
 }  // namespace
