@@ -8,7 +8,7 @@ PACKAGES_BUILD="g++ meson ninja-build pkg-config ccache liburing-dev libisal-dev
 PACKAGES_TEST="libgtest-dev libgmock-dev libbenchmark-dev iproute2 procps"
 PACKAGES_CHECK="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev"
 PACKAGES_BROWSERS="chromium firefox-esr nodejs"
-PACKAGES_PEERS="python3-aiortc nodejs"
+PACKAGES_PEERS="python3-venv nodejs"
 
 # as_root runs a command as root: directly, or through sudo.
 as_root() {
