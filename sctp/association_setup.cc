@@ -234,6 +234,7 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   options.window_bytes = options_.receive_window_bytes;
   options.max_message_bytes = options_.receive_window_bytes;
   options.sack_delay = options_.sack_delay;
+  options.hash_seed = rng_.next();
   receiver_.emplace(options, pool_);
   // A second INIT-ACK or cookie of the same peer brings no other window or streams; its
   // SACKs would correct them.

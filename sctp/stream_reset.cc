@@ -93,7 +93,7 @@ bool StreamReset::is_ready(const Waiting& waiting, const DataSender& sender) con
 
 bool StreamReset::may_begin(const DataSender& sender) const {
   // RFC 6525 §5.1.1: at most one request in flight.
-  if (!established_ || !supported_ || request_) return false;
+  if (!established_ || !supported_ || request_ || !sender.fence_passed()) return false;
   return std::ranges::any_of(waiting_, [&](const Waiting& w) { return is_ready(w, sender); });
 }
 
@@ -110,6 +110,7 @@ void StreamReset::begin_request(Time now, DataSender& sender, Duration rto_max) 
   next_seq_ = next_seq_.next();
   request.last_tsn = sender.next_tsn().previous();
   request.response_seq = expected_seq_.previous();
+  sender.fence_forward_tsn();
   request_ = std::move(request);
   timer_.start(now, sender.rto().rto(), rto_max);
 }

@@ -181,7 +181,10 @@ bool DataReceiver::append_sack(Time now, PacketWriter& packet) {
 }
 
 void DataReceiver::handle_timeout(Time now) {
-  if (now >= sack_at_) sack_now_ = true;
+  if (now >= sack_at_) {
+    sack_now_ = true;
+    sack_at_ = kNever;
+  }
   if (now >= store_.next_settle(options_.max_pin_time)) settle(now);
 }
 

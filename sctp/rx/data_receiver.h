@@ -120,6 +120,7 @@ class DataReceiver {
     Ssn skip_ssn;  // Of the FORWARD TSN `skip_stamp`.
     bool reset_pending = false;
     std::uint32_t skip_stamp = 0;
+    UnwrappedTsn born;  // Before the first TSN of the stream's life: of its last reset.
   };
   using State = HeldChunk::State;
 
@@ -130,10 +131,11 @@ class DataReceiver {
   void deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last);
   void make_ready(UnwrappedTsn first);
   void deliver_waiting(std::uint32_t stream_index);
-  void skip_streams(const ForwardTsnChunkView& forward);
+  void skip_streams(const ForwardTsnChunkView& forward, UnwrappedTsn target);
+  static bool is_of_former_life(const ReceiveStream& stream, Ssn skipped, UnwrappedTsn target);
   void purge(UnwrappedTsn from, UnwrappedTsn to);
   void release_skipped(UnwrappedTsn first);
-  void perform_reset(std::span<const StreamId> streams);
+  void perform_reset(std::span<const StreamId> streams, UnwrappedTsn last);
   void release_parked();
   void release_lent();
 

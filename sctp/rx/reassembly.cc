@@ -103,7 +103,7 @@ bool DataReceiver::handle_forward_tsn(Time, const ForwardTsnChunkView& forward) 
   // RFC 3758 §3.6: what is not ahead is out of date, but is answered with a SACK.
   if (target <= old) return false;
   tsns_.advance_to(target);
-  skip_streams(forward);
+  skip_streams(forward, target);
   // A message begun at or below the old cumulative TSN is a run that ends at it.
   UnwrappedTsn from = old.next();
   if (store_.holds(old) && store_.at(old).state == State::kPartial) {
@@ -114,19 +114,29 @@ bool DataReceiver::handle_forward_tsn(Time, const ForwardTsnChunkView& forward) 
     const std::uint32_t index = streams_.find(forward.skipped(i).stream);
     if (index == StreamTable<ReceiveStream>::kNone) continue;
     ReceiveStream& stream = streams_[index];
-    const Ssn after = forward.skipped(i).ssn.next();
+    if (stream.skip_stamp != skip_stamp_) continue;
+    const Ssn after = stream.skip_ssn.next();
     if (is_ahead_or_equal(after, stream.next_ssn)) stream.next_ssn = after;
     deliver_waiting(index);
   }
   return true;
 }
 
-void DataReceiver::skip_streams(const ForwardTsnChunkView& forward) {
+// SSNs count from 0 beyond the TSN of the stream's reset, so one that is larger than the
+// number of TSNs since then is of the life before: a FORWARD TSN that a reset overtook.
+bool DataReceiver::is_of_former_life(const ReceiveStream& stream, Ssn skipped,
+                                     UnwrappedTsn target) {
+  return stream.born > UnwrappedTsn() &&
+         (target <= stream.born || (target.distance_from(stream.born) <= skipped.value()));
+}
+
+void DataReceiver::skip_streams(const ForwardTsnChunkView& forward, UnwrappedTsn target) {
   ++skip_stamp_;
   for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
     const SkippedStream skipped = forward.skipped(i);
     if (skipped.stream.value() >= options_.streams) continue;
     ReceiveStream& stream = streams_[streams_.find_or_add(skipped.stream)];
+    if (is_of_former_life(stream, skipped.ssn, target)) continue;
     if (stream.skip_stamp == skip_stamp_ && !stream.skip_ssn.precedes(skipped.ssn)) continue;
     stream.skip_stamp = skip_stamp_;
     stream.skip_ssn = skipped.ssn;
@@ -171,7 +181,7 @@ bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last
   release_lent();
   const UnwrappedTsn last = UnwrappedTsn::nearest(tsns_.cumulative(), last_tsn);
   if (last <= tsns_.cumulative()) {
-    perform_reset(streams);
+    perform_reset(streams, last);
     return true;
   }
   // RFC 6525 §5.2.2 (E3): in progress.
@@ -184,14 +194,18 @@ bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last
   return false;
 }
 
-void DataReceiver::perform_reset(std::span<const StreamId> streams) {
+void DataReceiver::perform_reset(std::span<const StreamId> streams, UnwrappedTsn last) {
   // RFC 6525 §5.2.2 (E4): the next SSN expected is 0.
+  const auto begin_life = [last](ReceiveStream& stream) {
+    stream.next_ssn = Ssn();
+    stream.born = last;
+  };
   if (streams.empty()) {
-    for (ReceiveStream& stream : streams_) stream.next_ssn = Ssn();
+    for (ReceiveStream& stream : streams_) begin_life(stream);
   }
   for (const StreamId id : streams) {
     ReceiveStream* const stream = streams_.get(id);
-    if (stream != nullptr) stream->next_ssn = Ssn();
+    if (stream != nullptr) begin_life(*stream);
   }
   cancel_reset();
 }

@@ -6,6 +6,11 @@
 #include "sctp/tx/data_sender.h"
 
 namespace millrace::sctp {
+namespace {
+
+constexpr Duration kMinForwardTsnInterval = milliseconds(1);
+
+}  // namespace
 
 SackOutcome DataSender::handle_sack(Time now, const SackChunkView& sack) {
   const std::size_t flight_before = outstanding_.flight_bytes();
@@ -59,16 +64,28 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_
           .cumulative_advanced = result.cumulative_advanced};
 }
 
+UnwrappedTsn DataSender::forward_target() const {
+  const UnwrappedTsn advanced = outstanding_.advanced_ack_point();
+  return fence_passed() ? advanced : std::min(advanced, forward_fence_);
+}
+
+Duration DataSender::forward_tsn_interval() const {
+  // A round trip too short for the clock must not make a repetition due at once.
+  return std::max<Duration>(rto_.srtt().value_or(rto_.rto()), kMinForwardTsnInterval);
+}
+
 // RFC 3758 §3.5 (C3): a FORWARD TSN follows every advance of the ack point; one that the
-// peer has not answered is repeated once a round trip.
+// peer has not answered is repeated once a round trip, and what one had no room for follows
+// when the peer has answered it.
 void DataSender::note_ack_point(Time now) {
   if (!forward_tsn_) return;
-  const UnwrappedTsn advanced = outstanding_.advanced_ack_point();
-  if (advanced <= outstanding_.cumulative_acked()) {
+  const UnwrappedTsn target = forward_target();
+  if (target <= outstanding_.cumulative_acked()) {
     forward_due_ = false;
     return;
   }
-  if (advanced > forward_sent_ || now - forward_sent_at_ >= forward_tsn_interval()) {
+  if (target > forward_aimed_ || outstanding_.cumulative_acked() >= forward_sent_ ||
+      now - forward_sent_at_ >= forward_tsn_interval()) {
     forward_due_ = true;
   }
 }
@@ -79,6 +96,9 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
     stats_.messages_abandoned += queue_.drop_expired(now);
     update_thresholds();
   }
+  // The next flush says so again if need be: a caller that does not flush in some state
+  // must not be woken for ever.
+  if (burst_blocked_ && now >= burst_.refilled_at(pacing_rate_)) burst_blocked_ = false;
   if (now >= t3_) {
     outcome.t3_expired = true;
     outcome.counts_as_error = !(probing_window_ && heard_since_t3_);
@@ -96,11 +116,12 @@ void DataSender::expire_t3(Time now) {
   // §6.3.3 (E2).
   rto_.back_off();
   in_recovery_ = false;
-  fast_packet_ = false;
-  // §6.3.3 (E3): the earliest leave in the next packet, the rest as cwnd allows.
+  // §6.3.3 (E3): the earliest leave in the next packet, which no burst spent before the
+  // time-out may delay; the rest as cwnd allows.
   outstanding_.mark_all_lost(now);
+  fast_packet_ = outstanding_.has_lost();
   drop_rest_of_abandoned();
-  if (outstanding_.advanced_ack_point() > outstanding_.cumulative_acked()) forward_due_ = true;
+  if (forward_target() > outstanding_.cumulative_acked()) forward_due_ = true;
   restart_t3(now);
 }
 

@@ -14,6 +14,8 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
       rto_(options.rto),
       burst_(options.max_burst_bytes),
       forward_sent_(outstanding_.cumulative_acked()),
+      forward_aimed_(forward_sent_),
+      forward_fence_(forward_sent_),
       recovery_exit_(outstanding_.cumulative_acked()) {
   set_max_packet_bytes(options.max_packet_bytes);
 }

@@ -134,6 +134,12 @@ class DataSender {
   bool stream_drained(StreamId stream) const;    // Nothing of it is queued at all.
   void reset_stream(StreamId stream);
   void resume_stream(StreamId stream);
+  // Keeps FORWARD TSNs from passing the last TSN assigned until the peer has acknowledged
+  // it. They name SSNs, not TSNs: one that came after the peer has reset a stream would
+  // skip messages of the stream's next life. Called with each request; ask for no second
+  // one before `fence_passed`.
+  void fence_forward_tsn() { forward_fence_ = outstanding_.next_tsn().previous(); }
+  bool fence_passed() const { return outstanding_.cumulative_acked() >= forward_fence_; }
   // Makes `send` answer kStreamClosing until `reset_stream` or `resume_stream`.
   // Queued messages still go out.
   void close_stream(StreamId stream);
@@ -186,7 +192,8 @@ class DataSender {
   void expire_t3(Time now);
   void note_ack_point(Time now);
   void restart_t3(Time now) { t3_ = now + rto_.rto(); }
-  Duration forward_tsn_interval() const { return rto_.srtt().value_or(rto_.rto()); }
+  Duration forward_tsn_interval() const;
+  UnwrappedTsn forward_target() const;
 
   DataSenderOptions options_;
   MessageStore store_;
@@ -201,7 +208,9 @@ class DataSender {
   Time last_sent_at_{};
   std::optional<Time> flush_time_;  // Of the `append_chunks` calls that share one burst.
   Time forward_sent_at_{};
-  UnwrappedTsn forward_sent_;
+  UnwrappedTsn forward_sent_;   // What the last FORWARD TSN said,
+  UnwrappedTsn forward_aimed_;  // and what it would have said with room for all streams.
+  UnwrappedTsn forward_fence_;
   UnwrappedTsn recovery_exit_;
   std::uint32_t forward_stamp_ = 0;
   std::uint16_t streams_ = 0;

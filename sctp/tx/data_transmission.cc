@@ -190,7 +190,7 @@ UnwrappedTsn DataSender::collect_skipped(std::size_t max_streams) {
   skipped_.clear();
   ++forward_stamp_;
   UnwrappedTsn reached = outstanding_.cumulative_acked();
-  for (; reached < outstanding_.advanced_ack_point(); reached = reached.next()) {
+  for (const UnwrappedTsn target = forward_target(); reached < target; reached = reached.next()) {
     const OutgoingMessage& message = *outstanding_.at(reached.next()).message;
     // RFC 3758 §3.2: unordered messages are not listed.
     if (message.unordered) continue;
@@ -208,7 +208,8 @@ UnwrappedTsn DataSender::collect_skipped(std::size_t max_streams) {
 }
 
 void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
-  if (outstanding_.advanced_ack_point() <= outstanding_.cumulative_acked()) {
+  const UnwrappedTsn target = forward_target();
+  if (target <= outstanding_.cumulative_acked()) {
     forward_due_ = false;
     return;
   }
@@ -220,6 +221,7 @@ void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
   if (!packet.append(chunk)) return;
   forward_due_ = false;
   forward_sent_ = reached;
+  forward_aimed_ = target;
   forward_sent_at_ = now;
   ++stats_.forward_tsns_sent;
 }

@@ -67,7 +67,7 @@ std::uint64_t NewReno::pacing_rate(Duration srtt) const {
   // start, where the window doubles within the round trip, five quarters after it.
   const std::uint64_t gain = in_slow_start() ? 8 : 5;
   const auto nanos = static_cast<std::uint64_t>(srtt.count());
-  return std::uint64_t{cwnd_} * gain / 4 * 1'000'000'000 / nanos;
+  return std::max<std::uint64_t>(std::uint64_t{cwnd_} * gain / 4 * 1'000'000'000 / nanos, 1);
 }
 
 std::unique_ptr<CongestionControl> make_newreno(const CongestionControlOptions& options) {

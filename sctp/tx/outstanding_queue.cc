@@ -61,6 +61,7 @@ void OutstandingQueue::push_abandoned_rest(OutgoingMessage* message) {
 
 std::optional<UnwrappedTsn> OutstandingQueue::next_lost(Time now) {
   while (lost_ > 0) {
+    CHECK(lost_cursor_ < end_);
     const OutstandingChunk& candidate = chunk(lost_cursor_);
     if (candidate.state != State::kLost) {
       lost_cursor_ = lost_cursor_.next();
