@@ -49,7 +49,7 @@ class SocketTable {
   std::vector<KernelSocket>& slots() { return sockets_; }
 
  private:
-  static constexpr std::uint32_t kSlotBits = 20;
+  static constexpr std::uint32_t kSlotBits = kSocketSlotBits;
   static constexpr std::uint32_t kSlotMask = (1u << kSlotBits) - 1;
   static constexpr std::uint32_t kGenerations = 0xfff;
 

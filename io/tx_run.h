@@ -17,6 +17,11 @@ namespace millrace::io {
 using SocketId = std::uint32_t;
 inline constexpr SocketId kNoSocket = 0xffffffff;
 
+// socket_slot is the part of a SocketId that is small and dense, fit to index a table of
+// the owner's; slots are used again, so compare whole ids.
+inline constexpr std::uint32_t kSocketSlotBits = 20;
+constexpr std::uint32_t socket_slot(SocketId id) { return id & ((1u << kSocketSlotBits) - 1); }
+
 // kMaxDatagramBytes is the largest UDP payload over IPv4, and of one GSO send.
 inline constexpr std::size_t kMaxDatagramBytes = 65507;
 

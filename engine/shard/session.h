@@ -64,6 +64,7 @@ struct Session {
   bool dtls_started = false;
   bool more_to_send = false;  // A turn's budget ended before the data did.
   bool alert_due = false;     // SCTP is over; close_notify follows its last packet.
+  bool silent = false;        // Consent is lost: nothing may be sent.
   bool draining = false;      // Events are being handed to the handler.
   bool over = false;          // `close_reason` is set; the handler is told once drained.
   CloseReason close_reason = CloseReason::kLocal;

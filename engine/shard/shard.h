@@ -119,7 +119,7 @@ class Shard final : public ShardRunner, private SocketPort {
   // Fills one run with SCTP packets, each written where its record's plaintext belongs.
   // True if the session may have more.
   bool collect_run(Time now, Session& session) {
-    if (!session.sctp || !session.dtls->established()) return false;
+    if (!session.sctp || session.silent || !session.dtls->established()) return false;
     const ice::CandidatePair* const pair = session.path.selected();
     crypto::RecordKeys* const keys = session.dtls->record_keys();
     if (pair == nullptr || keys->worn_out()) return false;

@@ -15,6 +15,8 @@ constexpr std::size_t kInboxBudget = 256;
 constexpr std::size_t kTimerBudget = 1024;
 constexpr std::size_t kOpenJobs = 2048;
 constexpr Duration kPublishInterval = milliseconds(100);
+constexpr Duration kSumInterval = seconds(2);
+constexpr std::size_t kFewSessions = 64;
 constexpr Duration kPendingSweep = seconds(1);
 constexpr Duration kCloseTimeout = seconds(5);
 
@@ -137,7 +139,7 @@ void ShardCore::destroy(Session& session) {
   wheel_.cancel(session.slot);
   if (session.entry != EntryRef{}) table_.remove(session.entry, table_.handle(session.entry));
   if (session.owns_socket) {
-    by_socket_[session.path.socket()] = 0;
+    by_socket_[io::socket_slot(session.path.socket())] = 0;
     sockets_.close_socket(session.path.socket());
   }
   by_id_.erase(session.id);
@@ -158,7 +160,7 @@ Time ShardCore::next_deadline() const {
   Time due = std::min(wheel_.next_expiry(), handler_wakeup_);
   if (index_ == 0) due = std::min(due, next_sweep_);
   // An idle shard need not wake to post counters that have not changed.
-  return counters_.turns != published_turns_ + 1 ? std::min(due, next_publish_) : due;
+  return counters_.turns != published_turns_ ? std::min(due, next_publish_) : due;
 }
 
 void ShardCore::before_sleep() { table_.pause(); }
@@ -200,9 +202,13 @@ void ShardCore::publish_stats() {
   counters_.sessions = by_id_.size();
   counters_.payload_copied_in_order = copy_counters().in_order;
   counters_.payload_copied_held = copy_counters().held;
-  SctpTotals totals = retired_sctp_;
-  for (const auto& [id, slot] : by_id_) totals.add(*slots_[slot]);
-  const DropTotals drops{drops_, dtls_.counters, totals, sockets_.io_stats()};
+  if (now_ >= next_sum_) {
+    // Every association has counters of its own: with thousands, a sum is no trifle.
+    next_sum_ = now_ + (by_id_.size() > kFewSessions ? kSumInterval : kPublishInterval);
+    sctp_totals_ = retired_sctp_;
+    for (const auto& [id, slot] : by_id_) sctp_totals_.add(*slots_[slot]);
+  }
+  const DropTotals drops{drops_, dtls_.counters, sctp_totals_, sockets_.io_stats()};
   board_.post(flatten(counters_, drops));
 }
 

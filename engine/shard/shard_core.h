@@ -157,6 +157,8 @@ class ShardCore {
   // shard_setup.cc
   // Null when every slot is taken.
   Session* add_session(SessionId id, io::SocketId socket);
+  void own_socket(Session& session);
+  Session* session_of_socket(io::SocketId socket);
   Session* claim(Time now, EntryRef entry);
   void start_dtls(Time now, Session& session);
   void submit_flight(Time now, Session& session);
@@ -210,8 +212,9 @@ class ShardCore {
   std::vector<std::unique_ptr<Session>> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::unordered_map<SessionId, std::uint32_t> by_id_;
-  std::vector<std::uint32_t> by_socket_;  // Slot + 1 of a dialling socket's session; 0: none.
-  std::atomic<std::size_t> live_{0};      // by_id_.size(), for other threads.
+  // By io::socket_slot: the slot + 1 of a dialling socket's session; 0: none.
+  std::vector<std::uint32_t> by_socket_;
+  std::atomic<std::size_t> live_{0};  // by_id_.size(), for other threads.
   std::vector<Session*> touched_;
   std::vector<Session*> closed_;
   Time handler_wakeup_ = kNever;
@@ -220,6 +223,8 @@ class ShardCore {
   DropCounters drops_;
   ShardStats counters_;
   SctpTotals retired_sctp_;  // Of sessions that have ended.
+  SctpTotals sctp_totals_;   // Of all, as last summed.
+  Time next_sum_{};
   StatsBoard board_;
   Time next_publish_{};
   Time next_sweep_{};  // Of pending sessions; shard 0 alone.

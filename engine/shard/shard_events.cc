@@ -148,7 +148,9 @@ void ShardCore::finish(Session& session, CloseReason reason) {
 void ShardCore::conclude(Session& session) {
   const bool was_open = session.sctp != nullptr;
   session.phase = Session::Phase::kClosed;
-  session.alert_due = session.dtls && session.dtls->established();
+  // RFC 7675 §5.1: without consent nothing more is sent, not even a farewell.
+  session.silent = session.close_reason == CloseReason::kConsentLost;
+  session.alert_due = !session.silent && session.dtls && session.dtls->established();
   if (was_open) ++counters_.sessions_closed;
   touch(session);
   handler_->on_session_close(session.id, session.close_reason);

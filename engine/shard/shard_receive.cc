@@ -45,11 +45,8 @@ ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
   routed_buffer_ = view.buffer;
   route_ = Route{};
   const RxBuffer& buffer = *view.buffer;
-  if (buffer.socket < by_socket_.size() && by_socket_[buffer.socket] != 0) {
-    route_.session = slots_[by_socket_[buffer.socket] - 1].get();
-  } else {
-    route_.session = claim_or_forward(now, view);
-  }
+  route_.session = session_of_socket(buffer.socket);
+  if (route_.session == nullptr) route_.session = claim_or_forward(now, view);
   if (route_.session == nullptr) return route_;
   const ice::CandidatePair pair = pair_of(buffer);
   route_.accepts_dtls = route_.session->path.accepts_dtls(pair);
@@ -120,8 +117,8 @@ void ShardCore::open_and_deliver(Time now) {
 void ShardCore::handle_stun(Time now, const io::RxView& view) {
   const RxBuffer& buffer = *view.buffer;
   const ByteSpan bytes(view.data, view.length);
-  if (buffer.socket < by_socket_.size() && by_socket_[buffer.socket] != 0) {
-    Session& session = *slots_[by_socket_[buffer.socket] - 1];
+  if (Session* const dialled = session_of_socket(buffer.socket)) {
+    Session& session = *dialled;
     ice::IceControllingAgent* const agent = session.path.controlling();
     if (agent == nullptr) {
       drop(DropReason::kBeforeAnswer);

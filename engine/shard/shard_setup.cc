@@ -47,6 +47,21 @@ Session* ShardCore::add_session(SessionId id, io::SocketId socket) {
   return &session;
 }
 
+// What comes in through a dialling socket is its one session's.
+void ShardCore::own_socket(Session& session) {
+  session.owns_socket = true;
+  const std::uint32_t place = io::socket_slot(session.path.socket());
+  if (by_socket_.size() <= place) by_socket_.resize(place + 1);
+  by_socket_[place] = session.slot + 1;
+}
+
+Session* ShardCore::session_of_socket(io::SocketId socket) {
+  const std::uint32_t place = io::socket_slot(socket);
+  if (place >= by_socket_.size() || by_socket_[place] == 0) return nullptr;
+  Session* const session = slots_[by_socket_[place] - 1].get();
+  return session != nullptr && session->path.socket() == socket ? session : nullptr;
+}
+
 // Of the shards that try, exactly one wins; its session takes over what ICE has learnt.
 Session* ShardCore::claim(Time now, EntryRef entry) {
   if (free_slots_.empty()) return nullptr;
@@ -81,11 +96,9 @@ void ShardCore::create_offer(const Engine::OfferOptions& options, SessionId id,
   if (!socket.ok()) return fail(SignalError::Kind::kInternal, socket.error().message);
 
   Session& session = *add_session(id, socket.value());
-  session.owns_socket = true;
+  own_socket(session);
   session.phase = Session::Phase::kOffered;
   session.local = ice::make_credentials(rng_);
-  if (by_socket_.size() <= socket.value()) by_socket_.resize(socket.value() + 1);
-  by_socket_[socket.value()] = session.slot + 1;
   const Address local = sockets_.local_address(socket.value());
   done(Description{id, make_offer(world_.settings, id, session.local, local)});
 }
@@ -130,11 +143,9 @@ std::optional<Error> ShardCore::add_peer(SessionId id, const Address& remote, Re
     sockets_.close_socket(socket.value());
     return Error{"session limit reached"};
   }
-  session->owns_socket = true;
+  own_socket(*session);
   session->terms = std::move(terms);
   session->path.use_static(remote);
-  if (by_socket_.size() <= socket.value()) by_socket_.resize(socket.value() + 1);
-  by_socket_[socket.value()] = session->slot + 1;
   start_dtls(now_, *session);
   return std::nullopt;
 }
