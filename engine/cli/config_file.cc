@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <toml++/toml.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "engine/cli/setting.h"
+
+namespace millrace::cli {
+namespace {
+
+// The value as the flag of the same name would have it; nothing when the type is wrong.
+std::optional<std::string> flag_text(const toml::node& node, SettingKind kind) {
+  const bool number = kind == SettingKind::kNumber || kind == SettingKind::kNumberOrText;
+  const bool words = kind == SettingKind::kText || kind == SettingKind::kNumberOrText;
+  if (const auto* const text = node.as_string(); text != nullptr && words) return text->get();
+  if (const auto* const whole = node.as_integer(); whole != nullptr && number) {
+    return std::to_string(whole->get());
+  }
+  if (const auto* const real = node.as_floating_point(); real != nullptr && number) {
+    return std::to_string(real->get());
+  }
+  if (const auto* const truth = node.as_boolean();
+      truth != nullptr && kind == SettingKind::kSwitch) {
+    return truth->get() ? "true" : "false";
+  }
+  return std::nullopt;
+}
+
+bool assign_list(const toml::node& node, const Setting& setting) {
+  const toml::array* const items = node.as_array();
+  if (items == nullptr) return false;
+  if (setting.clear) setting.clear();
+  for (const toml::node& item : *items) {
+    const std::optional<std::string> text = flag_text(item, SettingKind::kText);
+    if (!text || !setting.assign(*text)) return false;
+  }
+  return true;
+}
+
+bool assign(const toml::node& node, const Setting& setting) {
+  if (setting.kind == SettingKind::kList) return assign_list(node, setting);
+  const std::optional<std::string> text = flag_text(node, setting.kind);
+  return text && setting.assign(*text);
+}
+
+std::string place(const std::string& path, const toml::source_region& where) {
+  return path + ":" + std::to_string(where.begin.line) + ": ";
+}
+
+}  // namespace
+
+std::optional<UsageError> load_config_file(const std::string& path, const Settings& settings) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return UsageError{"config: cannot read '" + path + "'"};
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  toml::table table;
+  try {
+    table = toml::parse(text, path);
+  } catch (const toml::parse_error& error) {
+    return UsageError{place(path, error.source()) + std::string(error.description())};
+  }
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    const Setting* const setting = settings.find(name);
+    if (setting == nullptr) {
+      std::string known;
+      for (const Setting& each : settings.all()) known += (known.empty() ? "" : ", ") + each.name;
+      return UsageError{place(path, key.source()) + "unknown key '" + name + "', expected one of " +
+                        known};
+    }
+    if (!assign(node, *setting)) {
+      return UsageError{place(path, node.source()) + "bad value of '" + name + "', expected " +
+                        setting->expected};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/engine_settings.h"
+
+#include <utility>
+
+namespace millrace::cli {
+namespace {
+
+constexpr std::uint64_t kMinute = 60'000;
+constexpr std::uint64_t kHour = 60 * kMinute;
+constexpr std::uint64_t kMaxBuffer = 1u << 30;
+
+void add_wait(Settings& settings, EngineOptions& options) {
+  settings.choice("wait", "What an idle shard does", "block",
+                  {{"block", [&] { options.wait = WaitPolicy::kBlock; }},
+                   {"spin-then-block", [&] { options.wait = WaitPolicy::kSpinThenBlock; }},
+                   {"spin", [&] { options.wait = WaitPolicy::kSpin; }}});
+  settings.number(
+      "spin", "US", "Microseconds to spin before blocking, with --wait spin-then-block", 0,
+      1'000'000, [&](std::uint64_t us) { options.spin = microseconds(us); },
+      std::to_string(options.spin.count()) + " us");
+  Setting cpus;
+  cpus.name = "cpu";
+  cpus.placeholder = "N";
+  cpus.help = "Processor of a shard; given once per shard, in order";
+  cpus.fallback = "not pinned";
+  cpus.expected = "an array of strings, each the number of a processor";
+  cpus.kind = SettingKind::kList;
+  cpus.assign = [&](const std::string& text) {
+    const std::optional<std::uint64_t> value = parse_whole(text);
+    if (!value || *value > 1023) return false;
+    options.cpus.push_back(static_cast<int>(*value));
+    return true;
+  };
+  cpus.clear = [&] { options.cpus.clear(); };
+  settings.add(std::move(cpus));
+}
+
+}  // namespace
+
+const char* to_string(IoBackend io) {
+  switch (io) {
+    case IoBackend::kAuto:
+      return "auto";
+    case IoBackend::kUring:
+      return "uring";
+    case IoBackend::kSockets:
+      return "sockets";
+    case IoBackend::kSim:
+      break;
+  }
+  return "sim";
+}
+
+void add_engine_settings(Settings& settings, EngineOptions& options) {
+  settings.number("shards", "N", "Shards, one thread each", 1, 256, options.shards);
+  add_wait(settings, options);
+  settings.number("handshake-workers", "N", "Threads for public-key work; 0: within the turn", 0,
+                  64, options.handshake_workers);
+  settings.number("send-buffer", "BYTES", "Send buffer of a session", 64u << 10, kMaxBuffer,
+                  options.sctp.send_buffer_bytes);
+  settings.number("receive-window", "BYTES", "Receive window of a session", 64u << 10, kMaxBuffer,
+                  options.sctp.receive_window_bytes);
+  settings.number("max-message-size", "BYTES", "Largest message taken, at most the window", 1,
+                  kMaxBuffer, options.sctp.max_message_bytes);
+  settings.number("datagram-size", "BYTES", "UDP payload of the packets sent", 508, 8972,
+                  options.datagram_bytes);
+  settings.number("socket-buffer", "BYTES", "Kernel buffer of a UDP socket", 4096, kMaxBuffer,
+                  options.socket_buffer_bytes);
+  settings.milliseconds_of("handshake-timeout", "From signalling to an open session", 100, kHour,
+                           options.handshake_timeout);
+  settings.text("key-log", "FILE", "NSS key log for captures; SSLKEYLOGFILE does the same",
+                options.key_log_file);
+}
+
+void add_listening_settings(Settings& settings, EngineOptions& options) {
+  settings.list("announce", "ADDRESS", "Address to announce to peers; may be given again",
+                options.announce);
+  settings.number("max-sessions", "N", "Sessions at once; more are refused with 503", 1, 4'000'000,
+                  options.max_sessions);
+  settings.milliseconds_of("consent-timeout", "A silent peer is gone after this (RFC 7675)", 500,
+                           kHour, options.consent_timeout);
+  settings.text("certificate", "FILE", "PEM certificate; none: made at start",
+                options.certificate_file);
+  settings.text("key", "FILE", "PEM key of the certificate", options.key_file);
+}
+
+}  // namespace millrace::cli

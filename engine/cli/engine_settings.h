@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/cli/setting.h"
+#include "millrace/engine.h"
+
+namespace millrace::cli {
+
+// Adds the settings that every command with an engine has, into `options`.
+void add_engine_settings(Settings& settings, EngineOptions& options);
+
+// Adds those of an engine that others dial: address, certificate, limits, time-outs.
+void add_listening_settings(Settings& settings, EngineOptions& options);
+
+const char* to_string(IoBackend io);
+
+}  // namespace millrace::cli

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/load_command.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "engine/cli/command_line.h"
+#include "engine/cli/engine_settings.h"
+#include "engine/cli/load_run.h"
+#include "engine/cli/log.h"
+#include "engine/cli/process.h"
+
+namespace millrace::cli {
+namespace {
+
+int complain(const std::string& message, int code) {
+  std::fprintf(stderr, "millrace: %s\n", message.c_str());
+  return code;
+}
+
+}  // namespace
+
+LoadCommand::LoadCommand() {
+  plan_.cpu_seconds = process_cpu_seconds;
+  // Roomy for a fast network, small enough that ten thousand sessions fit.
+  engine_.sctp.send_buffer_bytes = 1u << 20;
+  settings_.text("target", "URL", "Where offers are POSTed: http://HOST:PORT/offer", target_);
+  settings_.text("local", "ADDRESS", "Local address of the sessions; none: the route's", local_);
+  settings_.choice("io", "Packet I/O; auto: io_uring, or sockets where it is forbidden", "auto",
+                   {{"auto", [this] { engine_.io = IoBackend::kAuto; }},
+                    {"uring", [this] { engine_.io = IoBackend::kUring; }},
+                    {"sockets", [this] { engine_.io = IoBackend::kSockets; }}});
+  add_load_settings(settings_, plan_, files_);
+  add_engine_settings(settings_, engine_);
+}
+
+int LoadCommand::run() {
+  const std::optional<http::Url> target = http::Url::parse(target_);
+  if (!target) {
+    return complain("--target: bad value '" + target_ + "', expected http://HOST:PORT/offer",
+                    kExitUsage);
+  }
+  if (const auto problem = check_load(plan_)) return complain(*problem, kExitUsage);
+  plan_.config.shards = engine_.shards;
+  if (local_.empty()) {
+    auto local = local_address_towards(target->host, target->port);
+    if (!local.ok()) return complain(local.error().message, kExitFailed);
+    local_ = local.value();
+  }
+  plan_.local_ip = local_;
+  engine_.log = [](const std::string& line) { log_warning(line); };
+
+  StopSignals signals;
+  RealPacer pacer;
+  LoadRun run(plan_, pacer, [&signals] { return signals.came(); });
+  if (const auto error = run.create(engine_)) return complain(error->message, kExitFailed);
+  HttpSignaller signaller(*target, 16);
+  report::LoadReport report = run.run(signaller);
+  report.target = target_;
+  return deliver_report(report, files_);
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "millrace/channel.h"
+#include "millrace/message.h"
+
+namespace millrace::cli {
+
+// StoredMessage is a message that outlives the call that delivered it.
+struct StoredMessage {
+  MessageKind kind = MessageKind::kBinary;
+  std::vector<std::uint8_t> bytes;
+};
+
+// SourceOrder is what a `source` channel's protocol asks for.
+struct SourceOrder {
+  std::size_t size = 1000;
+  std::uint64_t count = 0;  // 0: no end.
+  double rate = 0;          // Messages a second; 0: as fast as they are taken.
+
+  // Parses "size=1000&count=0&rate=max". Unknown keys are for other servers and ignored;
+  // nothing for a value that is none.
+  static std::optional<SourceOrder> parse(std::string_view query);
+};
+
+enum class Behaviour : std::uint8_t { kIgnore, kEcho, kSink, kSource, kRelay };
+Behaviour behaviour_of(std::string_view label);
+
+// ServeChannel is what `serve` knows of one open channel.
+struct ServeChannel {
+  Channel channel;
+  Behaviour behaviour = Behaviour::kIgnore;
+  bool reliable = true;
+  bool closing = false;
+  std::size_t slot = 0;
+  std::uint64_t generation = 0;
+
+  // Waiting for room, in order.
+  std::deque<StoredMessage> backlog;
+  std::size_t backlog_bytes = 0;
+  std::vector<std::uint8_t> partial;  // A message that comes in parts.
+
+  // sink
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  Time first_message{};
+  unsigned reports_owed = 0;
+
+  // source
+  SourceOrder order;
+  std::uint64_t sent = 0;
+  Time started{};
+  bool blocked = false;
+  bool scheduled = false;
+
+  std::string label;  // relay
+};
+
+}  // namespace millrace::cli

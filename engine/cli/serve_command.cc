@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/serve_command.h"
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "engine/cli/command_line.h"
+#include "engine/cli/engine_settings.h"
+#include "engine/cli/log.h"
+#include "engine/cli/process.h"
+#include "engine/cli/serve_stats.h"
+#include "engine/http/signalling_api.h"
+
+namespace millrace::cli {
+namespace {
+
+Time monotonic_now() { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
+  return kExitFailed;
+}
+
+}  // namespace
+
+ServeCommand::ServeCommand() {
+  engine_.listen = "127.0.0.1:5000";
+  serve_.cpu_seconds = process_cpu_seconds;
+  if (const char* const file = std::getenv("SSLKEYLOGFILE")) engine_.key_log_file = file;
+  settings_.text("http", "ADDR", "Where to listen for HTTP signalling", http_);
+  settings_.text("udp", "ADDR", "The one UDP address of all sessions", engine_.listen);
+  settings_.choice("io", "Packet I/O; auto: io_uring, or sockets where it is forbidden", "auto",
+                   {{"auto", [this] { engine_.io = IoBackend::kAuto; }},
+                    {"uring", [this] { engine_.io = IoBackend::kUring; }},
+                    {"sockets", [this] { engine_.io = IoBackend::kSockets; }}});
+  settings_.text("cors", "ORIGIN", "Origin whose pages may use the HTTP interface; * is any",
+                 cors_);
+  settings_.number("backlog", "BYTES",
+                   "Kept for a channel whose peer is slow; beyond it the channel is closed", 1,
+                   1u << 30, serve_.backlog_bytes);
+  settings_.choice("log-level", "Least important lines to log", "info",
+                   {{"debug", [this] { log_level_ = "debug"; }},
+                    {"info", [this] { log_level_ = "info"; }},
+                    {"warning", [this] { log_level_ = "warning"; }},
+                    {"error", [this] { log_level_ = "error"; }},
+                    {"off", [this] { log_level_ = "off"; }}});
+  add_engine_settings(settings_, engine_);
+  add_listening_settings(settings_, engine_);
+}
+
+int ServeCommand::run() {
+  StopSignals signals;
+  set_log_level(log_level_);
+  engine_.log = [](const std::string& line) { log_warning(line); };
+  const Time started = monotonic_now();
+
+  RelayHub relays;
+  ServeCounters counters;
+  auto engine = make_serve_engine(engine_, serve_, relays, counters);
+  if (!engine.ok()) return fail(engine.error());
+  const ServeStats stats(*engine.value(), counters, started);
+  http::SignallingApi api(*engine.value(),
+                          {[&stats] { return stats.json(monotonic_now()); },
+                           [&stats] { return stats.prometheus(monotonic_now()); }});
+  http::ServerOptions http_options;
+  http_options.listen = http_;
+  http_options.cors_origin = cors_;
+  auto server = http::Server::create(
+      http_options, [&api](const http::Request& request) { return api.handle(request); });
+  if (!server.ok()) return fail(server.error());
+
+  engine.value()->start();
+  server.value()->start();
+  log_info("serving http://" + server.value()->address() + "/ and udp " +
+           engine.value()->listen_address() + " over " + to_string(engine.value()->io()) + ", " +
+           std::to_string(engine.value()->shards()) + " shard(s)");
+  const int signal = signals.wait();
+  log_info(std::string("closing all sessions on ") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  server.value()->stop();
+  engine.value()->stop();
+  return kExitOk;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/serve_handler.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/base/bytes.h"
+
+namespace millrace::cli {
+namespace {
+
+// A source gives way to the rest of the turn after so many messages or bytes.
+constexpr std::size_t kSourceBurstBytes = 256u << 10;
+constexpr std::size_t kSourceBurstMessages = 256;
+constexpr unsigned kMaxReportsOwed = 16;
+
+bool is_report(const MessageView& message) {
+  if (message.kind != MessageKind::kString || !message.contiguous()) return false;
+  const auto bytes = message.bytes();
+  return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == "report";
+}
+
+Duration interval_of(double rate, std::uint64_t messages) {
+  return Duration(static_cast<std::int64_t>(1e9 * static_cast<double>(messages) / rate));
+}
+
+}  // namespace
+
+// A channel's word is its slot and a part of its generation, so a stale one finds nothing.
+ServeChannel* ServeHandler::find(const Channel& channel) {
+  const std::uint64_t word = channel.user_data();
+  const std::size_t slot = word & 0xffffffff;
+  if (slot == 0 || slot > channels_.size()) return nullptr;
+  ServeChannel* const found = channels_[slot - 1].get();
+  return found != nullptr && found->generation == word >> 32 ? found : nullptr;
+}
+
+void ServeHandler::on_session_close(SessionId, CloseReason reason) {
+  counters_.sessions_closed[static_cast<std::size_t>(reason)].fetch_add(1,
+                                                                        std::memory_order_relaxed);
+}
+
+void ServeHandler::on_channel_open(Channel channel) {
+  if (free_.empty()) {
+    free_.push_back(channels_.size());
+    channels_.emplace_back();
+  }
+  const std::size_t slot = free_.back();
+  free_.pop_back();
+  channels_[slot] = std::make_unique<ServeChannel>();
+  ServeChannel& state = *channels_[slot];
+  state.channel = channel;
+  state.slot = slot;
+  state.generation = ++generations_ & 0xffffffff;
+  state.reliable = channel.reliable();
+  state.label = std::string(channel.label());
+  state.behaviour = behaviour_of(state.label);
+  channel.set_user_data(state.generation << 32 | (slot + 1));
+  if (state.behaviour == Behaviour::kRelay) relays_.join(state.label, context_.index());
+  if (state.behaviour != Behaviour::kSource) return;
+  const std::optional<SourceOrder> order = SourceOrder::parse(channel.protocol());
+  if (!order || order->size > channel.max_message_size()) {
+    counters_.channels_closed_refused.fetch_add(1, std::memory_order_relaxed);
+    state.closing = true;
+    channel.close();
+    return;
+  }
+  state.order = *order;
+  state.started = context_.now();
+  run_source(state);
+}
+
+void ServeHandler::on_channel_close(Channel channel) {
+  ServeChannel* const state = find(channel);
+  if (state == nullptr) return;
+  if (state->behaviour == Behaviour::kRelay) relays_.leave(state->label, context_.index());
+  free_.push_back(state->slot);
+  channels_[state->slot].reset();
+}
+
+void ServeHandler::on_message(Channel channel, const MessageView& message) {
+  ServeChannel* const state = find(channel);
+  if (state == nullptr) return;
+  if (state->behaviour == Behaviour::kSink) return on_sink(*state, message);
+  if (state->behaviour != Behaviour::kEcho && state->behaviour != Behaviour::kRelay) return;
+  const auto whole = [&](const MessageView& view) {
+    state->behaviour == Behaviour::kEcho ? pass_on(*state, view) : relay(*state, view);
+  };
+  if (message.offset == 0 && message.last && !message.aborted) return whole(message);
+  if (message.aborted) return state->partial.clear();
+  if (state->partial.size() + message.size() > options_.backlog_bytes) {
+    counters_.channels_closed_slow.fetch_add(1, std::memory_order_relaxed);
+    state->closing = true;
+    return channel.close();
+  }
+  message.append_to(state->partial);
+  if (!message.last) return;
+  const std::vector<std::uint8_t> bytes = std::move(state->partial);
+  const std::span<const std::uint8_t> piece(bytes);
+  MessageView joined;
+  joined.kind = message.kind;
+  joined.pieces = std::span(&piece, 1);
+  whole(joined);
+  state->partial.clear();
+}
+
+void ServeHandler::pass_on(ServeChannel& to, const MessageView& message) {
+  if (to.closing) return;
+  if (!to.backlog.empty()) return keep(to, message);
+  switch (to.channel.send(message.pieces, message.kind)) {
+    case SendStatus::kOk:
+      return;
+    case SendStatus::kWouldBlock:
+      return keep(to, message);
+    case SendStatus::kTooLarge:
+      counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
+      if (!to.reliable) return;
+      to.closing = true;
+      return to.channel.close();
+    case SendStatus::kClosed:
+      return;
+  }
+}
+
+void ServeHandler::keep(ServeChannel& to, const MessageView& message) {
+  const std::size_t size = message.size();
+  if (to.backlog_bytes + size > options_.backlog_bytes) {
+    if (!to.reliable) {
+      counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    counters_.channels_closed_slow.fetch_add(1, std::memory_order_relaxed);
+    to.closing = true;
+    to.backlog.clear();
+    return to.channel.close();
+  }
+  StoredMessage& stored = to.backlog.emplace_back();
+  stored.kind = message.kind;
+  message.append_to(stored.bytes);
+  to.backlog_bytes += size;
+}
+
+bool ServeHandler::drain(ServeChannel& channel) {
+  while (!channel.backlog.empty()) {
+    const StoredMessage& next = channel.backlog.front();
+    if (channel.channel.send(next.bytes, next.kind) == SendStatus::kWouldBlock) return false;
+    channel.backlog_bytes -= next.bytes.size();
+    channel.backlog.pop_front();
+  }
+  return true;
+}
+
+void ServeHandler::on_writable(Channel channel) {
+  ServeChannel* const state = find(channel);
+  if (state == nullptr || state->closing || !drain(*state)) return;
+  if (state->reports_owed > 0) answer_reports(*state);
+  if (state->behaviour == Behaviour::kSource) {
+    state->blocked = false;
+    run_source(*state);
+  }
+}
+
+void ServeHandler::on_sink(ServeChannel& channel, const MessageView& message) {
+  if (is_report(message)) {
+    channel.reports_owed = std::min(channel.reports_owed + 1, kMaxReportsOwed);
+    return answer_reports(channel);
+  }
+  if (channel.messages == 0 && channel.bytes == 0) channel.first_message = context_.now();
+  channel.bytes += message.size();
+  if (message.last && !message.aborted) ++channel.messages;
+}
+
+void ServeHandler::answer_reports(ServeChannel& channel) {
+  const bool any = channel.messages > 0 || channel.bytes > 0;
+  const Duration span = any ? context_.now() - channel.first_message : Duration(0);
+  const double cpu = options_.cpu_seconds == nullptr ? 0 : options_.cpu_seconds();
+  char text[160];
+  std::snprintf(text, sizeof(text),
+                R"({"messages":%llu,"bytes":%llu,"seconds":%.9f,"cpu_seconds":%.6f})",
+                static_cast<unsigned long long>(channel.messages),
+                static_cast<unsigned long long>(channel.bytes),
+                std::chrono::duration<double>(span).count(), cpu);
+  while (channel.reports_owed > 0 &&
+         channel.channel.send(std::string_view(text)) != SendStatus::kWouldBlock) {
+    --channel.reports_owed;
+  }
+}
+
+// Sends what is due, in bursts; the rest follows in later turns.
+void ServeHandler::run_source(ServeChannel& channel) {
+  if (channel.closing || channel.blocked) return;
+  const SourceOrder& order = channel.order;
+  if (source_bytes_.size() < order.size) source_bytes_.resize(order.size);
+  const std::span<const std::uint8_t> message(source_bytes_.data(), order.size);
+  std::size_t burst_bytes = 0;
+  std::size_t burst_messages = 0;
+  while (order.count == 0 || channel.sent < order.count) {
+    const Time when =
+        order.rate > 0 ? channel.started + interval_of(order.rate, channel.sent) : context_.now();
+    if (when > context_.now()) return schedule(channel, when);
+    if (burst_bytes >= kSourceBurstBytes || burst_messages >= kSourceBurstMessages) {
+      return schedule(channel, context_.now());
+    }
+    const SendStatus status = channel.channel.send(message);
+    if (status == SendStatus::kWouldBlock) {
+      channel.blocked = true;
+      return;
+    }
+    if (status != SendStatus::kOk) return;
+    ++channel.sent;
+    ++burst_messages;
+    burst_bytes += order.size;
+  }
+}
+
+void ServeHandler::schedule(ServeChannel& channel, Time when) {
+  if (channel.scheduled) return;
+  channel.scheduled = true;
+  due_.push(Due{when, channel.slot, channel.generation});
+  context_.wake_at(due_.top().when);
+}
+
+void ServeHandler::on_wakeup(Time now) {
+  // What is scheduled anew at `now` waits for the next turn.
+  ready_.clear();
+  while (!due_.empty() && due_.top().when <= now) {
+    ready_.push_back(due_.top());
+    due_.pop();
+  }
+  for (const Due& due : ready_) {
+    ServeChannel* const channel = channels_[due.slot].get();
+    if (channel == nullptr || channel->generation != due.generation) continue;
+    channel->scheduled = false;
+    run_source(*channel);
+  }
+  if (!due_.empty()) context_.wake_at(due_.top().when);
+}
+
+void ServeHandler::relay(ServeChannel& from, const MessageView& message) {
+  for (const std::unique_ptr<ServeChannel>& other : channels_) {
+    if (other == nullptr || other.get() == &from || other->label != from.label) continue;
+    pass_on(*other, message);
+  }
+  const unsigned refused = relays_.broadcast(from.label, context_.index(), message);
+  if (refused > 0) {
+    counters_.messages_dropped_slow.fetch_add(refused, std::memory_order_relaxed);
+  }
+}
+
+void ServeHandler::relay_from_afar(const std::string& label, const StoredMessage& message) {
+  const std::span<const std::uint8_t> piece(message.bytes);
+  MessageView view;
+  view.kind = message.kind;
+  view.pieces = std::span(&piece, 1);
+  for (const std::unique_ptr<ServeChannel>& channel : channels_) {
+    if (channel != nullptr && channel->label == label) pass_on(*channel, view);
+  }
+}
+
+}  // namespace millrace::cli

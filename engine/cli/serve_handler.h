@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "engine/cli/relay_hub.h"
+#include "engine/cli/serve_channel.h"
+#include "engine/cli/serve_counters.h"
+#include "millrace/handler.h"
+
+namespace millrace::cli {
+
+// ServeOptions are what `serve` does beyond its engine.
+struct ServeOptions {
+  // Bytes kept for a channel whose peer takes them too slowly. Beyond it an unreliable
+  // channel loses the message and a reliable one is closed.
+  std::size_t backlog_bytes = 16u << 20;
+  double (*cpu_seconds)() = nullptr;  // The server's; null: reported as 0.
+};
+
+// ServeHandler is one shard of `millrace serve`: what a channel does is decided by the
+// beginning of its label.
+//
+//   echo…        every message comes back, with its type
+//   sink…        messages are counted; the string "report" is answered by a JSON string
+//   source…      sends as its protocol asks: "size=1000&count=0&rate=0"
+//   relay:NAME   messages go to every other channel of that label, on any shard
+//
+// Channels of other labels are accepted and what they send is ignored.
+class ServeHandler final : public Handler {
+ public:
+  ServeHandler(ShardContext& context, const ServeOptions& options, RelayHub& relays,
+               ServeCounters& counters)
+      : context_(context), options_(options), relays_(relays), counters_(counters) {}
+
+  void on_session_close(SessionId session, CloseReason reason) override;
+  void on_channel_open(Channel channel) override;
+  void on_channel_close(Channel channel) override;
+  void on_message(Channel channel, const MessageView& message) override;
+  void on_writable(Channel channel) override;
+  void on_wakeup(Time now) override;
+
+  // Delivers a message that a relay channel of another shard has received.
+  void relay_from_afar(const std::string& label, const StoredMessage& message);
+
+ private:
+  struct Due {
+    Time when;
+    std::size_t slot;
+    std::uint64_t generation;
+    bool operator>(const Due& other) const { return when > other.when; }
+  };
+
+  ServeChannel* find(const Channel& channel);
+  // Sends now, or keeps the message; false when the channel had to be closed.
+  void pass_on(ServeChannel& to, const MessageView& message);
+  void keep(ServeChannel& to, const MessageView& message);
+  // Sends what was kept; true when nothing is left.
+  bool drain(ServeChannel& channel);
+  void on_sink(ServeChannel& channel, const MessageView& message);
+  void answer_reports(ServeChannel& channel);
+  void run_source(ServeChannel& channel);
+  void schedule(ServeChannel& channel, Time when);
+  void relay(ServeChannel& from, const MessageView& message);
+
+  ShardContext& context_;
+  const ServeOptions& options_;
+  RelayHub& relays_;
+  ServeCounters& counters_;
+  std::vector<std::unique_ptr<ServeChannel>> channels_;
+  std::vector<std::size_t> free_;
+  std::uint64_t generations_ = 0;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::vector<Due> ready_;  // Of one wake-up.
+  std::vector<std::uint8_t> source_bytes_;
+};
+
+}  // namespace millrace::cli

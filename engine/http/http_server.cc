@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/http/http_server.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <list>
+#include <optional>
+#include <thread>
+
+#include "engine/base/address.h"
+#include "engine/http/media_type.h"
+
+namespace millrace::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr milliseconds kAcceptPause{100};
+
+class ServerImpl;
+
+// Connection is one client: read a request, answer it, again. It owns itself through the
+// operation in progress and tells the server when it is gone.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(ServerImpl& server, tcp::socket socket);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void read();
+  void close();
+
+ private:
+  void on_read(error_code error);
+  void refuse(error_code error);
+  void answer();
+  void write(Response response, bool keep_alive, unsigned version);
+
+  ServerImpl& server_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
+  bhttp::response<bhttp::string_body> response_;
+  std::list<Connection*>::iterator place_;
+};
+
+class ServerImpl final : public Server {
+ public:
+  ServerImpl(ServerOptions options, Handler handler)
+      : options_(std::move(options)),
+        handler_(std::move(handler)),
+        acceptor_(context_),
+        pause_(context_) {}
+  ~ServerImpl() override { stop(); }
+
+  std::optional<Error> bind() {
+    const std::optional<Address> address = Address::parse(options_.listen);
+    if (!address) {
+      return Error{"http: '" + options_.listen + "' is not ADDRESS:PORT with a numeric address"};
+    }
+    error_code error;
+    const tcp::endpoint endpoint(asio::ip::make_address(address->ip.to_string(), error),
+                                 address->port);
+    if (!error) acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return Error{"http: cannot listen on " + options_.listen + ": " + error.message()};
+    return std::nullopt;
+  }
+
+  void start() override {
+    accept();
+    thread_ = std::thread([this] { context_.run(); });
+  }
+
+  void stop() override {
+    if (!thread_.joinable()) return;
+    asio::post(context_, [this] {
+      stopping_ = true;
+      error_code ignored;
+      acceptor_.close(ignored);
+      pause_.cancel();
+      // Each leaves the list as its last operation ends, which is after this loop.
+      for (Connection* const connection : connections_) connection->close();
+    });
+    thread_.join();
+  }
+
+  std::string address() const override {
+    error_code error;
+    const tcp::endpoint endpoint = acceptor_.local_endpoint(error);
+    if (error) return options_.listen;
+    const std::string host = endpoint.address().to_string();
+    return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" +
+           std::to_string(endpoint.port());
+  }
+
+  const ServerOptions& options() const { return options_; }
+  Response handle(const Request& request) const { return handler_(request); }
+
+  std::list<Connection*>::iterator add(Connection& connection) {
+    connections_.push_front(&connection);
+    return connections_.begin();
+  }
+  void remove(std::list<Connection*>::iterator place) {
+    connections_.erase(place);
+    if (waiting_ && !stopping_) accept();
+  }
+
+ private:
+  void accept() {
+    waiting_ = connections_.size() >= options_.max_connections;
+    if (waiting_) return;
+    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+      if (stopping_ || error == asio::error::operation_aborted) return;
+      if (error) return pause();
+      error_code ignored;
+      socket.set_option(tcp::no_delay(true), ignored);
+      std::make_shared<Connection>(*this, std::move(socket))->read();
+      accept();
+    });
+  }
+
+  // Out of descriptors, most likely: a loop without a pause would only burn.
+  void pause() {
+    pause_.expires_after(kAcceptPause);
+    pause_.async_wait([this](error_code error) {
+      if (!error && !stopping_) accept();
+    });
+  }
+
+  ServerOptions options_;
+  Handler handler_;
+  asio::io_context context_{1};
+  tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+  std::list<Connection*> connections_;
+  bool waiting_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+Connection::Connection(ServerImpl& server, tcp::socket socket)
+    : server_(server),
+      stream_(std::move(socket)),
+      buffer_(server.options().max_header_bytes + server.options().max_body_bytes),
+      place_(server.add(*this)) {}
+
+Connection::~Connection() { server_.remove(place_); }
+
+void Connection::read() {
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(server_.options().max_header_bytes));
+  parser_->body_limit(server_.options().max_body_bytes);
+  stream_.expires_after(server_.options().request_timeout);
+  bhttp::async_read(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+}
+
+void Connection::close() { stream_.close(); }
+
+void Connection::on_read(error_code error) {
+  if (!error) return answer();
+  if (error == bhttp::error::end_of_stream) {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    return;
+  }
+  if (error.category() == bhttp::make_error_code(bhttp::error::bad_method).category()) {
+    refuse(error);
+  }
+}
+
+void Connection::refuse(error_code error) {
+  if (error == bhttp::error::body_limit) {
+    return write(
+        error_response(413, "the body is larger than " +
+                                std::to_string(server_.options().max_body_bytes) + " bytes"),
+        false, 11);
+  }
+  if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
+    return write(
+        error_response(431, "the header is larger than " +
+                                std::to_string(server_.options().max_header_bytes) + " bytes"),
+        false, 11);
+  }
+  write(error_response(400, "not HTTP/1.1: " + error.message()), false, 11);
+}
+
+void Connection::answer() {
+  const bhttp::request<bhttp::string_body>& message = parser_->get();
+  Request request;
+  request.method = std::string(message.method_string());
+  request.path = std::string(message.target().substr(0, message.target().find('?')));
+  request.content_type = media_type(std::string(message[bhttp::field::content_type]));
+  const bool keep_alive = message.keep_alive();
+  const unsigned version = message.version();
+  request.body = std::move(parser_->get().body());
+  write(server_.handle(request), keep_alive, version);
+}
+
+void Connection::write(Response response, bool keep_alive, unsigned version) {
+  const bool head = parser_->get().method() == bhttp::verb::head;
+  response_ = {};
+  response_.version(version);
+  response_.result(response.status);
+  response_.set(bhttp::field::server, "millrace");
+  if (!response.content_type.empty()) {
+    response_.set(bhttp::field::content_type, response.content_type);
+    response_.set(bhttp::field::cache_control, "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+  }
+  if (!response.location.empty()) response_.set(bhttp::field::location, response.location);
+  if (!response.allow.empty()) response_.set(bhttp::field::allow, response.allow);
+  if (!server_.options().cors_origin.empty()) {
+    response_.set(bhttp::field::access_control_allow_origin, server_.options().cors_origin);
+    response_.set(bhttp::field::access_control_allow_methods, "GET, POST, DELETE, OPTIONS");
+    response_.set(bhttp::field::access_control_allow_headers, "Content-Type");
+    response_.set(bhttp::field::access_control_expose_headers, "Location");
+  }
+  response_.keep_alive(keep_alive);
+  response_.content_length(response.body.size());
+  if (!head) response_.body() = std::move(response.body);
+  stream_.expires_after(server_.options().request_timeout);
+  bhttp::async_write(stream_, response_,
+                     [self = shared_from_this(), keep_alive](error_code error, std::size_t) {
+                       if (!error && keep_alive) return self->read();
+                       error_code ignored;
+                       self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                     });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>, Error> Server::create(ServerOptions options, Handler handler) {
+  auto server = std::make_unique<ServerImpl>(std::move(options), std::move(handler));
+  if (std::optional<Error> error = server->bind()) return Failure(*error);
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace millrace::http

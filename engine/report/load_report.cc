@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/report/load_report.h"
+
+#include <cstdio>
+
+namespace millrace::report {
+namespace {
+
+double seconds_of(Duration span) { return std::chrono::duration<double>(span).count(); }
+double microseconds_at(const Histogram& histogram, double percent) {
+  return 1e-3 * static_cast<double>(histogram.percentile(percent));
+}
+
+template <class... Args>
+void append(std::string& out, const char* format, Args... args) {
+  char line[256];
+  std::snprintf(line, sizeof(line), format, args...);
+  out += line;
+}
+
+}  // namespace
+
+const char* to_string(Pattern pattern) {
+  switch (pattern) {
+    case Pattern::kEcho:
+      return "echo";
+    case Pattern::kUpload:
+      return "upload";
+    case Pattern::kDownload:
+      break;
+  }
+  return "download";
+}
+
+std::string LoadConfig::mode() const {
+  return std::string(reliable() ? "reliable" : "unreliable") +
+         (ordered ? " ordered" : " unordered");
+}
+
+bool LoadReport::good() const {
+  if (opened != config.connections || failed > 0 || dropped > 0 || damaged > 0) return false;
+  if (duplicated > 0 || (config.ordered && reordered > 0)) return false;
+  return !config.reliable() || lost == 0;
+}
+
+std::string to_text(const LoadReport& report) {
+  using ull = unsigned long long;
+  const LoadConfig& config = report.config;
+  std::string out;
+  append(out, "%s, %s, %zu bytes, %u connection(s) x %u channel(s), %.0f s\n",
+         to_string(config.pattern), config.mode().c_str(), config.size, config.connections,
+         config.channels, seconds_of(config.duration));
+  append(out, "connections  %u of %u opened", report.opened, config.connections);
+  if (report.opened > 0) {
+    append(out, ", set-up p50 %.1f ms, p99 %.1f ms", microseconds_at(report.setup, 50) * 1e-3,
+           microseconds_at(report.setup, 99) * 1e-3);
+  }
+  if (report.dropped > 0) append(out, ", %u ended early", report.dropped);
+  append(out, "\nmessages     %llu sent, %llu delivered, %.0f a second\n",
+         ull{report.sent.messages}, ull{report.delivered.messages}, report.messages_per_second);
+  append(out, "goodput      %.1f Mbit/s\n", report.goodput_mbps);
+  if (report.latency.count() > 0) {
+    append(out, "round trip   p50 %.0f us, p90 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us\n",
+           microseconds_at(report.latency, 50), microseconds_at(report.latency, 90),
+           microseconds_at(report.latency, 99), microseconds_at(report.latency, 99.9),
+           microseconds_at(report.latency, 100));
+  }
+  append(out, "cpu          %.2f s here", report.client_cpu_seconds);
+  if (report.server_cpu_seconds) append(out, ", %.2f s at the server", *report.server_cpu_seconds);
+  append(out, "\n");
+  if (report.lost + report.duplicated + report.damaged + report.unsent > 0 ||
+      (config.ordered && report.reordered > 0)) {
+    append(out,
+           "faults       %llu lost, %llu twice, %llu out of order, %llu damaged, %llu unsent\n",
+           ull{report.lost}, ull{report.duplicated}, ull{config.ordered ? report.reordered : 0},
+           ull{report.damaged}, ull{report.unsent});
+  }
+  for (const std::string& error : report.errors) out += "error        " + error + "\n";
+  return out;
+}
+
+}  // namespace millrace::report

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+namespace millrace::web {
+
+// page returns engine/web/page.html, embedded at build time.
+std::string_view page();
+
+}  // namespace millrace::web
