@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <set>
 
 #include "sctp/association.h"
+#include "test/sim/sim_seeds.h"
 #include "test/support/association_pair.h"
 
 namespace millrace::test {
@@ -272,16 +272,9 @@ class Scenario {
   std::array<std::map<std::uint16_t, Inbox>, 2> inboxes_;
 };
 
-std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
-
 TEST(AssociationSim, NothingReliableIsLostDuplicatedOrReordered) {
-  const std::uint64_t only = from_environment("MILLRACE_SIM_SEED", 0);
-  const std::uint64_t first = only != 0 ? only : 1;
-  const std::uint64_t last = only != 0 ? only : from_environment("MILLRACE_SIM_SEEDS", 1000);
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  const SimSeeds seeds = SimSeeds::from_environment(1000);
+  for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     SCOPED_TRACE("MILLRACE_SIM_SEED=" + std::to_string(seed));
     Scenario(seed).run();
     ASSERT_FALSE(HasFailure());

@@ -100,6 +100,15 @@ class AssociationPair {
   std::function<bool(int end, ByteSpan packet)> filter;
   // If set, sees each event as it is taken, views included, instead of `events`.
   std::function<void(int end, const sctp::Event& event)> on_event;
+  // If set, takes an end's events itself, until it has none; says whether it had any.
+  std::function<bool(int end)> poll_events;
+  // Mixes what a run has brought about into `trace_hash`.
+  void trace(ByteSpan bytes);
+
+  // The driver's clock: timers and packets are handled at the next multiple of this.
+  Duration tick{1};
+  // How often `step` has handed something to an end.
+  std::uint64_t turns() const { return turns_; }
 
  private:
   struct End {
@@ -116,7 +125,7 @@ class AssociationPair {
   bool take_packets(int end);
   void carry(int from, ByteSpan packet);
   void record(int end, const sctp::Event& event);
-  void trace(ByteSpan bytes);
+  void count_turn(bool delivered);
   double draw() { return static_cast<double>(path_rng_.next() >> 11) * 0x1p-53; }
 
   TestMac mac_;
@@ -126,6 +135,9 @@ class AssociationPair {
   SeededRng path_rng_;
   LinkOptions link_;
   Time now_{seconds(1000)};
+  Time last_turn_{};
+  std::uint64_t turns_ = 0;
+  int idle_turns_ = 0;  // In a row, at one point in time, without a packet.
   std::array<End, 2> ends_;
   std::multimap<Time, InFlight> in_flight_;
   std::uint64_t trace_ = 0xcbf29ce484222325;
