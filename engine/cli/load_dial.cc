@@ -92,9 +92,10 @@ void LoadShard::note_error(const std::string& text) {
 void LoadShard::settle(std::size_t index, Stage stage) {
   connections_[index].stage = stage;
   --dialling_;
-  ++settled_;
+  settled_.fetch_add(1, std::memory_order_relaxed);
+  if (stage == Stage::kOpen) opened_.fetch_add(1, std::memory_order_relaxed);
   dial_more();
-  if (settled_ == connections_.size()) dialled_.store(true, std::memory_order_release);
+  if (settled() == connections_.size()) dialled_.store(true, std::memory_order_release);
 }
 
 void LoadShard::on_session_open(SessionId session) {

@@ -73,7 +73,9 @@ void LoadRun::dial(Signaller& signaller) {
   }
   // Each connection ends in time by itself: open, or failed.
   while (!on_all([](const LoadShard& shard) { return shard.dialled(); }, kLine)) {
-    std::fprintf(stderr, "opening connections\n");
+    unsigned settled = 0;
+    for (const LoadShard* const shard : shards_) settled += shard->settled();
+    std::fprintf(stderr, "opening connections: %u of %u\n", settled, plan_.config.connections);
   }
 }
 
@@ -163,8 +165,10 @@ report::LoadReport LoadRun::run(Signaller& signaller) {
   report.environment.version = kVersion;
   engine_->start();
   dial(signaller);
-  if (!stop_()) prepare();
-  if (!stop_()) carry_traffic(report);
+  unsigned opened = 0;
+  for (const LoadShard* const shard : shards_) opened += shard->opened();
+  if (opened > 0 && !stop_()) prepare();
+  if (opened > 0 && !stop_()) carry_traffic(report);
   engine_->stop();
   for (const LoadShard* const shard : shards_) shard->add_to(report);
   return report;

@@ -53,6 +53,8 @@ class LoadShard final : public Handler {
   bool dialled() const { return dialled_.load(std::memory_order_acquire); }
   bool prepared() const { return prepared_.load(std::memory_order_acquire); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
+  unsigned settled() const { return settled_.load(std::memory_order_relaxed); }
+  unsigned opened() const { return opened_.load(std::memory_order_relaxed); }
   unsigned channels() const { return static_cast<unsigned>(channels_.size()); }
 
   // Adds what this shard measured, once it has finished.
@@ -116,7 +118,6 @@ class LoadShard final : public Handler {
   std::unordered_map<std::uint64_t, std::size_t> by_session_;
   std::size_t next_ = 0;
   std::size_t dialling_ = 0;
-  std::size_t settled_ = 0;
   std::vector<std::unique_ptr<LoadChannel>> channels_;
   std::size_t opening_ = 0;  // Channels of `prepare` that are not open yet.
   std::vector<LoadChannel*> pump_next_;
@@ -150,6 +151,8 @@ class LoadShard final : public Handler {
   std::uint64_t reordered_ = 0;
   std::uint64_t damaged_ = 0;
   std::vector<std::string> errors_;
+  std::atomic<unsigned> settled_{0};  // Connections that are open or have failed.
+  std::atomic<unsigned> opened_{0};
   std::atomic<bool> dialled_{false};
   std::atomic<bool> prepared_{false};
   std::atomic<bool> finished_{false};

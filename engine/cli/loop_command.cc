@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/loop_command.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "engine/cli/command_line.h"
+#include "engine/cli/engine_settings.h"
+#include "engine/cli/load_run.h"
+#include "engine/cli/log.h"
+#include "engine/cli/process.h"
+
+namespace millrace::cli {
+namespace {
+
+int complain(const std::string& message, int code) {
+  std::fprintf(stderr, "millrace: %s\n", message.c_str());
+  return code;
+}
+
+Setting probability(std::string name, std::string help, double& target) {
+  Setting setting;
+  setting.name = std::move(name);
+  setting.placeholder = "P";
+  setting.help = std::move(help);
+  setting.fallback = "0";
+  setting.expected = "a probability from 0 to 1";
+  setting.kind = SettingKind::kNumber;
+  setting.assign = [&target](const std::string& text) {
+    const std::optional<double> value = parse_number(text);
+    if (!value || *value < 0 || *value > 1) return false;
+    target = *value;
+    return true;
+  };
+  return setting;
+}
+
+}  // namespace
+
+LoopCommand::LoopCommand() {
+  plan_.cpu_seconds = process_cpu_seconds;
+  engine_.sctp.send_buffer_bytes = 1u << 20;
+  // A path without delay would let virtual time stand still.
+  network_.delay = microseconds(100);
+  network_.rate_mbps = 1000;
+  settings_.choice("io", "Packet I/O; sim: a simulated network in virtual time", "auto",
+                   {{"auto", [this] { engine_.io = IoBackend::kAuto; }},
+                    {"uring", [this] { engine_.io = IoBackend::kUring; }},
+                    {"sockets", [this] { engine_.io = IoBackend::kSockets; }},
+                    {"sim", [this] { engine_.io = IoBackend::kSim; }}});
+  add_load_settings(settings_, plan_, files_);
+  add_engine_settings(settings_, engine_);
+  add_simulation_settings();
+}
+
+void LoopCommand::add_simulation_settings() {
+  settings_.number("sim-seed", "N", "The same seed gives the same run", 0, UINT64_MAX,
+                   network_.seed);
+  settings_.add(probability("sim-loss", "Datagrams lost", network_.loss));
+  settings_.add(probability("sim-duplicate", "Datagrams doubled", network_.duplicate));
+  settings_.add(probability("sim-reorder", "Datagrams held back by 2 ms", network_.reorder));
+  settings_.number(
+      "sim-delay", "US", "Delay of a path, one way, in microseconds", 1, 10'000'000,
+      [this](std::uint64_t us) { network_.delay = microseconds(us); }, "100 us");
+  settings_.number(
+      "sim-rate", "MBPS", "Rate of a path in Mbit/s; 0: unlimited", 0, 1'000'000,
+      [this](std::uint64_t mbps) { network_.rate_mbps = static_cast<double>(mbps); },
+      "1000 Mbit/s");
+  settings_.number("sim-mtu", "BYTES", "Largest IP packet of a path", 576, 65535,
+                   network_.mtu_bytes);
+}
+
+EngineOptions LoopCommand::server_options(const std::shared_ptr<Simulation>& simulation) const {
+  EngineOptions options = engine_;
+  options.simulation = simulation;
+  options.listen = simulation ? "10.0.1.1:5000" : "127.0.0.1:0";
+  options.max_sessions = plan_.config.connections + 16;
+  return options;
+}
+
+EngineOptions LoopCommand::client_options(const std::shared_ptr<Simulation>& simulation) const {
+  EngineOptions options = engine_;
+  options.simulation = simulation;
+  return options;
+}
+
+int LoopCommand::run() {
+  if (const auto problem = check_load(plan_)) return complain(*problem, kExitUsage);
+  plan_.config.shards = engine_.shards;
+  engine_.log = [](const std::string& line) { log_warning(line); };
+  StopSignals signals;
+  std::shared_ptr<Simulation> simulation;
+  std::unique_ptr<Pacer> pacer = std::make_unique<RealPacer>();
+  if (engine_.io == IoBackend::kSim) {
+    simulation = Simulation::create(network_);
+    pacer = std::make_unique<SimPacer>(simulation);
+  } else {
+    serve_.cpu_seconds = thread_cpu_seconds;
+  }
+
+  RelayHub relays;
+  ServeCounters counters;
+  auto server = make_serve_engine(server_options(simulation), serve_, relays, counters);
+  if (!server.ok()) return complain(server.error().message, kExitFailed);
+  LoadRun run(plan_, *pacer, [&signals] { return signals.came(); });
+  if (const auto error = run.create(client_options(simulation))) {
+    return complain(error->message, kExitFailed);
+  }
+  server.value()->start();
+  LocalSignaller signaller(*server.value());
+  report::LoadReport report = run.run(signaller);
+  report.target = "loop";
+  // The process's time is that of both ends; in virtual time they share a thread.
+  if (simulation) report.server_cpu_seconds.reset();
+  report.client_cpu_seconds =
+      std::max(0.0, report.client_cpu_seconds - report.server_cpu_seconds.value_or(0));
+  server.value()->stop();
+  return deliver_report(report, files_);
+}
+
+}  // namespace millrace::cli
