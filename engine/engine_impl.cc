@@ -252,10 +252,8 @@ bool EngineImpl::post(unsigned shard, std::function<void()> task) {
 
 EngineStats EngineImpl::stats() const {
   EngineStats stats;
-  std::size_t sessions = 0;
   for (const std::unique_ptr<ShardRunner>& shard : shards_) {
     stats.shards.push_back(unflatten(shard->core().stats_board().read()));
-    sessions += shard->core().session_count();
   }
   stats.sessions_pending = const_cast<SessionDirectory&>(directory_).pending_count();
   return stats;
