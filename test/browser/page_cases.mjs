@@ -24,6 +24,13 @@ export async function connect(page) {
   await connected(page);
 }
 
+// A case that failed may have left the page as it should not be for the next.
+async function reconnect({ page, server }) {
+  if (!server.running) await server.start();
+  if (await page.$eval('body', (body) => ['idle', 'failed'].includes(body.dataset.state))) await page.click('#connect');
+  await connected(page);
+}
+
 const lastRow = (page) => page.evaluate(() => {
   const row = document.querySelector('#log li:last-child');
   return { text: row?.firstChild.textContent ?? '', outcome: row?.querySelector('span').textContent ?? '', good: !!row?.querySelector('.good') };
@@ -32,7 +39,7 @@ const lastRow = (page) => page.evaluate(() => {
 async function echoed(page, text, ms) {
   await until(page, (wanted) => {
     const row = document.querySelector('#log li:last-child');
-    return row?.firstChild.textContent === wanted && row.querySelector('.good, .bad');
+    return row?.firstChild.textContent === wanted && row.querySelector('.good, .bad') !== null;
   }, `no outcome for '${text}'`, ms, text);
   const row = await lastRow(page);
   expect(row.good && row.outcome.includes('echoed unchanged'), `'${text}': ${row.outcome}`);
@@ -93,11 +100,10 @@ export async function throughput({ page }) {
   const rows = await page.$$eval('#modes tr', (list) => list.map((row) => [...row.cells].map((cell) => cell.textContent)));
   expect(rows.length === 4, `${rows.length} modes`);
   for (const [mode, up, down, arrived] of rows) {
-    expect(/^[\d.]+ [MG]bit\/s$/.test(up) && /^[\d.]+ [MG]bit\/s$/.test(down), `${mode}: ${up}, ${down}`);
-    expect(parseFloat(up) > 0 && parseFloat(down) > 0, `${mode}: ${up}, ${down}`);
+    expect(Number(up) > 0 && Number(down) > 0, `${mode}: ${up}, ${down}`);
     if (mode.startsWith('Reliable')) expect(arrived === '100 %', `${mode}: ${arrived} arrived`);
   }
-  return rows.map((row) => row.slice(1).join(' ')).join('; ');
+  return `Mbit/s up, down, arrived: ${rows.map((row) => row.slice(1).join(', ')).join('; ')}`;
 }
 
 export async function facts({ page }) {
@@ -152,7 +158,8 @@ export async function keyboard({ page }) {
   for (const id of ['connect', 'text', 'send', 'file', 'ping', 'size', 'speed']) expect(reached.has(id), `Tab does not reach #${id}: ${[...reached]}`);
 }
 
-export async function disconnects({ page, account }) {
+export async function disconnects({ page, account, server }) {
+  await reconnect({ page, server });
   await page.focus('#connect');
   await page.keyboard.press('Enter');
   await until(page, () => document.body.dataset.state === 'idle', 'still connected');
@@ -167,6 +174,7 @@ export async function disconnects({ page, account }) {
 
 // The page comes back by itself, over the same ports, and goes on pinging.
 export async function restart({ page, account, server }, signal) {
+  await reconnect({ page, server });
   account.outage = true;
   const code = await server.stop(signal);
   if (signal === 'SIGTERM') expect(code === 0, `the server ended with ${code}: ${server.words}`);
@@ -184,6 +192,7 @@ export async function restart({ page, account, server }, signal) {
 }
 
 export async function errors({ page, account, server }) {
+  await reconnect({ page, server });
   account.outage = true;
   await page.click('#connect');
   await until(page, () => document.body.dataset.state === 'idle', 'still connected');

@@ -18,7 +18,7 @@ export class Report {
       this.#passed++;
       return true;
     } catch (error) {
-      this.#line('FAIL', name, `- ${error.message}`, start);
+      this.#line('FAIL', name, `- ${error.message.split('\n')[0]}`, start);
       this.#failed++;
       return false;
     } finally {
@@ -33,7 +33,7 @@ export class Report {
 
   #line(status, name, words, start) {
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    console.log(`${status} browser: ${name} (${seconds} s) ${words}`.trim().replaceAll('\n', ' | '));
+    console.log(`${status} browser: ${name} (${seconds} s) ${words}`.trim());
   }
 }
 

@@ -38,6 +38,10 @@ export class Server {
     return this.#log.trim().split('\n').slice(-4).join(' | ');
   }
 
+  get running() {
+    return this.#child !== null && (this.#child.exitCode ?? this.#child.signalCode) === null;
+  }
+
   async start() {
     const child = this.#child = spawn(this.program, this.arguments, { stdio: ['ignore', 'pipe', 'pipe'] });
     let failure = null;
@@ -55,7 +59,7 @@ export class Server {
   // stop resolves to the exit code, or the signal that ended the process.
   async stop(signal = 'SIGTERM') {
     const child = this.#child;
-    if (!child || (child.exitCode ?? child.signalCode) !== null) return child?.exitCode ?? child?.signalCode;
+    if (!this.running) return child?.exitCode ?? child?.signalCode;
     const exit = once(child, 'exit');
     child.kill(signal);
     const timer = setTimeout(() => child.kill('SIGKILL'), kStopMs);
