@@ -107,7 +107,7 @@ class Association {
   // The same for kTotalBufferedAmountLow and the sum of all streams.
   void set_total_buffered_amount_low_threshold(std::size_t bytes);
 
-  // Resets of the stream completed so far, see Event::generation.
+  // Resets of the stream whose events have been taken so far, see Event::generation.
   std::uint32_t outgoing_generation(StreamId stream) const;
   std::uint32_t incoming_generation(StreamId stream) const;
 

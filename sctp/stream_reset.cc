@@ -150,7 +150,6 @@ void StreamReset::conclude(bool performed, DataSender& sender) {
     if (performed) {
       // RFC 6525 §5.2.7 (H4): SSNs start at 0 and what waited goes out.
       sender.reset_stream(stream);
-      outgoing_.bump(stream);
     } else {
       sender.resume_stream(stream);
     }
@@ -350,12 +349,12 @@ bool StreamReset::handle_timeout(Time now) {
 StreamReset::Event StreamReset::take_event() {
   Event event = std::move(events_.front());
   events_.pop_front();
-  // Messages received before the reset have been handed out before this event: from here
-  // on the stream is in its next life.
-  if (event.kind == EventKind::kIncoming) {
-    if (event.streams.empty()) incoming_.bump_all();
-    for (const StreamId stream : event.streams) incoming_.bump(stream);
-  }
+  // A generation begins with its event, not with the packet that caused it, so that the
+  // owner sees both change at once. Messages received before a reset are handed out first.
+  if (event.kind == EventKind::kRefused) return event;
+  StreamGenerations& generations = event.kind == EventKind::kDone ? outgoing_ : incoming_;
+  if (event.streams.empty()) generations.bump_all();
+  for (const StreamId stream : event.streams) generations.bump(stream);
   return event;
 }
 
