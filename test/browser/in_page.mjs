@@ -186,8 +186,8 @@ export async function sinkAndSource() {
   const source = await session().opened('source', { protocol: 'size=2000&rate=0&count=500' });
   const box = inbox(source);
   for (let at = 0; at < 500; at++) {
-    const { byteLength } = await box.next();
-    if (byteLength !== 2000) throw new Error(`the source sent ${byteLength} bytes`);
+    const message = await box.next().catch((error) => { throw new Error(`${error.message}, after ${at} of 500`); });
+    if (message.byteLength !== 2000) throw new Error(`the source sent ${message.byteLength} bytes`);
   }
   await new Promise((resolve) => setTimeout(resolve, 200));
   if (box.queue.length) throw new Error('the source sent more than it was asked to');
