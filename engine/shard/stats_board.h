@@ -20,9 +20,9 @@ class StatsBoard {
   void post(std::span<const std::uint64_t> values) {
     const std::uint32_t sequence = sequence_.load(std::memory_order_relaxed);
     sequence_.store(sequence + 1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
+    // Release: a reader that meets one of these words meets the odd sequence, too.
     for (std::size_t i = 0; i < values.size() && i < kWords; ++i) {
-      words_[i].store(values[i], std::memory_order_relaxed);
+      words_[i].store(values[i], std::memory_order_release);
     }
     sequence_.store(sequence + 2, std::memory_order_release);
   }
@@ -31,8 +31,7 @@ class StatsBoard {
     Words out{};
     for (;;) {
       const std::uint32_t before = sequence_.load(std::memory_order_acquire);
-      for (std::size_t i = 0; i < kWords; ++i) out[i] = words_[i].load(std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_acquire);
+      for (std::size_t i = 0; i < kWords; ++i) out[i] = words_[i].load(std::memory_order_acquire);
       if ((before & 1) == 0 && before == sequence_.load(std::memory_order_relaxed)) return out;
     }
   }
