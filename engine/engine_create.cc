@@ -65,12 +65,18 @@ std::unique_ptr<ShardRunner> runner(unsigned index, const ShardWorld& world,
 
 }  // namespace
 
+ShardWorld EngineImpl::world() {
+  return ShardWorld{
+      settings_, dtls_, mac_, directory_, workers_, mailboxes_, [this](const std::string& line) {
+        log(line);
+      }};
+}
+
 Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_shard(unsigned index) {
   if (!simulation_) return make_kernel_shard(index);
-  const ShardWorld world{settings_, dtls_, mac_, directory_, workers_, mailboxes_};
   const IpAddress host = settings_.listen ? settings_.listen->ip : simulation_->next_host();
   auto shard = runner(
-      index, world,
+      index, world(),
       std::make_unique<io::SimDatapath>(simulation_->network(), std::vector<IpAddress>{host}),
       *clock_);
   shard->core().set_host(host.to_string());
@@ -78,14 +84,13 @@ Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_shard(unsigned inde
 }
 
 Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_kernel_shard(unsigned index) {
-  const ShardWorld world{settings_, dtls_, mac_, directory_, workers_, mailboxes_};
   const io::KernelOptions options;
 #ifdef MILLRACE_IO_URING
   if (io_ == IoBackend::kAuto || io_ == IoBackend::kUring) {
     auto datapath = io::UringDatapath::create(options);
     if (datapath.ok()) {
       io_ = IoBackend::kUring;
-      return runner(index, world, std::move(datapath).value(), *clock_);
+      return runner(index, world(), std::move(datapath).value(), *clock_);
     }
     if (io_ == IoBackend::kUring) return Failure(Error{datapath.error().message});
     log(datapath.error().message + "; using sockets");
@@ -96,7 +101,7 @@ Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_kernel_shard(unsign
   io_ = IoBackend::kSockets;
   auto datapath = io::SocketDatapath::create(options);
   if (!datapath.ok()) return Failure(Error{datapath.error().message});
-  return runner(index, world, std::move(datapath).value(), *clock_);
+  return runner(index, world(), std::move(datapath).value(), *clock_);
 }
 
 }  // namespace engine

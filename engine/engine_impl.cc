@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMailbox = 8192;
 constexpr milliseconds kStopStep{2};
+// For ABORT and close_notify of the sessions that the grace was too short for.
+constexpr milliseconds kLastWords{100};
 
 class MonotonicClock final : public Clock {
  public:
@@ -28,6 +30,8 @@ const Clock& monotonic_clock() {
 TableOptions table_options(const Settings& settings) {
   TableOptions options;
   options.max_sessions = settings.options.max_sessions;
+  // As many as a lite agent has paths.
+  options.addresses_per_session = AssociationTable::kMaxAddresses;
   // Shards and the control plane.
   options.max_members = settings.options.shards + 8;
   std::array<std::uint8_t, sizeof(options.key)> random;
@@ -54,7 +58,11 @@ EngineImpl::EngineImpl(Settings settings, std::unique_ptr<crypto::KeyLog> key_lo
   }
 }
 
-EngineImpl::~EngineImpl() { stop(milliseconds(0)); }
+EngineImpl::~EngineImpl() {
+  if (settings_.options.own_threads) stop(milliseconds(0));
+  workers_.stop();
+  if (simulation_) simulation_->detach(*this);
+}
 
 std::optional<Error> EngineImpl::make_shards(const MakeHandler& make_handler) {
   const unsigned count = settings_.options.shards;
@@ -64,12 +72,14 @@ std::optional<Error> EngineImpl::make_shards(const MakeHandler& make_handler) {
     if (!shard.ok()) return shard.error();
     shards_.push_back(std::move(shard).value());
   }
-  started_.resize(count);
+  polled_.resize(count);
   if (settings_.listen) {
     if (std::optional<Error> error = bind_listening()) return error;
   }
   for (const std::unique_ptr<ShardRunner>& shard : shards_) {
-    shard->core().set_handler(make_handler(shard->core().context()));
+    std::unique_ptr<Handler> handler = make_handler(shard->core().context());
+    if (handler == nullptr) return Error{"make_handler: returned no handler"};
+    shard->core().set_handler(std::move(handler));
   }
   if (simulation_) simulation_->attach(*this);
   return std::nullopt;
@@ -100,7 +110,7 @@ void EngineImpl::log(const std::string& line) const {
 }
 
 void EngineImpl::start() {
-  if (!settings_.options.own_threads) return;
+  if (!settings_.options.own_threads || !threads_.empty() || stopped_) return;
   for (unsigned i = 0; i < shards(); ++i) threads_.emplace_back([this, i] { run_shard(i); });
 }
 
@@ -119,34 +129,39 @@ void EngineImpl::run_shard(unsigned index) {
   shards_[index]->run(stop_);
 }
 
-std::size_t EngineImpl::live_sessions() const {
-  std::size_t count = 0;
-  for (const std::unique_ptr<ShardRunner>& shard : shards_) count += shard->core().session_count();
-  return count;
+void EngineImpl::ask_to_close(bool at_once) {
+  for (unsigned i = 0; i < shards(); ++i) {
+    const auto task = [this, i, at_once] { shards_[i]->core().close_all(at_once); };
+    // A full inbox empties within a turn, where threads turn the shards.
+    while (!post(i, task) && !threads_.empty()) std::this_thread::sleep_for(kStopStep);
+  }
+}
+
+// Waits until no shard has a session.
+bool EngineImpl::closed_by(Time deadline) const {
+  const auto any = [this] {
+    return std::any_of(shards_.begin(), shards_.end(),
+                       [](const auto& shard) { return shard->core().session_count() > 0; });
+  };
+  while (any() && now() < deadline) std::this_thread::sleep_for(kStopStep);
+  return !any();
 }
 
 void EngineImpl::stop(milliseconds grace) {
+  if (!settings_.options.own_threads) return ask_to_close(false);
   if (std::exchange(stopped_, true)) return;
-  const bool running = !threads_.empty();
-  if (running) {
-    const auto ask = [this](bool at_once) {
-      for (unsigned i = 0; i < shards(); ++i) {
-        post(i, [this, i, at_once] { shards_[i]->core().close_all(at_once); });
-      }
-    };
-    ask(false);
-    const Time deadline = now() + grace;
-    while (live_sessions() > 0 && now() < deadline) std::this_thread::sleep_for(kStopStep);
-    ask(true);
-    const Time last = now() + milliseconds(100);
-    while (live_sessions() > 0 && now() < last) std::this_thread::sleep_for(kStopStep);
+  if (!threads_.empty()) {
+    ask_to_close(false);
+    if (!closed_by(now() + grace)) {
+      ask_to_close(true);
+      closed_by(now() + kLastWords);
+    }
   }
   stop_.store(true);
   for (const std::unique_ptr<ShardRunner>& shard : shards_) shard->waker().wake();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   workers_.stop();
-  if (simulation_) simulation_->detach(*this);
 }
 
 Result<Description, SignalError> EngineImpl::accept_offer(const std::string& offer) {
@@ -214,6 +229,7 @@ Result<SessionId, Error> EngineImpl::add_peer(const PeerOptions& options) {
   terms.max_message_bytes = options.max_message_bytes;
   const SessionId id = directory_.make_id();
   if (options.use_listening_socket) {
+    if (!settings_.listen) return Failure(Error{"use_listening_socket: this engine only dials"});
     if (options.dtls_client) {
       return Failure(Error{"dtls_client: the side that begins needs a socket of its own"});
     }
@@ -226,16 +242,21 @@ Result<SessionId, Error> EngineImpl::add_peer(const PeerOptions& options) {
     if (added != TableStatus::kOk) return Failure(Error{"session limit reached"});
     return id;
   }
+  Address local{{}, 0};
+  local.ip.family = remote->ip.family;
+  if (!options.local.empty()) {
+    const std::optional<Address> parsed = Address::parse(options.local);
+    if (!parsed) return Failure(Error{"local: '" + options.local + "' is not ADDRESS:PORT"});
+    local = *parsed;
+  }
   const unsigned shard = options.shard % shards();
   directory_.add_dialled(id, shard);
-  const bool posted = post(shard, [this, shard, id, to = *remote, terms]() mutable {
-    if (const auto error = shards_[shard]->core().add_peer(id, to, std::move(terms))) {
-      directory_.forget(id);
-      log("add_peer: " + error->message);
-    }
+  const bool posted = post(shard, [this, shard, id, local, to = *remote, terms] {
+    shards_[shard]->core().add_peer(id, local, to, terms);
   });
-  if (!posted) return Failure(Error{"the shard's inbox is full"});
-  return id;
+  if (posted) return id;
+  directory_.forget(id);
+  return Failure(Error{"the shard's inbox is full"});
 }
 
 bool EngineImpl::close_session(SessionId session) {
@@ -247,7 +268,7 @@ bool EngineImpl::close_session(SessionId session) {
 }
 
 bool EngineImpl::post(unsigned shard, std::function<void()> task) {
-  return mailboxes_[shard]->post(Task(std::move(task)));
+  return shard < shards() && mailboxes_[shard]->post(Task(std::move(task)));
 }
 
 EngineStats EngineImpl::stats() const {
@@ -255,19 +276,29 @@ EngineStats EngineImpl::stats() const {
   for (const std::unique_ptr<ShardRunner>& shard : shards_) {
     stats.shards.push_back(unflatten(shard->core().stats_board().read()));
   }
-  stats.sessions_pending = const_cast<SessionDirectory&>(directory_).pending_count();
+  stats.sessions_pending = directory_.pending_count();
   return stats;
 }
 
+void EngineImpl::make_polled(unsigned shard) {
+  CHECK(shard < shards() && !settings_.options.own_threads);
+  if (polled_[shard].started) return;
+  shards_[shard]->start();
+  polled_[shard] = {true, shards_[shard]->native_handle()};
+}
+
 bool EngineImpl::poll(unsigned shard) {
-  if (!started_[shard]) {
-    shards_[shard]->start();
-    started_[shard] = true;
-  }
-  return shards_[shard]->run_once();
+  make_polled(shard);
+  return shards_[shard]->poll();
+}
+
+int EngineImpl::poll_handle(unsigned shard) {
+  make_polled(shard);
+  return polled_[shard].handle;
 }
 
 Time EngineImpl::poll_deadline(unsigned shard) const {
+  CHECK(shard < shards());
   return shards_[shard]->core().next_deadline();
 }
 

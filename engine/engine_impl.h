@@ -10,6 +10,7 @@
 #include "crypto/dtls_context.h"
 #include "crypto/key_log.h"
 #include "crypto/mac.h"
+#include "engine/base/spsc_ring.h"
 #include "engine/sdp/description.h"
 #include "engine/session_directory.h"
 #include "engine/settings.h"
@@ -20,6 +21,8 @@
 #include "millrace/engine.h"
 
 namespace millrace::engine {
+
+struct ShardWorld;
 
 // EngineImpl is the Engine: it makes the shards, answers signalling, and posts to the
 // shards what other threads ask for.
@@ -46,7 +49,7 @@ class EngineImpl final : public Engine {
   bool post(unsigned shard, std::function<void()> task) override;
   EngineStats stats() const override;
   bool poll(unsigned shard) override;
-  int poll_handle(unsigned shard) const override { return shards_[shard]->native_handle(); }
+  int poll_handle(unsigned shard) override;
   Time poll_deadline(unsigned shard) const override;
 
  private:
@@ -54,11 +57,14 @@ class EngineImpl final : public Engine {
   Result<std::unique_ptr<ShardRunner>, Error> make_kernel_shard(unsigned index);
   std::optional<Error> bind_listening();
   void run_shard(unsigned index);
-  std::size_t live_sessions() const;
+  ShardWorld world();
+  void make_polled(unsigned shard);
+  void ask_to_close(bool at_once);
+  bool closed_by(Time deadline) const;
   void log(const std::string& line) const;
   Time now() const { return clock_->now(); }
 
-  Settings settings_;
+  Settings settings_;  // Read by every thread, changed by none.
   std::unique_ptr<crypto::KeyLog> key_log_;
   std::shared_ptr<const crypto::DtlsContext> dtls_;
   crypto::BoringMac mac_;
@@ -69,7 +75,12 @@ class EngineImpl final : public Engine {
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::vector<std::unique_ptr<ShardRunner>> shards_;
   std::vector<std::thread> threads_;
-  std::vector<bool> started_;  // Of shards that the embedder polls.
+  // Of a shard that the embedder polls: its thread's alone.
+  struct alignas(kCacheLineBytes) Polled {
+    bool started = false;
+    int handle = -1;
+  };
+  std::vector<Polled> polled_;
   std::atomic<bool> stop_{false};
   bool stopped_ = false;
   IoBackend io_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/session_directory.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace millrace::engine {
@@ -53,6 +54,7 @@ TableStatus SessionDirectory::add_pending(std::unique_ptr<PendingSession> sessio
     }
   }
   known_[id] = Known{made.entry, 0, false};
+  pending_.push_back(id);
   return TableStatus::kOk;
 }
 
@@ -95,27 +97,26 @@ void SessionDirectory::forget(SessionId id) {
 void SessionDirectory::expire_pending(Time now, Duration timeout) {
   const std::lock_guard lock(mutex_);
   const AwakeMember awake(member_);
-  for (auto known = known_.begin(); known != known_.end();) {
-    bool ended = false;
-    if (!known->second.dialled) {
-      const EntryRef entry = known->second.entry;
-      const auto* pending = static_cast<const PendingSession*>(member_.payload(entry));
-      const SessionHandle handle = member_.handle(entry);
-      ended = pending != nullptr && handle.is_pending() && now >= pending->ice.expiry(timeout) &&
-              member_.remove(entry, handle);
-    }
-    known = ended ? known_.erase(known) : std::next(known);
-  }
+  std::erase_if(pending_, [&](SessionId id) {
+    const auto known = known_.find(id);
+    if (known == known_.end()) return true;
+    const EntryRef entry = known->second.entry;
+    const SessionHandle handle = member_.handle(entry);
+    const auto* pending = static_cast<const PendingSession*>(member_.payload(entry));
+    if (!handle.is_pending() || pending == nullptr) return true;  // A shard has it.
+    if (now < pending->ice.expiry(timeout) || !member_.remove(entry, handle)) return false;
+    known_.erase(known);
+    return true;
+  });
 }
 
-std::size_t SessionDirectory::pending_count() {
+std::size_t SessionDirectory::pending_count() const {
   const std::lock_guard lock(mutex_);
   const AwakeMember awake(member_);
-  std::size_t count = 0;
-  for (const auto& [id, known] : known_) {
-    if (!known.dialled && member_.handle(known.entry).is_pending()) ++count;
-  }
-  return count;
+  return static_cast<std::size_t>(std::count_if(pending_.begin(), pending_.end(), [&](auto id) {
+    const auto known = known_.find(id);
+    return known != known_.end() && member_.handle(known->second.entry).is_pending();
+  }));
 }
 
 }  // namespace millrace::engine

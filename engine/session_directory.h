@@ -46,7 +46,7 @@ class SessionDirectory {
   // Ends pending sessions whose time-out has passed since their making or last check.
   void expire_pending(Time now, Duration timeout);
 
-  std::size_t pending_count();
+  std::size_t pending_count() const;
 
  private:
   struct Known {
@@ -57,10 +57,13 @@ class SessionDirectory {
   std::optional<Place> place_of(const Known& known);
 
   AssociationTable table_;
-  std::mutex mutex_;    // Guards all below.
-  TableMember member_;  // The control plane's; paused between calls.
+  mutable std::mutex mutex_;    // Guards all below.
+  mutable TableMember member_;  // The control plane's; paused between calls.
   SystemRng rng_;
   std::unordered_map<SessionId, Known> known_;
+  // Those that were pending at the last sweep, or came since: a sweep, which is within a
+  // shard's turn, costs nothing for sessions that are up.
+  std::vector<SessionId> pending_;
 };
 
 }  // namespace millrace::engine

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/settings.h"
 
+#include <sched.h>
+
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 #include "crypto/random.h"
@@ -17,6 +20,8 @@ constexpr std::size_t kRecordOverheadBytes = 37;
 constexpr std::size_t kMinDatagramBytes = 508;
 constexpr std::size_t kMaxDatagramBytes = 8972;
 constexpr std::size_t kMaxShards = 256;
+// A dialling session's socket has so many places (io::kSocketSlotBits).
+constexpr std::size_t kMaxSessions = 1u << 20;
 
 std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.shards < 1 || options.shards > kMaxShards) {
@@ -29,13 +34,35 @@ std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.certificate_file.empty() != options.key_file.empty()) {
     return Error{"certificate_file and key_file: give both or neither"};
   }
-  if (options.max_sessions < 1) return Error{"max_sessions: 0 is not at least 1"};
+  if (options.max_sessions < 1 || options.max_sessions > kMaxSessions) {
+    return Error{"max_sessions: " + std::to_string(options.max_sessions) +
+                 " is not in 1 to 1048576"};
+  }
+  for (const int cpu : options.cpus) {
+    if (cpu < 0 || cpu >= CPU_SETSIZE) {
+      return Error{"cpus: " + std::to_string(cpu) + " is not in 0 to " +
+                   std::to_string(CPU_SETSIZE - 1)};
+    }
+  }
+  if (options.handshake_workers > kMaxShards) {
+    return Error{"handshake_workers: " + std::to_string(options.handshake_workers) +
+                 " is not in 0 to 256"};
+  }
+  if (options.socket_buffer_bytes > INT_MAX) {
+    return Error{"socket_buffer_bytes: " + std::to_string(options.socket_buffer_bytes) +
+                 " is not in 0 to 2147483647"};
+  }
+  if (options.handshake_timeout <= milliseconds(0) || options.consent_timeout <= milliseconds(0)) {
+    return Error{"handshake_timeout and consent_timeout: 0 ms is too short"};
+  }
   if (options.sctp.max_message_bytes > options.sctp.receive_window_bytes) {
     return Error{"sctp.max_message_bytes: " + std::to_string(options.sctp.max_message_bytes) +
                  " is above sctp.receive_window_bytes"};
   }
-  if (options.sctp.rto_min > options.sctp.rto_max)
-    return Error{"sctp.rto_min is above sctp.rto_max"};
+  if (options.sctp.rto_min <= milliseconds(0) || options.sctp.rto_min > options.sctp.rto_max) {
+    return Error{"sctp.rto_min: " + std::to_string(options.sctp.rto_min.count()) +
+                 " ms is not in 1 to sctp.rto_max"};
+  }
   if (options.io == IoBackend::kSim && options.simulation == nullptr) {
     return Error{"io: the simulated network needs `simulation`"};
   }

@@ -78,8 +78,11 @@ std::size_t IceLiteAgent::find_or_add(Time now, const CandidatePair& pair) {
     for (Seen& seen : seen_) {
       if (seen.path == index) seen.path = kEvicted;
     }
-    paths_[index].pair = pair;
-    paths_[index].used = true;
+    const Path old = std::exchange(paths_[index], Path{.pair = pair, .used = true});
+    const bool left = old.used && std::none_of(paths_.begin(), paths_.end(), [&](const Path& path) {
+                        return path.used && path.pair.remote == old.pair.remote;
+                      });
+    if (left) evicted_ = old.pair.remote;
   }
   paths_[index].last_check = now;
   return index;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "engine/base/mac.h"
 #include "engine/base/time.h"
@@ -47,6 +48,10 @@ class IceLiteAgent {
   // True if a check was authenticated on `pair`, nominated or not: browsers begin DTLS
   // some 60 ms before USE-CANDIDATE. DTLS from any other path must be dropped.
   bool is_authenticated(const CandidatePair& pair) const;
+
+  // The remote address that the last accepted check put out for want of room, told once:
+  // no path of the session has it any more.
+  std::optional<Address> take_evicted() { return std::exchange(evicted_, std::nullopt); }
 
   // Tells that a DTLS datagram arrived on `pair`. Until a nomination the latest such
   // path is the one to send on. Ignored unless the pair is authenticated.
@@ -94,6 +99,7 @@ class IceLiteAgent {
   std::array<Path, kMaxPairs> paths_{};
   std::array<Seen, kSeen> seen_{};
   std::size_t next_seen_ = 0;
+  std::optional<Address> evicted_;
   std::size_t selected_ = kNone;
   bool nominated_ = false;
   std::array<std::uint64_t, static_cast<std::size_t>(CheckVerdict::kCount)> counts_{};

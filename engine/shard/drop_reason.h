@@ -20,13 +20,15 @@ enum class DropReason : std::uint8_t {
   kControlFull,       // More handshake and STUN datagrams than a turn sends.
   kBeforeAnswer,      // A datagram for a session whose answer has not come.
   kTableFull,         // The association table had no room for an address.
+  kSessionLimit,      // DTLS of a session for which the shard has no place.
   kCount,
 };
 
 constexpr std::string_view to_string(DropReason reason) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(DropReason::kCount)> kNames = {
-      "unknown_first_byte", "unknown_source", "unauthenticated", "malformed_stun", "unknown_ufrag",
-      "refused_check",      "forward_full",   "control_full",    "before_answer",  "table_full"};
+      "unknown_first_byte", "unknown_source", "unauthenticated", "malformed_stun",
+      "unknown_ufrag",      "refused_check",  "forward_full",    "control_full",
+      "before_answer",      "table_full",     "session_limit"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "engine/base/check.h"
+
 namespace millrace::engine {
 
 HandshakeWorkers::HandshakeWorkers(unsigned threads) {
@@ -17,10 +19,7 @@ HandshakeWorkers::~HandshakeWorkers() { stop(); }
 
 bool HandshakeWorkers::submit(SessionId session, std::unique_ptr<crypto::HandshakeFlight>& flight,
                               Mailbox& home) {
-  if (workers_.empty()) {
-    flight->run();
-    return home.post(FlightReturn{session, std::move(flight)});
-  }
+  CHECK(!workers_.empty());
   Worker& worker = *workers_[next_.fetch_add(1, std::memory_order_relaxed) % workers_.size()];
   Job job{session, std::move(flight), &home};
   if (!worker.queue.try_push(std::move(job))) {

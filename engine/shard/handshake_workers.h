@@ -12,8 +12,8 @@
 namespace millrace::engine {
 
 // HandshakeWorkers runs handshake flights on threads of its own, so that 0.3 ms of
-// public-key work never sits in a shard's turn. With no threads `submit` runs the flight
-// at once, in the caller's: for simulations and tests.
+// public-key work never sits in a shard's turn. It may have none: flights then run within
+// the turn, which simulations need.
 class HandshakeWorkers {
  public:
   // Flights that may wait at a worker; beyond it a shard keeps the flight and tries again.
@@ -24,8 +24,11 @@ class HandshakeWorkers {
   HandshakeWorkers(const HandshakeWorkers&) = delete;
   HandshakeWorkers& operator=(const HandshakeWorkers&) = delete;
 
+  bool empty() const { return workers_.empty(); }
+
   // Takes a flight; it comes back as a FlightReturn in `home`, which must live until
-  // `stop`. False, and `flight` is untouched, when the worker's queue is full.
+  // `stop`. False, and `flight` is untouched, when the worker's queue is full. CHECKs that there is
+  // a worker.
   bool submit(SessionId session, std::unique_ptr<crypto::HandshakeFlight>& flight, Mailbox& home);
 
   // Joins the threads. Flights that still wait are dropped. Called once all shards stopped.

@@ -33,12 +33,17 @@ struct ForwardedDatagram {
   IpAddress local;
 };
 
-using ShardMessage = std::variant<std::monostate, Task, FlightReturn, ForwardedDatagram>;
+using ShardMessage = std::variant<std::monostate, Task, FlightReturn>;
 
 // Mailbox is a shard's inbox: any thread posts, the shard's thread drains. Bounded; a
-// post that finds it full is refused and never waits.
+// post that finds it full is refused and never waits. Datagrams, which a peer may send at
+// will, have room of their own and crowd out no task.
 class Mailbox {
  public:
+  // Datagrams that may wait, and the longest: 8 MB in all.
+  static constexpr std::size_t kForwards = 1024;
+  static constexpr std::size_t kForwardBytes = 8972;
+
   explicit Mailbox(std::size_t capacity) : ring_(capacity) {}
 
   // Any thread, once `attach` was called.
@@ -47,15 +52,22 @@ class Mailbox {
     waker_.wake();
     return true;
   }
+  bool forward(ForwardedDatagram&& datagram) {
+    if (!forwards_.try_push(std::move(datagram))) return false;
+    waker_.wake();
+    return true;
+  }
   // The shard's thread.
   bool take(ShardMessage& out) { return ring_.try_pop(out); }
-  bool empty() const { return ring_.empty(); }
+  bool take(ForwardedDatagram& out) { return forwards_.try_pop(out); }
+  bool empty() const { return ring_.empty() && forwards_.empty(); }
 
   // Before any post.
   void attach(io::Waker waker) { waker_ = std::move(waker); }
 
  private:
   MpscRing<ShardMessage> ring_;
+  MpscRing<ForwardedDatagram> forwards_{kForwards};
   io::Waker waker_;
 };
 

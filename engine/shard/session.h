@@ -24,10 +24,17 @@ struct Sctp {
 
   sctp::Association association;
   sctp::DataChannels channels;
-  // The application's word of each channel, by ChannelHandle::slot.
-  std::vector<std::uint64_t> words;
-  // Channels whose `send` said kWouldBlock since there was room last.
+  // What the shard notes of a channel; another generation's is void.
+  struct Note {
+    std::uint32_t generation = 0;
+    bool open = false;       // The handler was told.
+    std::uint64_t word = 0;  // The application's.
+  };
+  std::vector<Note> notes;  // By ChannelHandle::slot.
+  // Channels whose `send` said kWouldBlock since there was room last, and those of the
+  // time before, who are being told.
   std::vector<sctp::ChannelHandle> blocked;
+  std::vector<sctp::ChannelHandle> unblocked;
 };
 
 // Session is one peer as its shard keeps it: the state of each layer, outermost first.
@@ -62,11 +69,12 @@ struct Session {
   bool received = false;     // SCTP packets came in this turn.
   bool owns_socket = false;  // The dialling side's: closed with the session.
   bool dtls_started = false;
-  bool more_to_send = false;  // A turn's budget ended before the data did.
-  bool alert_due = false;     // SCTP is over; close_notify follows its last packet.
-  bool silent = false;        // Consent is lost: nothing may be sent.
-  bool draining = false;      // Events are being handed to the handler.
-  bool over = false;          // `close_reason` is set; the handler is told once drained.
+  bool more_to_send = false;     // A turn's budget ended before the data did.
+  bool control_blocked = false;  // The control queue had no room for all.
+  bool alert_due = false;        // SCTP is over; close_notify follows its last packet.
+  bool silent = false;           // Consent is lost: nothing may be sent.
+  bool draining = false;         // Events are being handed to the handler.
+  bool over = false;             // `close_reason` is set; the handler is told once drained.
   CloseReason close_reason = CloseReason::kLocal;
   RemoteTerms terms;
   ice::Credentials local;  // Until the answer comes.

@@ -35,7 +35,7 @@ class Shard final : public ShardRunner, private SocketPort {
 
   ShardCore& core() override { return core_; }
   io::Waker waker() const override { return datapath_->waker(); }
-  int native_handle() const override { return datapath_->native_handle(); }
+  int native_handle() override { return datapath_->native_handle(); }
 
   Result<Address, io::IoError> open_listening(const Address& local,
                                               const io::SocketOptions& options) override {
@@ -87,6 +87,20 @@ class Shard final : public ShardRunner, private SocketPort {
       datapath_->wait(due == kNever ? Duration::max() : due - now);
       core_.after_sleep();
     }
+    core_.publish_last();
+  }
+
+  bool poll() override {
+    if (waiting_) {
+      datapath_->end_wait();
+      core_.after_sleep();
+    }
+    waiting_ = false;
+    if (run_once()) return true;
+    core_.before_sleep();
+    // From here on a post writes to the descriptor that the embedder waits for.
+    waiting_ = true;
+    return !datapath_->begin_wait();
   }
 
  private:
@@ -193,6 +207,7 @@ class Shard final : public ShardRunner, private SocketPort {
   std::array<io::RxView, kBurst> rx_{};
   std::vector<crypto::SealJob> seal_jobs_;
   std::vector<io::TxRun> runs_;
+  bool waiting_ = false;  // `poll` found nothing to do, and sleep is the embedder's.
 };
 
 }  // namespace millrace::engine

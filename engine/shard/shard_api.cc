@@ -65,6 +65,12 @@ Result<Channel, Error> ShardCore::open_channel(SessionId id, const ChannelOption
   if (options.max_retransmits && options.max_packet_life_time) {
     return Failure(open_error(sctp::OpenError::kBadConfig, options));
   }
+  // RFC 8832 §5.1: the wire has 32 bits for it.
+  if (const auto& limit = options.max_packet_life_time;
+      limit && (limit->count() < 0 || limit->count() > UINT32_MAX)) {
+    return Failure(Error{"channel '" + options.label + "': max_packet_life_time " +
+                         std::to_string(limit->count()) + " ms is not in 0 to 2^32 - 1"});
+  }
   sctp::ChannelConfig config;
   config.label = options.label;
   config.protocol = options.protocol;
@@ -139,12 +145,18 @@ std::size_t ShardCore::max_message_bytes(const Channel& channel) const {
   return session == nullptr ? 0 : session->terms.max_message_bytes;
 }
 
-std::uint64_t* ShardCore::word_of(const Channel& channel) const {
+Sctp::Note* ShardCore::note_of(const Channel& channel) const {
   Session* const session = session_of(channel);
   if (session == nullptr) return nullptr;
-  auto& words = session->sctp->words;
-  if (channel.slot_ >= words.size()) words.resize(channel.slot_ + 1);
-  return &words[channel.slot_];
+  std::vector<Sctp::Note>& notes = session->sctp->notes;
+  if (channel.slot_ < notes.size() && notes[channel.slot_].generation == channel.generation_) {
+    return &notes[channel.slot_];
+  }
+  // The slot had another channel, or none: a living one begins its note.
+  if (describe(channel) == nullptr) return nullptr;
+  if (channel.slot_ >= notes.size()) notes.resize(channel.slot_ + 1);
+  notes[channel.slot_] = Sctp::Note{.generation = channel.generation_};
+  return &notes[channel.slot_];
 }
 
 }  // namespace engine
@@ -211,13 +223,13 @@ void Channel::set_buffered_amount_low_threshold(std::size_t bytes) {
 }
 
 std::uint64_t Channel::user_data() const {
-  const std::uint64_t* const word = shard_ == nullptr ? nullptr : shard_->word_of(*this);
-  return word == nullptr ? 0 : *word;
+  const engine::Sctp::Note* const note = shard_ == nullptr ? nullptr : shard_->note_of(*this);
+  return note == nullptr ? 0 : note->word;
 }
 
 void Channel::set_user_data(std::uint64_t word) {
-  if (std::uint64_t* const place = shard_ == nullptr ? nullptr : shard_->word_of(*this)) {
-    *place = word;
+  if (engine::Sctp::Note* const note = shard_ == nullptr ? nullptr : shard_->note_of(*this)) {
+    note->word = word;
   }
 }
 

@@ -12,6 +12,7 @@ namespace {
 // A turn's share for messages of other threads and for timers: what is left over waits
 // for the next turn, so that neither starves the packets.
 constexpr std::size_t kInboxBudget = 256;
+constexpr std::size_t kForwardBudget = 256;
 constexpr std::size_t kTimerBudget = 1024;
 constexpr std::size_t kOpenJobs = 2048;
 constexpr Duration kPublishInterval = milliseconds(100);
@@ -40,7 +41,11 @@ ShardCore::ShardCore(unsigned index, ShardWorld world, SocketPort& sockets)
   table_.pause();
 }
 
-ShardCore::~ShardCore() { table_.resume(); }
+ShardCore::~ShardCore() {
+  // It may use its channels to the last.
+  handler_.reset();
+  table_.resume();
+}
 
 void ShardCore::begin_turn(Time now) {
   now_ = now;
@@ -65,19 +70,23 @@ void ShardCore::drain_inbox(Time now) {
     handle_message(now, message);
     message = std::monostate{};
   }
+  ForwardedDatagram datagram;
+  for (std::size_t n = 0; n < kForwardBudget && inbox.take(datagram); ++n) {
+    RxBuffer origin;
+    origin.socket = listening_;
+    origin.source = datagram.source;
+    origin.local = datagram.local;
+    process_copy(now, datagram.bytes, origin);
+  }
 }
 
 void ShardCore::handle_message(Time now, ShardMessage& message) {
   if (auto* task = std::get_if<Task>(&message)) {
     (*task)();
   } else if (auto* flight = std::get_if<FlightReturn>(&message)) {
-    take_flight_back(now, *flight);
-  } else if (auto* datagram = std::get_if<ForwardedDatagram>(&message)) {
-    RxBuffer origin;
-    origin.socket = listening_;
-    origin.source = datagram->source;
-    origin.local = datagram->local;
-    process_copy(now, datagram->bytes, origin);
+    if (Session* const session = find(flight->session)) {
+      land_flight(now, *session, std::move(flight->flight));
+    }
   }
 }
 
@@ -104,17 +113,19 @@ void ShardCore::expire_timers(Time now) {
 void ShardCore::settle(Time now) {
   std::size_t kept = 0;
   for (Session* const session : touched_) {
-    if (session->alert_due) {
+    // The last packet goes ahead of close_notify, and both ahead of the session's end.
+    if (session->alert_due && !session->more_to_send) {
       session->alert_due = false;
       session->dtls->close(now);
       poll_control(now, *session);
     }
     session->dirty = false;
-    if (session->phase == Session::Phase::kClosed) {
-      closed_.push_back(session);
-    } else if (session->more_to_send || session->flight) {
+    if (session->more_to_send || session->flight ||
+        std::exchange(session->control_blocked, false)) {
       session->dirty = true;
       touched_[kept++] = session;
+    } else if (session->phase == Session::Phase::kClosed) {
+      closed_.push_back(session);
     } else {
       rearm(*session);
     }
@@ -194,6 +205,11 @@ void ShardCore::begin_close(Session& session) {
 void ShardCore::count_sent(std::size_t datagrams, std::size_t bytes) {
   counters_.datagrams_sent += datagrams;
   counters_.bytes_sent += bytes;
+}
+
+void ShardCore::publish_last() {
+  next_sum_ = now_;
+  publish_stats();
 }
 
 void ShardCore::publish_stats() {

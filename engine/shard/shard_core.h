@@ -67,6 +67,7 @@ struct ShardWorld {
   SessionDirectory& directory;
   HandshakeWorkers& workers;
   std::vector<std::unique_ptr<Mailbox>>& mailboxes;  // One a shard, by index.
+  std::function<void(const std::string& line)> log;
 };
 
 // ShardCore is a shard without its packet I/O: sessions, timers, inbox, and the stages of
@@ -112,10 +113,12 @@ class ShardCore {
   void create_offer(const Engine::OfferOptions& options, SessionId id,
                     const Engine::OfferDone& done);
   void accept_answer(SessionId id, const std::string& answer, const Engine::AnswerDone& done);
-  std::optional<Error> add_peer(SessionId id, const Address& remote, RemoteTerms terms);
+  void add_peer(SessionId id, const Address& local, const Address& remote, RemoteTerms terms);
   void close_session(SessionId id);
   // Asks every session to close, or with `at_once` ends them all.
   void close_all(bool at_once);
+  // The counters as they are at the end, for readers that come later.
+  void publish_last();
   // Any thread.
   std::size_t session_count() const { return live_.load(std::memory_order_relaxed); }
 
@@ -132,7 +135,8 @@ class ShardCore {
   void set_low_threshold(const Channel& channel, std::size_t bytes);
   const sctp::DataChannel* describe(const Channel& channel) const;
   std::size_t max_message_bytes(const Channel& channel) const;
-  std::uint64_t* word_of(const Channel& channel) const;
+  // Null for a stale handle.
+  Sctp::Note* note_of(const Channel& channel) const;
   void touch(Session& session);
 
   void count_sent(std::size_t datagrams, std::size_t bytes);
@@ -142,7 +146,7 @@ class ShardCore {
   // shard_receive.cc
   struct Route {
     Session* session = nullptr;
-    bool accepts_dtls = false;
+    std::optional<DropReason> refusal;  // Why DTLS is not taken.
   };
   Route route(Time now, const io::RxView& view);
   Session* claim_or_forward(Time now, const io::RxView& view);
@@ -151,22 +155,26 @@ class ShardCore {
   void handle_check(Time now, const io::RxView& view, const ice::StunMessageView& request);
   void answer_check(Session& session, Time now, const io::RxView& view,
                     const ice::StunMessageView& request);
+  void enter_address(EntryRef entry, const Address& remote);
+  bool may_lose_address(const Found& holder) const;
   void forward(unsigned shard, const io::RxView& view);
   void process_copy(Time now, ByteSpan datagram, const RxBuffer& origin);
 
   // shard_setup.cc
   // Null when every slot is taken.
   Session* add_session(SessionId id, io::SocketId socket);
+  io::SocketOptions socket_options() const;
   void own_socket(Session& session);
   Session* session_of_socket(io::SocketId socket);
   Session* claim(Time now, EntryRef entry);
   void start_dtls(Time now, Session& session);
   void submit_flight(Time now, Session& session);
-  void take_flight_back(Time now, FlightReturn& message);
+  void land_flight(Time now, Session& session, std::unique_ptr<crypto::HandshakeFlight> flight);
   void on_dtls_established(Time now, Session& session);
   void advance_session(Time now, Session& session);
   void advance_ice(Time now, Session& session);
   void poll_control(Time now, Session& session);
+  static void wait_for_control(Session& session);
 
   // shard_events.cc
   void drain_events(Time now, Session& session);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From the events of SCTP and DCEP to the application's handler, and the end of a session.
-#include <array>
 #include <utility>
+#include <vector>
 
 #include "engine/shard/shard_core.h"
 
@@ -63,18 +63,31 @@ void ShardCore::handle_event(Session& session, const sctp::ChannelEvent& event) 
       handle_association_event(session, event.association);
       break;
     case Kind::kOpened:
-    case Kind::kOpenedByPeer:
+    case Kind::kOpenedByPeer: {
+      const Channel channel = channel_of(session, event.channel);
+      Sctp::Note* const note = note_of(channel);
+      if (note != nullptr && std::exchange(note->open, true)) {
+        // The peer opened it before the stream's former life had ended on our side: only
+        // now may it be sent on.
+        std::erase(session.sctp->blocked, event.channel);
+        handler_->on_writable(channel);
+        break;
+      }
       ++counters_.channels;
-      handler_->on_channel_open(channel_of(session, event.channel));
+      handler_->on_channel_open(channel);
       break;
+    }
     case Kind::kBufferedAmountLow:
       handler_->on_buffered_amount_low(channel_of(session, event.channel));
       break;
     case Kind::kClosed: {
       const Channel channel = channel_of(session, event.channel);
-      if (counters_.channels > 0) --counters_.channels;
       handler_->on_channel_close(channel);
-      if (std::uint64_t* const word = word_of(channel)) *word = 0;
+      std::erase(session.sctp->blocked, event.channel);
+      Sctp::Note* const note = note_of(channel);
+      if (note != nullptr && note->open) --counters_.channels;
+      // The generation stays: a stale handle finds this and not the next channel's note.
+      if (note != nullptr) *note = Sctp::Note{.generation = event.channel.generation};
       break;
     }
     case Kind::kAcknowledged:
@@ -110,9 +123,11 @@ void ShardCore::handle_association_event(Session& session, const sctp::Event& ev
     case sctp::EventKind::kClosed:
       if (session.over) break;
       session.over = true;
+      // However the peer answers our SHUTDOWN: it was closed here.
       session.close_reason =
-          reason_of(event.close_reason, session.phase == Session::Phase::kOpen ||
-                                            session.phase == Session::Phase::kClosing);
+          session.phase == Session::Phase::kClosing
+              ? CloseReason::kLocal
+              : reason_of(event.close_reason, session.phase == Session::Phase::kOpen);
       break;
     default:
       break;
@@ -120,25 +135,24 @@ void ShardCore::handle_association_event(Session& session, const sctp::Event& ev
 }
 
 void ShardCore::tell_writable(Session& session) {
-  // A handler that fills the buffer again is entered in the list anew.
-  std::vector<sctp::ChannelHandle> blocked;
-  blocked.swap(session.sctp->blocked);
-  for (const sctp::ChannelHandle handle : blocked) {
-    if (session.sctp->channels.find(handle) == nullptr) continue;
+  // A handler that fills the buffer again is entered in the list anew. Two lists take
+  // turns, so that neither allocates once it has found its size.
+  Sctp& sctp = *session.sctp;
+  sctp.unblocked.swap(sctp.blocked);
+  for (const sctp::ChannelHandle handle : sctp.unblocked) {
+    if (sctp.channels.find(handle) == nullptr) continue;
     handler_->on_writable(channel_of(session, handle));
   }
-  // Its memory is kept for the next time.
-  if (session.sctp->blocked.empty()) {
-    blocked.clear();
-    session.sctp->blocked.swap(blocked);
-  }
+  sctp.unblocked.clear();
 }
 
 // Ends a session whatever its state; the handler hears of its channels first.
 void ShardCore::finish(Session& session, CloseReason reason) {
   if (session.over) return;
   session.over = true;
-  session.close_reason = reason;
+  session.close_reason = session.phase == Session::Phase::kClosing ? CloseReason::kLocal : reason;
+  // RFC 7675 §5.1: without consent nothing more is sent, not even a farewell.
+  session.silent = reason == CloseReason::kConsentLost;
   touch(session);
   if (!session.sctp) return conclude(session);
   session.sctp->association.abort(now_, to_string(reason));
@@ -146,10 +160,9 @@ void ShardCore::finish(Session& session, CloseReason reason) {
 }
 
 void ShardCore::conclude(Session& session) {
-  const bool was_open = session.sctp != nullptr;
+  const bool was_open =
+      session.phase == Session::Phase::kOpen || session.phase == Session::Phase::kClosing;
   session.phase = Session::Phase::kClosed;
-  // RFC 7675 §5.1: without consent nothing more is sent, not even a farewell.
-  session.silent = session.close_reason == CloseReason::kConsentLost;
   session.alert_due = !session.silent && session.dtls && session.dtls->established();
   if (was_open) ++counters_.sessions_closed;
   touch(session);

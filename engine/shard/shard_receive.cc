@@ -49,8 +49,13 @@ ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
   if (route_.session == nullptr) route_.session = claim_or_forward(now, view);
   if (route_.session == nullptr) return route_;
   const ice::CandidatePair pair = pair_of(buffer);
-  route_.accepts_dtls = route_.session->path.accepts_dtls(pair);
-  if (route_.accepts_dtls) route_.session->path.note_dtls(pair);
+  Path& path = route_.session->path;
+  if (path.accepts_dtls(pair)) {
+    path.note_dtls(pair);
+  } else {
+    route_.refusal = path.kind() == Path::Kind::kAwaitingAnswer ? DropReason::kBeforeAnswer
+                                                                : DropReason::kUnauthenticated;
+  }
   return route_;
 }
 
@@ -67,7 +72,7 @@ Session* ShardCore::claim_or_forward(Time now, const io::RxView& view) {
     if (session != nullptr && session->entry == found.entry) return session;
   }
   if (!found.handle.is_pending()) {
-    drop(DropReason::kUnknownSource);
+    route_.refusal = DropReason::kUnknownSource;
     return nullptr;
   }
   auto* pending = static_cast<PendingSession*>(table_.payload(found.entry));
@@ -76,22 +81,20 @@ Session* ShardCore::claim_or_forward(Time now, const io::RxView& view) {
                                  ? *pending->static_peer == view.buffer->source
                                  : pending->ice.is_authenticated(pair_of(*view.buffer));
   if (!authenticated) {
-    drop(DropReason::kUnauthenticated);
+    route_.refusal = DropReason::kUnauthenticated;
     return nullptr;
   }
-  return claim(now, found.entry);
+  Session* const claimed = claim(now, found.entry);
+  if (claimed == nullptr && free_slots_.empty()) route_.refusal = DropReason::kSessionLimit;
+  return claimed;
 }
 
 void ShardCore::handle_dtls(Time now, std::uint32_t index) {
   const io::RxView& view = burst_[index];
   const Route way = route(now, view);
-  if (way.session == nullptr) return;
+  if (way.refusal) drop(*way.refusal);
+  if (way.session == nullptr || way.refusal) return;
   Session& session = *way.session;
-  if (!way.accepts_dtls) {
-    drop(session.path.kind() == Path::Kind::kAwaitingAnswer ? DropReason::kBeforeAnswer
-                                                            : DropReason::kUnauthenticated);
-    return;
-  }
   if (!session.dtls || session.phase == Session::Phase::kClosed) return;
   // A datagram may be all headers; the queue must take as many jobs.
   if (jobs_.room() < view.length / crypto::kRecordHeaderBytes + 1) open_and_deliver(now);
@@ -105,7 +108,10 @@ void ShardCore::open_and_deliver(Time now) {
   for (const crypto::OpenJob& job : jobs) {
     Session& session = *static_cast<Session*>(job.tag.owner);
     const auto received = session.dtls->handle_opened(now, job);
-    if (received != crypto::DtlsSession::Received::kApplicationData || !session.sctp) continue;
+    if (received != crypto::DtlsSession::Received::kApplicationData || !session.sctp ||
+        session.phase == Session::Phase::kClosed) {
+      continue;
+    }
     session.received = true;
     session.sctp->association.handle_packet(now, job.plaintext,
                                             BufferRef(burst_[job.tag.index].buffer));
@@ -174,13 +180,12 @@ void ShardCore::handle_check(Time now, const io::RxView& view,
     drop(DropReason::kRefusedCheck);
     return;
   }
-  if (!table_.add_address(found.entry, AddressKey(pair.remote)).ok()) {
-    drop(DropReason::kTableFull);
-  }
+  enter_address(found.entry, pair.remote);
   routed_buffer_ = nullptr;
   // Where we are the DTLS client nothing will arrive first: the nominated pair decides.
-  if (answer.use_candidate && pending->terms.role == crypto::Role::kClient) {
-    claim(now, found.entry);
+  if (answer.use_candidate && pending->terms.role == crypto::Role::kClient &&
+      claim(now, found.entry) == nullptr && free_slots_.empty()) {
+    drop(DropReason::kSessionLimit);
   }
 }
 
@@ -193,25 +198,51 @@ void ShardCore::answer_check(Session& session, Time now, const io::RxView& view,
     return;
   }
   const ice::CandidatePair pair = pair_of(*view.buffer);
-  const bool known = agent->is_authenticated(pair);
   const ice::CheckAnswer answer = agent->handle_check(now, request, pair, world_.mac, out);
   if (answer.response_bytes != 0) control_.push(session.path.to(pair), answer.response_bytes);
   if (answer.verdict != ice::CheckVerdict::kAccepted) {
     drop(DropReason::kRefusedCheck);
     return;
   }
-  // The agent evicts its oldest path where it has no room; the table's limit is its own.
-  if (!known && !table_.add_address(session.entry, AddressKey(pair.remote)).ok()) {
-    drop(DropReason::kTableFull);
+  if (const std::optional<Address> left = agent->take_evicted()) {
+    table_.remove_address(session.entry, AddressKey(*left));
   }
+  enter_address(session.entry, pair.remote);
   routed_buffer_ = nullptr;
   touch(session);
 }
 
+// Makes `remote` lead to the session whose check was authenticated from there. Where it
+// led to another one the latest check decides: a peer that begins anew from its old port
+// is not locked out until the old session's consent ends, and who was robbed of an address
+// by a forged source has it back with its next check.
+void ShardCore::enter_address(EntryRef entry, const Address& remote) {
+  const AddressKey key(remote);
+  TableResult entered = table_.add_address(entry, key);
+  if (entered.status == TableStatus::kTaken && may_lose_address(entered.holder)) {
+    table_.remove_address(entered.holder.entry, key);
+    entered = table_.add_address(entry, key);
+  }
+  if (!entered.ok()) drop(DropReason::kTableFull);
+}
+
+// A session without ICE keeps its one address: it has no check to win it back with.
+bool ShardCore::may_lose_address(const Found& holder) const {
+  if (holder.handle.is_pending()) {
+    const auto* pending = static_cast<const PendingSession*>(table_.payload(holder.entry));
+    return pending != nullptr && !pending->static_peer;
+  }
+  if (holder.handle.shard() != index_) return false;
+  const Session* const session = slots_[holder.handle.slot()].get();
+  return session != nullptr && session->entry == holder.entry &&
+         session->path.kind() == Path::Kind::kLite;
+}
+
 void ShardCore::forward(unsigned shard, const io::RxView& view) {
+  if (view.length > Mailbox::kForwardBytes) return drop(DropReason::kForwardFull);
   ForwardedDatagram message{
       {view.data, view.data + view.length}, view.buffer->source, view.buffer->local};
-  if (world_.mailboxes[shard]->post(std::move(message))) {
+  if (world_.mailboxes[shard]->forward(std::move(message))) {
     ++counters_.datagrams_forwarded;
   } else {
     drop(DropReason::kForwardFull);

@@ -33,8 +33,12 @@ class ShardRunner {
   virtual bool run_once() = 0;
   // Turns and waits, by the options' policy, until `stop` is set and the waker used.
   virtual void run(const std::atomic<bool>& stop) = 0;
+  // For an embedder's own loop, in place of `run`: one turn. False: there is nothing to do
+  // until `native_handle` is readable or the deadline has come.
+  virtual bool poll() = 0;
   virtual io::Waker waker() const = 0;
-  virtual int native_handle() const = 0;
+  // After `start`, by its thread.
+  virtual int native_handle() = 0;
 };
 
 }  // namespace millrace::engine

@@ -47,6 +47,13 @@ Session* ShardCore::add_session(SessionId id, io::SocketId socket) {
   return &session;
 }
 
+io::SocketOptions ShardCore::socket_options() const {
+  io::SocketOptions options;
+  options.receive_buffer_bytes = options.send_buffer_bytes =
+      static_cast<std::uint32_t>(world_.settings.options.socket_buffer_bytes);
+  return options;
+}
+
 // What comes in through a dialling socket is its one session's.
 void ShardCore::own_socket(Session& session) {
   session.owns_socket = true;
@@ -87,12 +94,13 @@ void ShardCore::create_offer(const Engine::OfferOptions& options, SessionId id,
     done(Failure(SignalError{kind, std::move(reason)}));
   };
   const std::optional<IpAddress> ip = IpAddress::parse(options.local_ip);
-  if (!ip) return fail(SignalError::Kind::kInternal, "local_ip: not an address");
+  // A wildcard would be the one candidate of the offer, and lead nowhere.
+  if (!ip || ip->is_unspecified()) {
+    return fail(SignalError::Kind::kInternal,
+                "local_ip: '" + options.local_ip + "' is not an address of this host");
+  }
   if (free_slots_.empty()) return fail(SignalError::Kind::kFull, "session limit reached");
-  io::SocketOptions socket_options;
-  socket_options.receive_buffer_bytes = socket_options.send_buffer_bytes =
-      static_cast<std::uint32_t>(world_.settings.options.socket_buffer_bytes);
-  const auto socket = sockets_.open_socket(Address{*ip, 0}, socket_options);
+  const auto socket = sockets_.open_socket(Address{*ip, 0}, socket_options());
   if (!socket.ok()) return fail(SignalError::Kind::kInternal, socket.error().message);
 
   Session& session = *add_session(id, socket.value());
@@ -133,21 +141,21 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   done(std::nullopt);
 }
 
-std::optional<Error> ShardCore::add_peer(SessionId id, const Address& remote, RemoteTerms terms) {
-  IpAddress any;
-  any.family = remote.ip.family;
-  const auto socket = sockets_.open_socket(Address{any, 0}, io::SocketOptions{});
-  if (!socket.ok()) return Error{socket.error().message};
-  Session* const session = add_session(id, socket.value());
-  if (session == nullptr) {
-    sockets_.close_socket(socket.value());
-    return Error{"session limit reached"};
-  }
-  own_socket(*session);
-  session->terms = std::move(terms);
-  session->path.use_static(remote);
-  start_dtls(now_, *session);
-  return std::nullopt;
+void ShardCore::add_peer(SessionId id, const Address& local, const Address& remote,
+                         RemoteTerms terms) {
+  const auto fail = [&](const std::string& reason) {
+    world_.directory.forget(id);
+    world_.log("add_peer: " + reason);
+    handler_->on_session_close(id, CloseReason::kResourceLimit);
+  };
+  if (free_slots_.empty()) return fail("session limit reached");
+  const auto socket = sockets_.open_socket(local, socket_options());
+  if (!socket.ok()) return fail(socket.error().message);
+  Session& session = *add_session(id, socket.value());
+  own_socket(session);
+  session.terms = std::move(terms);
+  session.path.use_static(remote);
+  start_dtls(now_, session);
 }
 
 void ShardCore::start_dtls(Time now, Session& session) {
@@ -162,18 +170,22 @@ void ShardCore::start_dtls(Time now, Session& session) {
 
 void ShardCore::submit_flight(Time now, Session& session) {
   if (!session.flight) session.flight = session.dtls->take_flight(now);
+  if (world_.workers.empty()) {
+    session.flight->run();
+    return land_flight(now, session, std::move(session.flight));
+  }
   // A full queue: the flight is kept, and the session stays in the list of the touched.
   Mailbox& home = *world_.mailboxes[index_];
   if (world_.workers.submit(session.id, session.flight, home)) session.flight.reset();
 }
 
-void ShardCore::take_flight_back(Time now, FlightReturn& message) {
-  Session* const session = find(message.session);
-  if (session == nullptr || !session->dtls) return;
-  session->dtls->return_flight(now, std::move(message.flight));
-  touch(*session);
-  if (session->dtls->established() && session->phase == Session::Phase::kConnecting) {
-    on_dtls_established(now, *session);
+void ShardCore::land_flight(Time now, Session& session,
+                            std::unique_ptr<crypto::HandshakeFlight> flight) {
+  if (!session.dtls || session.phase == Session::Phase::kClosed) return;
+  session.dtls->return_flight(now, std::move(flight));
+  touch(session);
+  if (session.dtls->established() && session.phase == Session::Phase::kConnecting) {
+    on_dtls_established(now, session);
   }
 }
 
@@ -190,8 +202,8 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   session.sctp->association.connect(now);
   // Application data that overtook the peer's Finished.
   std::array<std::uint8_t, ControlQueue::kDatagramBytes> held;
-  const ice::CandidatePair* const pair = session.path.selected();
   while (const std::size_t n = session.dtls->poll_held(held)) {
+    const ice::CandidatePair* const pair = session.path.selected();
     if (pair == nullptr) continue;
     RxBuffer origin;
     origin.socket = session.path.socket();
@@ -207,7 +219,7 @@ void ShardCore::advance(Time now) {
 }
 
 void ShardCore::advance_session(Time now, Session& session) {
-  if (session.phase == Session::Phase::kClosed) return;
+  if (session.phase == Session::Phase::kClosed) return poll_control(now, session);
   advance_ice(now, session);
   if (session.dtls) {
     if (session.flight || session.dtls->flight_ready()) submit_flight(now, session);
@@ -252,20 +264,25 @@ void ShardCore::poll_control(Time now, Session& session) {
   if (ice::IceControllingAgent* const agent = session.path.controlling(); agent != nullptr) {
     for (;;) {
       const MutableByteSpan out = control_.begin();
+      if (out.empty()) return wait_for_control(session);
       ice::CandidatePair pair;
-      const std::size_t n = out.empty() ? 0 : agent->poll_datagram(now, pair, out);
+      const std::size_t n = agent->poll_datagram(now, pair, out);
       if (n == 0) break;
       control_.push(session.path.to(pair), n);
     }
   }
   const ice::CandidatePair* const pair = session.path.selected();
-  if (!session.dtls || pair == nullptr) return;
+  if (!session.dtls || pair == nullptr || session.silent) return;
   for (;;) {
     const MutableByteSpan out = control_.begin();
-    const std::size_t n = out.empty() ? 0 : session.dtls->poll_datagram(now, out);
+    if (out.empty()) return wait_for_control(session);
+    const std::size_t n = session.dtls->poll_datagram(now, out);
     if (n == 0) break;
     control_.push(session.path.to(*pair), n);
   }
 }
+
+// The queue is full: the session stays in the list of the touched, for the next turn.
+void ShardCore::wait_for_control(Session& session) { session.control_blocked = true; }
 
 }  // namespace millrace::engine

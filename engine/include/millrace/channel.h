@@ -27,19 +27,21 @@ struct ChannelOptions {
   // RFC 8831 §6.4: 128 below normal, 256 normal, 512 high, 1024 extra high.
   std::uint16_t priority = 256;
   // RFC 8832: true needs `id`; both ends then open it alike and no message is exchanged.
+  // Otherwise `id` is not looked at.
   bool negotiated = false;
   std::optional<std::uint16_t> id;
 };
 
 // Channel is a handle to a data channel: small, copied freely, used on its shard's
-// thread alone. It may outlive what it names: a stale handle is closed, never another
-// channel, since an id that is used again has another generation.
+// thread alone. It may outlive its session, though not its engine: a stale handle is
+// closed, never another channel, since an id that is used again has another generation.
 class Channel {
  public:
   Channel() = default;
 
   // Queues one message; the bytes are copied once. An empty message is sent as RFC 8831
-  // §6.6 says. May be called with a message that is being received.
+  // §6.6 says. May be called with a message that is being received. kWouldBlock before
+  // on_channel_open, too.
   SendStatus send(std::span<const std::uint8_t> bytes, MessageKind kind = MessageKind::kBinary);
   SendStatus send(std::string_view text);
   // Sends the concatenation of `pieces`, as MessageView has them, as one message.
@@ -53,7 +55,8 @@ class Channel {
   // The SCTP stream; nothing before the session is open, and once the channel is closed.
   std::optional<std::uint16_t> id() const;
   SessionId session() const { return session_; }
-  // Empty once the channel is closed; else valid until the next turn.
+  // Empty once the channel is closed; else valid until a channel of the session is opened
+  // or closed, and within this event at most.
   std::string_view label() const;
   std::string_view protocol() const;
   bool ordered() const;

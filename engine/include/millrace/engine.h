@@ -51,6 +51,7 @@ struct EngineOptions {
   // Addresses to announce as host candidates; empty: the listening address, or every
   // address of the host where that is a wildcard.
   std::vector<std::string> announce;
+  // Of those that others dial, pending ones included, and of each shard.
   std::size_t max_sessions = 16'384;
   milliseconds consent_timeout{30'000};    // RFC 7675 §5.1.
   milliseconds handshake_timeout{30'000};  // From signalling to SCTP up.
@@ -70,12 +71,14 @@ struct EngineOptions {
   // false: no threads; the embedder calls `poll` for each shard from its own loop.
   bool own_threads = true;
 
-  // Log lines of the control plane; empty: stderr. Called from any thread.
+  // Log lines of the control plane; empty: stderr. Called from any thread, and by several
+  // at once.
   std::function<void(const std::string& line)> log;
 };
 
-// MakeHandler makes the handler of one shard, before any of its events. The context
-// outlives the handler.
+// MakeHandler makes the handler of one shard, before any of its events; `create` calls it,
+// shard by shard. The context outlives the handler, which dies with the engine, in the
+// thread that destroys that.
 using MakeHandler = std::function<std::unique_ptr<Handler>(ShardContext& context)>;
 
 // SignalError tells a signalling front end which answer to give.
@@ -100,7 +103,10 @@ struct Description {
 // PeerOptions describe a session made without ICE and SDP: DTLS is taken from and sent to
 // `remote` alone, and the association lives by SCTP HEARTBEAT.
 struct PeerOptions {
-  std::string remote;                // "192.0.2.1:5000"
+  std::string remote;  // "192.0.2.1:5000"
+  // The address of a socket of its own, which the other end states as its `remote`;
+  // empty: a port that the kernel chooses.
+  std::string local;
   std::string fingerprint;           // "sha-256 AA:BB:…" (RFC 8122 §5).
   bool dtls_client = false;          // One end is the client, the other the server.
   bool use_listening_socket = true;  // false: a socket of its own, for the side that dials.
@@ -108,17 +114,28 @@ struct PeerOptions {
   std::size_t max_message_bytes = 256u << 10;  // What the peer takes.
 };
 
+// Engine is made, started, used from any thread, stopped, destroyed. `start`, `stop` and
+// the destructor belong to one thread, which is none of the shards'; all other functions
+// may be called at any time between `create` and the destructor, from handlers too.
+//
+// A session lives: pending, from `accept_offer` or `add_peer` until its peer comes; then on
+// a shard, whose handler hears of it. One that ends while pending (closed, or timed out)
+// ends without an event. One that this side dials is on its shard from the start.
 class Engine {
  public:
   // Binds every socket and makes every shard, but starts no thread. An error is one line
   // that names the value at fault: a port in use, a missing file, a forbidden io_uring.
   static Result<std::unique_ptr<Engine>, Error> create(EngineOptions options,
                                                        MakeHandler make_handler);
-  // Stops as `stop` does.
+  // Stops as `stop` does, without grace. With `own_threads = false` it goes without a word
+  // to peers or handlers: `stop` first, and poll on.
   virtual ~Engine() = default;
 
+  // Starts the shards' threads. Once; nothing with `own_threads = false`.
   virtual void start() = 0;
-  // Closes every session (SHUTDOWN or ABORT, close_notify), waits up to `grace`, joins.
+  // Closes every session: SHUTDOWN and close_notify within `grace`, ABORT after it. Then
+  // joins the threads, and no event follows. With `own_threads = false` it only asks the
+  // shards: poll on until `on_session_close` was told of all, at most 5 s.
   virtual void stop(milliseconds grace = milliseconds(1000)) = 0;
 
   virtual unsigned shards() const = 0;
@@ -131,34 +148,41 @@ class Engine {
   virtual Result<Description, SignalError> accept_offer(const std::string& offer) = 0;
 
   // Makes an offer on `shard`, with a local (address, port) of its own bound to
-  // `local_ip`; `done` runs on the shard's thread. Then pass the answer on.
+  // `local_ip`, which is no wildcard; `done` runs on the shard's thread, or at once with
+  // kFull where the shard's inbox is full. Then pass the answer on: an offer without an
+  // answer ends after `handshake_timeout`, and `on_session_close` says so.
   struct OfferOptions {
     unsigned shard = 0;
     std::string local_ip = "127.0.0.1";
   };
   using OfferDone = std::function<void(Result<Description, SignalError>)>;
   virtual void create_offer(const OfferOptions& options, OfferDone done) = 0;
-  // Takes the answer to an offer, from any thread; `done` runs on the shard's thread.
+  // Takes the answer to an offer, from any thread; `done` runs on the shard's thread, or at
+  // once where there is no such offer. An answer that is refused ends the session.
   using AnswerDone = std::function<void(std::optional<SignalError>)>;
   virtual void accept_answer(SessionId session, std::string answer, AnswerDone done) = 0;
 
-  // Makes a session from an address and a fingerprint; see PeerOptions.
+  // Makes a session from an address and a fingerprint; see PeerOptions. Where a socket of
+  // its own cannot be had, `on_session_close` follows with kResourceLimit.
   virtual Result<SessionId, Error> add_peer(const PeerOptions& options) = 0;
 
-  // Ends a session, pending or not, from any thread. False when there is none.
+  // Ends a session, pending or not, from any thread. False when there is none, or its
+  // shard's inbox is full.
   virtual bool close_session(SessionId session) = 0;
 
-  // Runs `task` on a shard's thread, in order of posting. False when its inbox is full.
+  // Runs `task` on a shard's thread; tasks of one thread in their order. False when there
+  // is no such shard or its inbox is full. What is posted after `stop` never runs.
   virtual bool post(unsigned shard, std::function<void()> task) = 0;
 
   // Counters of all shards, from any thread.
   virtual EngineStats stats() const = 0;
 
-  // For `own_threads = false`: one turn of one shard, from one thread per shard. Returns
-  // when there is nothing to do at once; wait on `poll_handle` (readable) at most until
-  // `poll_deadline`, then call again.
+  // For `own_threads = false`: one turn of one shard. True: there is more to do, call
+  // again. False: wait until `poll_handle` is readable, `poll_deadline` at most
+  // (CLOCK_MONOTONIC; kNever: without limit), and do not read from it. All three are for
+  // the one thread that the shard belongs to from its first call.
   virtual bool poll(unsigned shard) = 0;
-  virtual int poll_handle(unsigned shard) const = 0;
+  virtual int poll_handle(unsigned shard) = 0;
   virtual Time poll_deadline(unsigned shard) const = 0;
 };
 

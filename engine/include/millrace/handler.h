@@ -38,8 +38,10 @@ class ShardContext {
   engine::ShardCore* core_;
 };
 
-// Handler receives one shard's events, on that shard's thread. It must not block. It may
-// call anything of Channel and ShardContext from within an event.
+// Handler receives one shard's events, on that shard's thread. It must not block or throw.
+// It may call anything of Channel and ShardContext from within an event, on this session
+// and on others; what follows from it may be told at once, on other sessions: an event
+// may begin within another session's.
 class Handler {
  public:
   virtual ~Handler() = default;
