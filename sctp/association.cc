@@ -214,7 +214,12 @@ void Association::append_control(Time now, PacketWriter& packet) {
   }
   while (!control_.empty()) {
     const ControlQueue::Chunk chunk = control_.front();
-    if (chunk.alone || !packet.append(chunk.raw)) break;
+    if (chunk.alone) break;
+    if (!packet.append(chunk.raw)) {
+      if (packet.has_chunks()) break;
+      // Too large for the packet that the caller gives: it must not hold up what follows.
+      drop(DropReason::kControlQueueFull);
+    }
     control_.pop();
   }
   if (heartbeat_due_ && packet.space() >= HeartbeatChunk::kFixedBytes + Heartbeat::kInfoSize) {

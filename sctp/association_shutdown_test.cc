@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "sctp/association.h"
+#include "sctp/packet/cookie_chunk.h"
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/init_chunk.h"
+#include "sctp/packet/init_parameters.h"
 #include "sctp/packet/shutdown_chunk.h"
 #include "test/support/association_pair.h"
 #include "test/support/sctp_packets.h"
@@ -152,6 +154,35 @@ TEST_F(AssociationShutdown, AnInitInShutdownAckSentIsAnsweredByShutdownAck) {
   pair_.drain();
   EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kShutdownAck), 1u);
   EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kInitAck), 0u);
+}
+
+// RFC 9260 §5.2.4 (A): a peer that restarts meanwhile is told to finish the old one first.
+TEST_F(AssociationShutdown, ARestartInShutdownAckSentIsAnsweredByShutdownAckAndCauseTen) {
+  const VerificationTag tag_b = tag(kB);
+  // The cookie of the peer's next life, given while all was well.
+  pair_.filter = [](int, ByteSpan) { return false; };
+  pair_.inject(kB, make_packet(VerificationTag(), InitChunk{{.initiate_tag = VerificationTag(99),
+                                                             .a_rwnd = 100000,
+                                                             .outbound_streams = 1,
+                                                             .inbound_streams = 1,
+                                                             .initial_tsn = Tsn(1),
+                                                             .parameters = {}}}));
+  pair_.drain();
+  const Bytes packet = test::last_with(pair_.sent(kB), ChunkType::kInitAck);
+  const auto init_ack = InitAckChunk::parse(test::chunks_of(packet)[0].bytes);
+  const auto cookie = InitParameters::parse(init_ack->parameters)->state_cookie;
+  ASSERT_TRUE(cookie.has_value());
+  pair_.inject(kB, make_packet(tag_b, ShutdownChunk{pair_.b().sender().cumulative_acked()}));
+  pair_.drain();
+  pair_.sent(kB).clear();
+  pair_.inject(kB, make_packet(init_ack->initiate_tag, CookieEchoChunk{*cookie}));
+  pair_.drain();
+  ASSERT_EQ(pair_.sent(kB).size(), 1u);
+  EXPECT_TRUE(test::has_chunk(pair_.sent(kB)[0], ChunkType::kShutdownAck));
+  const auto error = test::find_chunk(pair_.sent(kB)[0], ChunkType::kError);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(TlvReader(ErrorChunk::parse(error->bytes)->causes).next()->type, 10u);
+  EXPECT_EQ(pair_.b().stats().restarts, 0u);
 }
 
 // RFC 9260 §8.5.1 (E).

@@ -45,7 +45,9 @@ enum class EventKind : std::uint8_t {
 };
 
 // Event is one thing that happened, taken from `Association::poll_event`. What `message`
-// and `streams` point to is lent until the next call on the association.
+// and `streams` point to is lent until the next `poll_event`, `poll_packet` or `handle_…`
+// call on the association; `send`, `reset_streams` and the getters leave it alone, so that
+// an echo server may answer from within its event.
 struct Event {
   EventKind kind = EventKind::kClosed;
   CloseReason close_reason = CloseReason::kNone;

@@ -62,6 +62,16 @@ class StreamResets : public ::testing::Test {
     const auto chunk = ReconfigChunk::parse(test::find_chunk(answer, ChunkType::kReconfig)->bytes);
     return ReconfigResponse::parse(*TlvReader(chunk->parameters).next())->result;
   }
+  // Gives A an answer to its request.
+  void respond(VerificationTag to, ReconfigSeq seq, ReconfigResult result) {
+    std::array<std::uint8_t, 16> memory;
+    TlvWriter parameters(memory);
+    parameters.append(
+        ReconfigResponse{.response_seq = seq, .result = result, .next_tsns = std::nullopt});
+    pair_.inject(kA, make_packet(to, ReconfigChunk{parameters.bytes()}));
+    pair_.drain();
+  }
+  void respond(ReconfigSeq seq, ReconfigResult result) { respond(tag(kA), seq, result); }
   void hold_b() { tag_b_ = tag(kB); }
 
   AssociationPair pair_;
@@ -212,6 +222,74 @@ TEST_F(StreamResets, AnIncomingResetRequestMakesThisEndResetItsOutgoingSide) {
   // Paused while it lasted, then sent in the stream's next life.
   ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
   EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->event.generation, 1u);
+}
+
+// RFC 6525 §5.2.7: a refusal rolls back, and the stream goes on where it was.
+TEST_F(StreamResets, ARequestThatThePeerDeniesIsRolledBack) {
+  send(1, 1);
+  pair_.run_for(milliseconds(100));
+  pair_.filter = [](int end, ByteSpan) { return end == kB; };
+  reset({1});
+  respond(first_seq(), ReconfigResult::kDenied);
+  ASSERT_EQ(pair_.count(kA, EventKind::kStreamResetRefused), 1u);
+  EXPECT_EQ(pair_.a().outgoing_generation(StreamId(1)), 0u);
+  pair_.filter = nullptr;
+  send(1, 2);
+  pair_.run_for(milliseconds(100));
+  EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->payload[0], 2);
+}
+
+// A peer that could not judge a request gets it under a new number, but not for ever.
+TEST_F(StreamResets, ARequestThatWasNotJudgedIsAskedUnderANewNumber) {
+  ReconfigSeq seq = first_seq();
+  const VerificationTag tag_a = tag(kA);
+  pair_.filter = [](int end, ByteSpan) { return end == kB; };
+  reset({1});
+  for (int i = 0; i < StreamReset::kMaxRenewals; ++i) {
+    pair_.sent(kA).clear();
+    respond(tag_a, seq, ReconfigResult::kRequestAlreadyInProgress);
+    ASSERT_TRUE(pair_.run_until(
+        [&] { return test::count_chunks(pair_.sent(kA), ChunkType::kReconfig) > 0; }));
+    seq = seq.next();
+    const Bytes again = test::last_with(pair_.sent(kA), ChunkType::kReconfig);
+    const auto chunk = ReconfigChunk::parse(test::find_chunk(again, ChunkType::kReconfig)->bytes);
+    EXPECT_EQ(OutgoingSsnResetRequestView::parse(*TlvReader(chunk->parameters).next())->request_seq,
+              seq);
+  }
+  EXPECT_EQ(pair_.count(kA, EventKind::kStreamResetRefused), 0u);
+  respond(tag_a, seq, ReconfigResult::kRequestAlreadyInProgress);
+  EXPECT_EQ(pair_.count(kA, EventKind::kStreamResetRefused), 1u);
+}
+
+// CONFORMANCE.md: an application that does not read bounds what the peer can make it hold.
+TEST_F(StreamResets, ResetsThatNobodyReadsAreBounded) {
+  hold_b();
+  const ReconfigSeq first = first_seq();
+  const Tsn last(first.value() - 1);
+  pair_.poll_events = [](int) { return false; };
+  for (std::uint32_t i = 0; i < StreamReset::kMaxEvents; ++i) {
+    ASSERT_EQ(ask(first.plus(i), last, {StreamId(1)}), ReconfigResult::kPerformed);
+  }
+  EXPECT_EQ(ask(first.plus(StreamReset::kMaxEvents), last, {StreamId(1)}),
+            ReconfigResult::kRequestAlreadyInProgress);
+}
+
+// RFC 6525 §5.1.2 (A1): nothing of a stream's next life leaves before the answer, so no
+// receiver meets it before the request.
+TEST_F(StreamResets, NoDataOfTheNextLifeLeavesBeforeTheAnswer) {
+  hold_b();
+  std::array<std::uint8_t, 32> memory;
+  TlvWriter parameters(memory);
+  const std::array streams{StreamId(4)};
+  parameters.append(IncomingSsnResetRequest{.request_seq = first_seq(), .streams = streams});
+  // Asked by the peer, so that `send` goes on queueing; and the answer to B is lost.
+  EXPECT_EQ(give(parameters.bytes()), ReconfigResult::kPerformed);
+  pair_.sent(kB).clear();
+  EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{1}), SendStatus::kOk);
+  pair_.drain();
+  pair_.run_for(seconds(1));
+  EXPECT_GT(test::count_chunks(pair_.sent(kB), ChunkType::kReconfig), 0u);
+  EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kData), 0u);
 }
 
 // RFC 6525 §5.1.1.

@@ -395,6 +395,28 @@ TEST_F(DataReceiverTest, StreamResetIsDeferredUntilTheDataHasArrived) {
   EXPECT_EQ(take(), (Texts{"p", "q"}));
 }
 
+// A FORWARD TSN that a reset overtook names SSNs of the life before: more of them than
+// there have been TSNs since.
+TEST_F(DataReceiverTest, AForwardTsnOfTheFormerLifeDoesNotSkipTheNewOne) {
+  for (std::uint16_t i = 0; i < 5; ++i) give({1000u + i, 1, i, "old"});
+  take();
+  const std::array streams{StreamId(1)};
+  ASSERT_TRUE(receiver_->try_reset_streams(streams, Tsn(1004)));
+  EXPECT_TRUE(forward(1006, {{StreamId(1), Ssn(4)}}));
+  give({1007, 1, 0, "new"});
+  EXPECT_EQ(take(), (Texts{"new"}));
+  // One of the new life is obeyed.
+  EXPECT_TRUE(forward(1008, {{StreamId(1), Ssn(1)}}));
+  give({1009, 1, 2, "newer"});
+  EXPECT_EQ(take(), (Texts{"newer"}));
+}
+
+TEST_F(DataReceiverTest, GapsAreReportedAsFarAsThePacketGoes) {
+  for (std::uint32_t i = 0; i < 1000; ++i) give({.tsn = 1001 + 2 * i, .unordered = true});
+  EXPECT_EQ(sack(8000).gaps.size(), 1000u);
+  EXPECT_GE(sack(1160).gaps.size(), 280u);
+}
+
 TEST_F(DataReceiverTest, ManyGapsAreBounded) {
   for (std::uint32_t i = 0; i < 3000; ++i) give({.tsn = 1001 + 2 * i, .unordered = true});
   EXPECT_EQ(receiver_->stats().outside_window, 3000 - ReceivedTsns::kMaxRanges);

@@ -101,25 +101,33 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
   if (burst_blocked_ && now >= burst_.refilled_at(pacing_rate_)) burst_blocked_ = false;
   if (now >= t3_) {
     outcome.t3_expired = true;
-    outcome.counts_as_error = !(probing_window_ && heard_since_t3_);
+    const bool probing = is_probing_window();
+    outcome.counts_as_error = !(probing && heard_since_t3_);
     heard_since_t3_ = false;
-    expire_t3(now);
+    expire_t3(now, probing);
   }
   return outcome;
 }
 
-void DataSender::expire_t3(Time now) {
+// RFC 9260 §6.1 (A): what is in flight has no room at the peer, and leaves to learn when it
+// has; it was sent as a probe, or before the window shut.
+bool DataSender::is_probing_window() const {
+  if (outstanding_.empty()) return false;
+  return outstanding_.at(outstanding_.cumulative_acked().next()).wire_bytes() > peer_rwnd_;
+}
+
+void DataSender::expire_t3(Time now, bool probing) {
   ++stats_.t3_expiries;
   // RFC 9260 §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is
   // no sign of congestion.
-  if (!probing_window_) congestion_->on_timeout(now);
+  if (!probing) congestion_->on_timeout(now);
   // §6.3.3 (E2).
   rto_.back_off();
   in_recovery_ = false;
   // §6.3.3 (E3): the earliest leave in the next packet, which no burst spent before the
   // time-out may delay; the rest as cwnd allows.
   outstanding_.mark_all_lost(now);
-  fast_packet_ = outstanding_.has_lost();
+  fast_packet_ = outstanding_.has_lost() && !probing;
   drop_rest_of_abandoned();
   if (forward_target() > outstanding_.cumulative_acked()) forward_due_ = true;
   restart_t3(now);

@@ -189,7 +189,8 @@ class DataSender {
 
   // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4.
   SackOutcome finish_ack(Time now, const AckResult& result, std::size_t flight_before);
-  void expire_t3(Time now);
+  void expire_t3(Time now, bool probing);
+  bool is_probing_window() const;
   void note_ack_point(Time now);
   void restart_t3(Time now) { t3_ = now + rto_.rto(); }
   Duration forward_tsn_interval() const;
@@ -221,7 +222,6 @@ class DataSender {
   bool fast_packet_ = false;  // One packet may leave whatever cwnd says (§7.2.4).
   bool forward_due_ = false;
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
-  bool probing_window_ = false;  // The chunk in flight is a zero-window probe.
   bool heard_since_t3_ = false;  // A SACK came since T3-rtx expired last.
   bool writable_wanted_ = false;
   bool total_low_reported_ = false;

@@ -351,6 +351,102 @@ TEST_F(DataSenderTest, APausedStreamFinishesItsMessageAndStartsAgainAtZero) {
   EXPECT_EQ(resumed[0].ssn, 0u);
 }
 
+// A round trip of no length, as a coarse clock measures it, must not make the repetition of
+// a FORWARD TSN due in the flush that sent it.
+TEST_F(DataSenderTest, AForwardTsnIsSentOnceAtOnePointInTime) {
+  sender_->observe_rtt(Duration::zero());
+  ASSERT_EQ(send(10, 1, {.max_retransmits = 0}), SendStatus::kOk);
+  flush();
+  now_ = sender_->next_timeout();
+  EXPECT_TRUE(sender_->handle_timeout(now_).t3_expired);
+  flush();
+  EXPECT_EQ(forward_, 1000u);
+  EXPECT_EQ(packets_, 1);
+}
+
+// RFC 6525: FORWARD TSN names SSNs, so none may pass a stream reset whose data the peer has
+// not acknowledged.
+TEST_F(DataSenderTest, AForwardTsnStopsAtTheFenceOfAReset) {
+  ASSERT_EQ(send(10, 1, {.max_retransmits = 0}), SendStatus::kOk);
+  flush();
+  sender_->fence_forward_tsn();
+  EXPECT_FALSE(sender_->fence_passed());
+  ASSERT_EQ(send(10, 2, {.max_retransmits = 0}), SendStatus::kOk);
+  flush();
+  now_ = sender_->next_timeout();
+  EXPECT_TRUE(sender_->handle_timeout(now_).t3_expired);
+  flush();
+  EXPECT_EQ(forward_, 1000u);
+  ASSERT_EQ(skipped_.size(), 1u);
+  EXPECT_EQ(skipped_[0].stream, StreamId(1));
+  sack(1000);
+  EXPECT_TRUE(sender_->fence_passed());
+  flush();
+  EXPECT_EQ(forward_, 1001u);
+  ASSERT_EQ(skipped_.size(), 1u);
+  EXPECT_EQ(skipped_[0].stream, StreamId(2));
+}
+
+// RFC 3758 §3.5 (C4): what one chunk has no room for follows when the peer has answered.
+TEST_F(DataSenderTest, MoreSkippedStreamsThanAPacketHoldsGoOneAfterTheOther) {
+  sender_.reset();
+  DataSenderOptions options;
+  options.initial_tsn = Tsn(1000);
+  sender_.emplace(options, pool_);
+  sender_->establish(now_, 1 << 20, 1000, true);
+  for (std::uint16_t stream = 0; stream < 400; ++stream) {
+    ASSERT_EQ(send(4, stream, {.max_retransmits = 0}), SendStatus::kOk);
+  }
+  EXPECT_EQ(flush().size(), 400u);
+  now_ = sender_->next_timeout();
+  EXPECT_TRUE(sender_->handle_timeout(now_).t3_expired);
+  flush();
+  EXPECT_EQ(packets_, 1);
+  ASSERT_TRUE(forward_.has_value());
+  EXPECT_LT(*forward_, 1399u);
+  EXPECT_GT(skipped_.size(), 250u);
+  sack(*forward_);
+  flush();
+  EXPECT_EQ(forward_, 1399u);
+}
+
+// A caller in a state that does not flush must not be woken for ever.
+TEST_F(DataSenderTest, TheBurstTimerFallsSilentWhereNothingIsFlushed) {
+  std::uint32_t acked = 999;
+  for (int round = 0; round < 12; ++round) {
+    while (send(4000) == SendStatus::kOk) {
+    }
+    wait(milliseconds(10));
+    for (const SentData& data : flush()) acked = std::max(acked, data.tsn);
+    sack(acked);
+  }
+  do {
+    while (send(4000) == SendStatus::kOk) {
+    }
+  } while (!flush().empty());
+  ASSERT_LT(sender_->next_timeout(), now_ + milliseconds(50));
+  for (int i = 0; i < 4 && sender_->next_timeout() < now_ + milliseconds(50); ++i) {
+    now_ = sender_->next_timeout();
+    static_cast<void>(sender_->handle_timeout(now_));
+  }
+  EXPECT_GE(sender_->next_timeout(), now_ + milliseconds(50));
+}
+
+// Later work: chunks that have a TSN keep their size when the path shrinks (RFC 8899).
+TEST_F(DataSenderTest, ChunksSentBeforeThePacketsShrankAreSentAgainWhole) {
+  ASSERT_EQ(send(3000), SendStatus::kOk);
+  EXPECT_EQ(flush().size(), 3u);
+  sender_->set_max_packet_bytes(600);
+  now_ = sender_->next_timeout();
+  EXPECT_TRUE(sender_->handle_timeout(now_).t3_expired);
+  EXPECT_EQ(flush_tsns(), (Tsns{1000}));
+  sack(1002);
+  ASSERT_EQ(send(1000), SendStatus::kOk);
+  EXPECT_EQ(flush().size(), 2u);
+  sack(1004);
+  EXPECT_TRUE(sender_->all_acknowledged());
+}
+
 TEST_F(DataSenderTest, TsnsWrap) {
   make(0xFFFFFFFEu);
   for (int i = 0; i < 5; ++i) ASSERT_EQ(send(1000), SendStatus::kOk);

@@ -49,7 +49,8 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
 
 bool DataSender::window_allows(std::size_t wire_bytes) const {
   const std::size_t flight = outstanding_.flight_bytes();
-  // RFC 9260 §6.1 (A): one chunk may always be in flight, as a probe.
+  // RFC 9260 §6.1 (A): one chunk may always be in flight, as a probe. What was sent before
+  // and found the window shut is held to the same.
   if (flight == 0) return true;
   // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
   return flight + wire_bytes <= std::min(congestion_->cwnd(), peer_rwnd_);
@@ -77,7 +78,7 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
     const OutstandingChunk& lost = outstanding_.at(*tsn);
     const std::size_t wire = lost.wire_bytes();
     const std::size_t flight = outstanding_.flight_bytes();
-    if (!unlimited && flight > 0 && flight + wire > congestion_->cwnd()) break;
+    if (!unlimited && !window_allows(wire)) break;
     if (!unlimited && burst_.available(now, pacing_rate_) == 0) {
       burst_blocked_ = true;
       break;
@@ -165,7 +166,6 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     return false;
   }
   const std::size_t flight = outstanding_.flight_bytes();
-  probing_window_ = flight == 0 && wire > peer_rwnd_;
   const auto size = static_cast<std::uint16_t>(bytes);
   const std::uint32_t offset = message.sent;
   if (offset == 0 && !message.unordered) {
@@ -183,7 +183,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   update_thresholds();
   ++stats_.data_chunks_sent;
   stats_.data_bytes_sent += bytes;
-  return !probing_window_;
+  return true;
 }
 
 UnwrappedTsn DataSender::collect_skipped(std::size_t max_streams) {

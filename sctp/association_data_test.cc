@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The association's data procedures: RFC 9260 §6, RFC 3758, what is lent and for how long,
+// and that a driver which does as it is told never turns for nothing.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "sctp/association.h"
+#include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/sack_chunk.h"
+#include "test/support/association_pair.h"
+#include "test/support/sctp_packets.h"
+
+namespace millrace::sctp {
+namespace {
+
+using test::AssociationPair;
+using test::Bytes;
+using test::make_packet;
+
+constexpr int kA = AssociationPair::kA;
+constexpr int kB = AssociationPair::kB;
+
+class AssociationData : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(pair_.connect_both()); }
+  VerificationTag tag(int end) {
+    return test::tag_of(test::last_with(pair_.sent(1 - end), ChunkType::kCookieEcho));
+  }
+  SendStatus send(std::uint16_t stream, std::size_t size) {
+    return pair_.a().send(pair_.now(), StreamId(stream), kPpidBinary, Bytes(size, 9));
+  }
+  AssociationPair pair_;
+};
+
+// event.h: an echo server answers from within its event.
+TEST_F(AssociationData, AMessageStaysLentWhileTheSameAssociationSends) {
+  std::size_t echoed = 0;
+  pair_.on_event = [&](int end, const Event& event) {
+    if (end != kB || event.kind != EventKind::kMessage) return;
+    const Bytes before = test::bytes_of(event.message);
+    for (int i = 0; i < 20; ++i) {  // Enough to make every queue grow.
+      for (const ByteSpan piece : event.message.pieces) {
+        ASSERT_EQ(pair_.b().send(pair_.now(), event.stream, event.message.ppid, piece),
+                  SendStatus::kOk);
+      }
+    }
+    pair_.b().reset_streams(pair_.now(), std::array{StreamId(999)});
+    EXPECT_GT(pair_.b().buffered_amount(event.stream), 0u);
+    EXPECT_EQ(test::bytes_of(event.message), before);
+    ++echoed;
+  };
+  for (std::uint16_t i = 0; i < 10; ++i) ASSERT_EQ(send(i, 100u + 2000u * i), SendStatus::kOk);
+  pair_.drain();
+  pair_.run_for(seconds(2));
+  EXPECT_EQ(echoed, 10u);
+}
+
+// RFC 7053 §5.2: a chunk behind which nothing follows asks for its SACK.
+TEST_F(AssociationData, ALoneMessageIsAcknowledgedAtOnce) {
+  ASSERT_EQ(send(1, 10), SendStatus::kOk);
+  pair_.drain();
+  pair_.sent(kB).clear();
+  pair_.run_for(milliseconds(6));
+  EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kSack), 1u);
+}
+
+// RFC 9260 §6.1: a SACK rides with data that leaves anyway, and comes first.
+TEST_F(AssociationData, ASackRidesWithData) {
+  pair_.on_event = [&](int end, const Event& event) {
+    if (end != kB || event.kind != EventKind::kMessage) return;
+    EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kOk);
+  };
+  pair_.sent(kB).clear();
+  ASSERT_EQ(send(1, 10), SendStatus::kOk);
+  pair_.drain();
+  pair_.run_for(milliseconds(6));
+  ASSERT_EQ(pair_.sent(kB).size(), 1u);
+  const auto chunks = test::chunks_of(pair_.sent(kB)[0]);
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].type, ChunkType::kSack);
+  EXPECT_EQ(chunks[1].type, ChunkType::kData);
+}
+
+// RFC 3758 §3.3.1: not negotiated, not obeyed; malformed or old, counted.
+TEST_F(AssociationData, AForwardTsnThatIsOldOrUnknownIsCounted) {
+  const Tsn old = pair_.a().sender().cumulative_acked();
+  pair_.inject(kB, make_packet(tag(kB), ForwardTsnChunk{old, {}}));
+  EXPECT_EQ(pair_.b().stats().dropped(DropReason::kBadForwardTsn), 1u);
+  pair_.inject(kB, make_packet(tag(kB), test::RawChunk{{192, 0, 0, 6, 1, 2, 0, 0}}));
+  EXPECT_EQ(pair_.b().stats().dropped(DropReason::kMalformedChunk), 1u);
+
+  Options plain;
+  plain.extensions.forward_tsn = false;
+  AssociationPair pair({}, plain);
+  ASSERT_TRUE(pair.connect_both());
+  const VerificationTag to = test::tag_of(test::last_with(pair.sent(kA), ChunkType::kCookieEcho));
+  pair.inject(kB, make_packet(to, ForwardTsnChunk{Tsn(5), {}}));
+  EXPECT_EQ(pair.b().stats().dropped(DropReason::kBadForwardTsn), 1u);
+}
+
+// RFC 9260 §6.2.1 (D).
+TEST_F(AssociationData, ASackForDataNeverSentIsCountedAndIgnored) {
+  pair_.filter = [](int, ByteSpan) { return false; };
+  ASSERT_EQ(send(1, 10), SendStatus::kOk);
+  pair_.drain();
+  const SackChunk sack{.cumulative_tsn_ack = pair_.a().sender().next_tsn(),
+                       .a_rwnd = 100000,
+                       .gap_blocks = {},
+                       .duplicates = {}};
+  pair_.inject(kA, make_packet(tag(kA), sack));
+  EXPECT_EQ(pair_.a().stats().dropped(DropReason::kBadSack), 1u);
+  EXPECT_FALSE(pair_.a().sender().all_acknowledged());
+}
+
+TEST_F(AssociationData, WhatCannotBeSentIsRefusedByKind) {
+  EXPECT_EQ(send(1, 0), SendStatus::kEmpty);
+  EXPECT_EQ(send(1, 256 * 1024 + 1), SendStatus::kTooLarge);
+  EXPECT_EQ(send(65535, 1), SendStatus::kInvalidStream);
+  EXPECT_EQ(send(1, 256 * 1024), SendStatus::kOk);
+}
+
+// RFC 9260 §8.1.
+TEST_F(AssociationData, APeerThatAcknowledgesNothingIsGivenUp) {
+  pair_.filter = [](int, ByteSpan) { return false; };
+  ASSERT_EQ(send(1, 10), SendStatus::kOk);
+  pair_.drain();
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.a().is_closed(); }, seconds(2000)));
+  EXPECT_EQ(pair_.last(kA, EventKind::kClosed)->event.close_reason,
+            CloseReason::kTooManyRetransmits);
+}
+
+// RFC 9260 §6.1 (A): a reader that stops shuts the window; one chunk probes it, and no
+// number of probes that are answered ends the association.
+TEST(AssociationFlowControl, ASlowReaderHoldsTheSenderAndLosesNothing) {
+  Options options;
+  options.receive_window_bytes = 64 * 1024;
+  options.rto_max = seconds(1);
+  AssociationPair pair(options, options);
+  ASSERT_TRUE(pair.connect_both());
+  bool reading = false;
+  std::size_t received = 0;
+  pair.poll_events = [&](int end) {
+    Event event;
+    bool any = false;
+    while ((end == kA || reading) && pair[end].poll_event(event)) {
+      any = true;
+      if (event.kind == EventKind::kMessage) ++received;
+    }
+    return any;
+  };
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(pair.a().send(pair.now(), StreamId(1), kPpidBinary, Bytes(4096, 1)), SendStatus::kOk);
+  }
+  pair.drain();
+  pair.run_for(seconds(60));
+  EXPECT_FALSE(pair.a().is_closed());
+  EXPECT_FALSE(pair.a().sender().all_acknowledged());
+  reading = true;
+  pair.drain();
+  EXPECT_TRUE(pair.run_until([&] { return received == 100; }, seconds(10)));
+}
+
+// A driver that calls `handle_timeout` at `next_timeout` gets on: an idle association asks
+// for a turn per heartbeat, its answer and its packets, not more.
+TEST_F(AssociationData, AnIdleAssociationHardlyTurns) {
+  pair_.run_for(seconds(5));
+  const std::uint64_t before = pair_.turns();
+  pair_.run_for(seconds(3600));
+  EXPECT_LE(pair_.turns() - before, 2u * 4u * 3600u / 30u);
+}
+
+// The same under load and loss, whose turns are packets, paced bursts and time-outs.
+TEST(AssociationTurns, ABusyAssociationTurnsForItsPacketsOnly) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    test::LinkOptions link;
+    link.loss = 0.05;
+    link.reorder = 0.1;
+    AssociationPair pair({}, {}, link, seed);
+    ASSERT_TRUE(pair.connect_both());
+    for (std::uint16_t i = 0; i < 50; ++i) {
+      SendOptions options;
+      if (i % 2 == 0) options.max_lifetime = milliseconds(40);
+      ASSERT_EQ(pair.a().send(pair.now(), StreamId(i % 5), kPpidBinary, Bytes(20000, 1), options),
+                SendStatus::kOk);
+    }
+    pair.drain();
+    const std::uint64_t before = pair.turns();
+    EXPECT_TRUE(pair.run_until([&] { return pair.a().sender().all_acknowledged(); }, seconds(100)));
+    const std::uint64_t packets = pair.a().stats().packets_sent + pair.b().stats().packets_sent;
+    EXPECT_LE(pair.turns() - before, 2 * packets) << seed;
+  }
+}
+
+}  // namespace
+}  // namespace millrace::sctp
