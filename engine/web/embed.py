@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a C++ file whose `millrace::web::page()` returns the bytes of an HTML file."""
+"""embed.py SOURCE TARGET HEADER FUNCTION writes a C++ file that defines the function which HEADER
+declares, such as millrace::web::page, as returning the bytes of SOURCE."""
 
 import sys
 
@@ -12,16 +13,17 @@ def literal(data):
 
 
 def main():
-    source, target = sys.argv[1:]
+    source, target, header, function = sys.argv[1:]
+    namespace, _, name = function.rpartition("::")
     with open(source, "rb") as page:
         data = page.read()
     pieces = [data[at:at + PIECE] for at in range(0, len(data), PIECE)]
     with open(target, "w", encoding="ascii") as out:
-        out.write('#include "engine/web/page.h"\n\nnamespace millrace::web {\nnamespace {\n\n')
+        out.write(f'#include "{header}"\n\nnamespace {namespace} {{\nnamespace {{\n\n')
         out.write("constexpr char kPage[] =\n")
         out.write("\n".join(f'    "{literal(piece)}"' for piece in pieces) or '    ""')
-        out.write(";\n\n}  // namespace\n\nstd::string_view page() "
-                  "{ return {kPage, sizeof(kPage) - 1}; }\n\n}  // namespace millrace::web\n")
+        out.write(f";\n\n}}  // namespace\n\nstd::string_view {name}() "
+                  f"{{ return {{kPage, sizeof(kPage) - 1}}; }}\n\n}}  // namespace {namespace}\n")
 
 
 if __name__ == "__main__":
