@@ -60,6 +60,14 @@ bool set_versions_and_groups(SSL_CTX* ctx) {
          SSL_CTX_set1_curves(ctx, kGroups.data(), kGroups.size()) == 1;
 }
 
+// No media is carried, yet pion and aiortc refuse a peer that does not negotiate use_srtp
+// (RFC 5764 §4.1.1): their transports are made for media as well.
+bool set_srtp_profiles(SSL_CTX* ctx) {
+  return SSL_CTX_set_srtp_profiles(ctx,
+                                   "SRTP_AEAD_AES_128_GCM:SRTP_AEAD_AES_256_GCM:"
+                                   "SRTP_AES128_CM_SHA1_80:SRTP_AES128_CM_SHA1_32") == 1;
+}
+
 bool set_certificate(SSL_CTX* ctx, const Certificate& certificate) {
   CRYPTO_BUFFER* const chain[] = {certificate.buffer()};
   return SSL_CTX_set_chain_and_key(ctx, chain, 1, certificate.private_key(), nullptr) == 1;
@@ -99,7 +107,7 @@ Result<std::shared_ptr<const DtlsContext>, std::string> DtlsContext::create(Cert
   SSL_CTX* const ctx = context->ctx_.get();
   if (ctx == nullptr || !set_versions_and_groups(ctx) ||
       SSL_CTX_set_strict_cipher_list(ctx, cipher_list(context->options_.suites).c_str()) != 1 ||
-      !set_certificate(ctx, context->certificate_)) {
+      !set_certificate(ctx, context->certificate_) || !set_srtp_profiles(ctx)) {
     ERR_clear_error();
     return Failure(std::string("the certificate or the cipher suites cannot be used for DTLS"));
   }
