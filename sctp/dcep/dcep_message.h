@@ -54,10 +54,11 @@ struct OpenMessage {
   void write(MutableByteSpan out) const;
 };
 
-// AckMessage is DATA_CHANNEL_ACK (RFC 8832 §5.2): the message type and nothing else.
+// AckMessage is DATA_CHANNEL_ACK (RFC 8832 §5.2): the message type and nothing else. Bytes
+// behind it are tolerated, for pion sends three of them.
 struct AckMessage {
   static constexpr std::uint8_t kBytes[] = {static_cast<std::uint8_t>(DcepMessageType::kAck)};
-  static bool parse(ByteSpan message) { return message.size() == 1 && message[0] == kBytes[0]; }
+  static bool parse(ByteSpan message) { return !message.empty() && message[0] == kBytes[0]; }
 };
 
 // is_utf8 says whether `text` is well-formed (RFC 3629: shortest forms, no surrogates).
