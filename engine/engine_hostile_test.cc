@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Datagrams that nobody asked for, at engines with an established session, which goes on.
+#include <algorithm>
+#include <deque>
+
+#include "crypto/mac.h"
+#include "engine/base/rng.h"
+#include "engine/engine_test_support.h"
+#include "engine/ice/stun_writer.h"
+#include "engine/simulation_impl.h"
+#include "io/sim_datapath.h"
+
+namespace millrace {
+namespace {
+
+using test::SimPair;
+using Bytes = std::vector<std::uint8_t>;
+
+const Address kServer = *Address::parse("10.0.1.1:5000");
+
+std::string attribute(const std::string& sdp, const std::string& name) {
+  const std::size_t at = sdp.find("a=" + name + ":");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + name.size() + 3;
+  return sdp.substr(begin, sdp.find_first_of("\r\n", begin) - begin);
+}
+
+// Attacker is a host at 10.6.6.6 on a pair's network. Between the two it relays, and keeps
+// what it saw.
+class Attacker {
+ public:
+  explicit Attacker(SimPair& pair)
+      : pair_(pair),
+        network_(static_cast<engine::SimulationImpl&>(*pair.simulation).network()),
+        host_(network_, {*IpAddress::parse("10.6.6.6")}) {
+    outside_ = host_.open_socket(*Address::parse("10.6.6.6:666"), {}).value();
+    inside_ = host_.open_socket(*Address::parse("10.6.6.6:777"), {}).value();
+    host_.start();
+  }
+
+  void send(io::SocketId from, const Address& to, ByteSpan bytes) {
+    io::TxRun run = host_.reserve({from, to, {}}, bytes.size(), 1);
+    if (run.empty()) return;
+    std::copy(bytes.begin(), bytes.end(), run.next().begin());
+    run.push(bytes.size());
+    host_.commit(run);
+    host_.flush();
+  }
+  void attack(ByteSpan bytes) { send(outside_, kServer, bytes); }
+
+  // Hands on what came: from the client to the server, and back.
+  void relay() {
+    std::array<io::RxView, 64> views;
+    while (const std::size_t n = host_.rx_burst(views)) {
+      for (const io::RxView& view : std::span(views).first(n)) {
+        const Bytes bytes(view.data, view.data + view.length);
+        const bool from_client = view.buffer->socket == inside_;
+        if (from_client) client_ = view.buffer->source;
+        seen.push_back({bytes, from_client});
+        if (from_client) {
+          send(outside_, kServer, bytes);
+        } else if (client_.port != 0) {
+          send(inside_, client_, bytes);
+        }
+      }
+      host_.rx_done();
+    }
+    if (seen.size() > 5000) seen.erase(seen.begin(), seen.begin() + 2500);
+  }
+  bool run(const std::function<bool()>& done, Duration limit = seconds(60)) {
+    return pair_.run(
+        [&] {
+          relay();
+          return done();
+        },
+        limit);
+  }
+  // Sends one datagram again, to where it went or to the other end.
+  void replay(const Bytes& bytes, bool to_server) {
+    if (to_server) {
+      send(outside_, kServer, bytes);
+    } else {
+      send(inside_, client_, bytes);
+    }
+  }
+
+  // Makes what is sent from `outside_` seem to come from `source`.
+  void forge(const Address& source) {
+    network_.map_address(*Address::parse("10.6.6.6:666"), source);
+  }
+
+  struct Seen {
+    Bytes bytes;
+    bool from_client;
+  };
+  std::vector<Seen> seen;
+
+ private:
+  SimPair& pair_;
+  io::SimNetwork& network_;
+  io::SimDatapath host_;
+  io::SocketId outside_{};
+  io::SocketId inside_{};
+  Address client_{};
+};
+
+// Leads the client through the attacker.
+void detour(std::string& answer) {
+  const std::string direct = "10.0.1.1 5000 typ";
+  const std::size_t at = answer.find(direct);
+  ASSERT_NE(at, std::string::npos);
+  answer.replace(at, direct.size(), "10.6.6.6 777 typ");
+}
+
+Bytes random_datagram(Rng& rng, std::size_t at_most = 1400) {
+  Bytes bytes(1 + rng.below(at_most));
+  rng.fill(bytes);
+  // Every protocol its share.
+  constexpr std::array<std::uint8_t, 6> kFirst = {0, 1, 20, 22, 23, 21};
+  if (rng.below(4) != 0) bytes[0] = kFirst[rng.below(kFirst.size())];
+  return bytes;
+}
+
+void echo(SimPair& pair) {
+  pair.at_server->message = [](Channel channel, const MessageView& message) {
+    EXPECT_EQ(channel.send(message.pieces, message.kind), SendStatus::kOk);
+  };
+}
+
+TEST(Hostile, RandomDatagramsAreCountedAndTheSessionGoesOn) {
+  SimPair pair;
+  echo(pair);
+  Channel channel = pair.open();
+  Attacker attacker(pair);
+  SeededRng rng(1);
+  for (int i = 0; i < 20'000; ++i) {
+    attacker.attack(random_datagram(rng));
+    if (i % 100 != 0) continue;
+    ASSERT_EQ(channel.send("still here"), SendStatus::kOk);
+    pair.pass(milliseconds(1));
+  }
+  ASSERT_TRUE(pair.run([&] { return pair.at_client->messages == 200; }));
+  pair.pass(milliseconds(300));
+  EXPECT_GT(test::drops(*pair.server, "shard.unknown_source"), 5000u);
+  EXPECT_GT(test::drops(*pair.server, "shard.malformed_stun"), 1000u);
+  EXPECT_GT(test::drops(*pair.server, "shard.unknown_first_byte"), 1000u);
+  EXPECT_TRUE(pair.at_server->closed.empty());
+}
+
+TEST(Hostile, ForgedSourcesDoNoMoreThanUnknownOnes) {
+  SimPair pair;
+  echo(pair);
+  Channel channel = pair.open({.label = "x"});
+  Attacker attacker(pair);
+  // The client's own address, as the server knows it: every ephemeral port is tried.
+  SeededRng rng(2);
+  for (int i = 0; i < 5'000; ++i) {
+    if (i % 50 == 0) {
+      attacker.forge(
+          Address{*IpAddress::parse("10.0.0.1"), static_cast<std::uint16_t>(49152 + i / 50)});
+      ASSERT_EQ(channel.send("still here"), SendStatus::kOk);
+      pair.pass(milliseconds(1));
+    }
+    attacker.attack(random_datagram(rng));
+  }
+  ASSERT_TRUE(pair.run([&] { return pair.at_client->messages == 100; }));
+  EXPECT_TRUE(pair.at_server->closed.empty());
+}
+
+TEST(Hostile, ReplayedAndDamagedDatagramsOfTheSessionItself) {
+  SimPair pair;
+  echo(pair);
+  Attacker attacker(pair);
+  pair.dial(detour);
+  ASSERT_TRUE(attacker.run([&] { return !pair.at_client->opened.empty(); }));
+  auto opened = pair.at_client->context.open_channel(pair.at_client->opened[0], {});
+  ASSERT_TRUE(opened.ok());
+  Channel channel = opened.value();
+  ASSERT_TRUE(attacker.run([&] { return channel.open(); }));
+
+  SeededRng rng(3);
+  for (int round = 1; round <= 300; ++round) {
+    ASSERT_EQ(channel.send(std::string(2000, 'x')), SendStatus::kOk);
+    ASSERT_TRUE(attacker.run([&] { return pair.at_client->messages == round; }, seconds(20)))
+        << "round " << round;
+    for (int i = 0; i < 40; ++i) {
+      const Attacker::Seen old = attacker.seen[rng.below(attacker.seen.size())];
+      Bytes bytes = old.bytes;
+      // As it was, cut short, one bit flipped, or two in one datagram.
+      const std::uint64_t kind = rng.below(4);
+      if (kind == 1) bytes.resize(1 + rng.below(bytes.size()));
+      if (kind == 2)
+        bytes[rng.below(bytes.size())] ^= static_cast<std::uint8_t>(1 + rng.below(255));
+      if (kind == 3) bytes.insert(bytes.end(), old.bytes.begin(), old.bytes.end());
+      attacker.replay(bytes, rng.below(2) == 0 ? old.from_client : !old.from_client);
+    }
+  }
+  attacker.run([] { return false; }, milliseconds(300));
+  EXPECT_GT(test::drops(*pair.server, "dtls.replayed"), 500u);
+  EXPECT_GT(test::drops(*pair.server, "dtls.unauthentic"), 10u);
+  EXPECT_EQ(pair.at_server->messages, 300);
+  EXPECT_TRUE(pair.at_server->closed.empty());
+  EXPECT_TRUE(pair.at_client->closed.empty());
+}
+
+// A flood of checks that name the session: neither its address nor its life changes.
+TEST(Hostile, ChecksWithAWrongPasswordAuthenticateNothing) {
+  SimPair pair;
+  echo(pair);
+  std::string ufrag;
+  std::string their_ufrag;
+  pair.dial([&](std::string& answer) { ufrag = attribute(answer, "ice-ufrag"); },
+            [&](std::string& offer) { their_ufrag = attribute(offer, "ice-ufrag"); });
+  ASSERT_TRUE(pair.run([&] { return !pair.at_client->opened.empty(); }));
+  Attacker attacker(pair);
+  const crypto::BoringMac mac;
+  Bytes check(ice::kMaxStunBytes);
+  for (std::uint32_t i = 0; i < 5'000; ++i) {
+    ice::BindingRequest request{
+        .remote_ufrag = ufrag, .local_ufrag = their_ufrag, .priority = 1, .use_candidate = true};
+    store_be32(&request.id[0], i);
+    const std::size_t n =
+        ice::build_binding_request(request, "a password that is a guess", mac, check);
+    ASSERT_GT(n, 0u);
+    attacker.attack(ByteSpan(check).first(n));
+    // And a ClientHello's first bytes right behind, as if the path were good.
+    attacker.attack(Bytes{22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
+    if (i % 50 == 0) pair.pass(milliseconds(1));
+  }
+  pair.pass(milliseconds(300));
+  EXPECT_GT(test::drops(*pair.server, "shard.refused_check"), 2000u);
+  EXPECT_GT(test::drops(*pair.server, "shard.unknown_source"), 2000u);
+  auto opened = pair.at_client->context.open_channel(pair.at_client->opened[0], {});
+  ASSERT_TRUE(opened.ok());
+  ASSERT_TRUE(pair.run([&] { return opened.value().open(); }));
+  ASSERT_EQ(opened.value().send("still here"), SendStatus::kOk);
+  EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }));
+}
+
+// Garbage from the very path that ICE has authenticated, in the middle of the handshake.
+TEST(Hostile, HandshakesUnderFireReachTheHandlerWholeOrNotAtAll) {
+  int opened = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    SimPair pair;
+    Attacker attacker(pair);
+    SeededRng rng(seed);
+    pair.dial(detour);
+    attacker.run(
+        [&] {
+          if (!attacker.seen.empty()) {
+            const Attacker::Seen old = attacker.seen[rng.below(attacker.seen.size())];
+            attacker.replay(rng.below(2) == 0 ? random_datagram(rng) : old.bytes,
+                            rng.below(2) == 0);
+          }
+          return !pair.at_client->opened.empty() || !pair.at_client->closed.empty();
+        },
+        seconds(40));
+    opened += static_cast<int>(pair.at_client->opened.size());
+    EXPECT_EQ(pair.at_client->messages + pair.at_server->messages, 0);
+    EXPECT_LE(pair.at_server->opened.size(), 1u);
+  }
+  EXPECT_GT(opened, 0);
+}
+
+// A peer that begins anew from its old port is not locked out by the session it left.
+TEST(Hostile, TheLatestAuthenticatedCheckDecidesWhoseAnAddressIs) {
+  SimPair pair;
+  Attacker attacker(pair);
+  pair.dial(detour);
+  ASSERT_TRUE(attacker.run([&] { return pair.at_server->opened.size() == 1; }));
+  pair.client.reset();
+  EngineOptions options;
+  options.io = IoBackend::kSim;
+  options.simulation = pair.simulation;
+  options.max_sessions = 16;
+  pair.client = test::make_engine(std::move(options), &pair.at_client);
+  // Through the attacker again: to the server it is the same address.
+  pair.dial(detour);
+  EXPECT_TRUE(attacker.run([&] { return pair.at_server->opened.size() == 2; }, seconds(10)));
+  EXPECT_TRUE(attacker.run([&] { return pair.at_server->closed.size() == 1; }, seconds(40)));
+  EXPECT_EQ(pair.at_server->closed[0],
+            std::pair(pair.at_server->opened[0], CloseReason::kConsentLost));
+  // Nor does the old session's end take the address from the new one.
+  auto channel = pair.at_client->context.open_channel(pair.at_client->opened.at(0), {});
+  ASSERT_TRUE(channel.ok());
+  ASSERT_EQ(attacker.run([&] { return channel.value().open(); }), true);
+  ASSERT_EQ(channel.value().send("here"), SendStatus::kOk);
+  EXPECT_TRUE(attacker.run([&] { return pair.at_server->messages == 1; }, seconds(10)));
+}
+
+TEST(Hostile, APlaceIsFreeAgainOnceItsSessionEnded) {
+  EngineOptions options;
+  options.max_sessions = 2;
+  SimPair pair({.delay = microseconds(100)}, options);
+  for (int round = 0; round < 6; ++round) {
+    pair.dial();
+    const auto heard = static_cast<std::size_t>(round) + 1;
+    ASSERT_TRUE(pair.run([&] { return pair.at_server->opened.size() == heard; }));
+    pair.at_client->context.close_session(pair.at_client->opened.back());
+    ASSERT_TRUE(pair.run([&] {
+      return pair.at_server->closed.size() == heard && pair.at_client->closed.size() == heard;
+    }));
+    pair.pass(milliseconds(200));
+    EXPECT_EQ(pair.server->stats().shards[0].sessions, 0u);
+  }
+}
+
+}  // namespace
+}  // namespace millrace
