@@ -12,10 +12,20 @@ namespace millrace::sctp {
 
 // BurstLimiter bounds what leaves at one instant. It stands in for RFC 9260 §6.1 (D),
 // whose Max.Burst of four packets a SACK would starve a sender that gets one SACK per
-// burst: credit up to `max_burst` bytes comes back with time, at the pacing rate.
+// burst: credit up to a burst comes back with time, at the pacing rate. A burst is half
+// the window, where that is more than `min_burst`: a driver whose turns come late, by the
+// scheduler's will or a coarse clock, has the whole window in flight with two of them, and a
+// receiver whose buffer such a burst overflows shrinks it by shrinking the window.
 class BurstLimiter {
  public:
-  explicit BurstLimiter(std::size_t max_burst) : max_burst_(max_burst), credit_(max_burst) {}
+  explicit BurstLimiter(std::size_t min_burst)
+      : min_burst_(min_burst), max_burst_(min_burst), credit_(min_burst) {}
+
+  // The congestion window changed.
+  void set_window(std::size_t cwnd) {
+    max_burst_ = std::max(min_burst_, cwnd / 2);
+    credit_ = std::min(credit_, max_burst_);
+  }
 
   // What a flush at `now` may still send.
   std::size_t available(Time now, std::uint64_t rate) const {
@@ -52,6 +62,7 @@ class BurstLimiter {
 
   static constexpr std::uint64_t kMaxRate = 16'000'000'000;  // 128 Gbit/s.
 
+  std::size_t min_burst_;
   std::size_t max_burst_;
   std::size_t credit_;
   Time refilled_at_{};

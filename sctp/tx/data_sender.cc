@@ -12,7 +12,7 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
       outstanding_(options.initial_tsn, store_),
       congestion_(make_newreno(options.congestion)),
       rto_(options.rto),
-      burst_(options.max_burst_bytes),
+      burst_(options.min_burst_bytes),
       forward_sent_(outstanding_.cumulative_acked()),
       forward_aimed_(forward_sent_),
       forward_fence_(forward_sent_),

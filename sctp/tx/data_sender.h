@@ -31,9 +31,10 @@ struct DataSenderOptions {
   // included). What is in flight is bounded by cwnd and the peer's window besides.
   std::size_t send_buffer_bytes = std::size_t{2} << 20;
   std::size_t max_message_bytes = std::size_t{256} << 10;
-  // Sent at most in one flush. A peer's socket buffer may be 208 KiB, which holds some
-  // ninety unmerged datagrams of 1200 bytes; 64 KiB is also one GSO send.
-  std::size_t max_burst_bytes = std::size_t{64} << 10;
+  // Sent in one flush while the window is small; see BurstLimiter. A peer's socket buffer may
+  // be 208 KiB, which holds some ninety unmerged datagrams of 1200 bytes; 64 KiB is also one
+  // GSO send.
+  std::size_t min_burst_bytes = std::size_t{64} << 10;
   RtoOptions rto;
   CongestionControlOptions congestion;
 };

@@ -22,6 +22,7 @@ void DataSender::begin_flush(Time now) {
     last_sent_at_ = now;
   }
   pacing_rate_ = congestion_->pacing_rate(rto_.srtt().value_or(Duration::zero()));
+  burst_.set_window(congestion_->cwnd());
   burst_.refill(now, pacing_rate_);
 }
 
