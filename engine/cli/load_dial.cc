@@ -148,6 +148,8 @@ void LoadShard::on_session_close(SessionId session, CloseReason reason) {
              reason != CloseReason::kLocal) {
     note_error(std::string("a connection ended early: ") + millrace::to_string(reason));
     connection.stage = Stage::kDropped;
+    // With nobody left there is nothing to measure.
+    if (by_session_.empty()) cut_short();
   }
 }
 

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flags, TOML files, exit codes, the examples in configs/."""
+
+import json
+import os
+import re
+import signal
+import socket
+import tempfile
+
+import seccomp
+from program import expect
+
+CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "configs")
+COMMANDS = ("serve", "load", "loop")
+
+
+def one_line(millrace, code, *arguments, preexec=None):
+    """What a person is told: one line on stderr, with that exit code."""
+    exit_code, _, err = millrace.run(*arguments, preexec=preexec)
+    expect(exit_code == code, f"exit code {exit_code}, {code} expected: {err}")
+    lines = err.strip().splitlines()
+    expect(len(lines) == 1 and lines[0].startswith("millrace: "), err)
+    return lines[0]
+
+
+def refused_file(millrace, command, text):
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        line = one_line(millrace, 2, command, "--config", file.name)
+        return line.replace(file.name, "FILE")
+
+
+def case_version_and_help(millrace):
+    for words in ([], ["serve"], ["load"], ["loop"]):
+        code, out, _ = millrace.run(*words, "--version")
+        expect(code == 0 and re.fullmatch(r"millrace \d+\.\d+\.\d+\n", out), out)
+        code, out, _ = millrace.run(*words, "--help")
+        expect(code == 0 and "Usage" in out, out)
+    return out and "all four"
+
+
+def case_every_flag_is_a_toml_key(millrace):
+    count = 0
+    for command in COMMANDS:
+        _, out, _ = millrace.run(command, "--help")
+        flags = set(re.findall(r"--([a-z][a-z-]+)", out)) - {"help", "version", "config"}
+        for flag in sorted(flags):
+            if not re.search(rf"^ +--{flag}\b", out, re.MULTILINE):
+                continue  # Only mentioned in the words of another.
+            line = refused_file(millrace, command, f"{flag} = 1979-05-27\n")
+            expect(f"FILE:1: bad value of '{flag}', expected " in line, line)
+            count += 1
+    return f"{count} flags"
+
+
+def case_unknown_keys_and_values_are_refused_with_their_line(millrace):
+    line = refused_file(millrace, "serve", "# one\nshards = 1\nshard = 2\n")
+    expect("FILE:3: unknown key 'shard', expected one of " in line and "shards" in line, line)
+    line = refused_file(millrace, "load", "\n\nsize = -1\n")
+    expect("FILE:3: bad value of 'size', expected a whole number from 0" in line, line)
+    line = refused_file(millrace, "loop", "io = \"carrier pigeon\"\n")
+    expect("FILE:1: bad value of 'io', expected auto, uring, sockets or sim" in line, line)
+    line = refused_file(millrace, "serve", "shards = 1\nhttp = \n")
+    expect("FILE:2: " in line, line)
+    return line
+
+
+def case_a_missing_config_file_is_named(millrace):
+    return one_line(millrace, 2, "serve", "--config", "/nowhere/serve.toml")
+
+
+def case_bad_flags_end_with_2(millrace):
+    for words in (["serve", "--bogus"], ["load", "--rate", "0"], ["load", "--size", "many"], [],
+                  ["load", "--target", "ftp://x/"], ["loop", "--io", "dial-up"],
+                  ["load", "--target", "http://127.0.0.1:1/offer", "--max-retransmits", "1",
+                   "--max-packet-life-time", "1"]):
+        line = one_line(millrace, 2, *words)
+    return line
+
+
+def case_a_flag_overrides_the_file(millrace):
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write('io = "sim"\nsize = 100\nduration = 0.2\nwarmup = 0\nrate = 100\n')
+        file.flush()
+        code, out, err = millrace.run("loop", "--config", file.name, "--size", "200", "--json", "-")
+    expect(code == 0, err)
+    config = json.loads(out)["config"]
+    expect(config["size"] == 200 and config["rate"] == 100 and config["duration"] == 0.2, config)
+
+
+def case_the_example_configurations_load(millrace):
+    path = lambda name: os.path.join(CONFIGS, name)  # noqa: E731
+    with millrace.serve("--config", path("serve.toml")) as server:
+        millrace.load(server.url, "--config", path("load.toml"), "--duration", "0.3")
+    code, _, err = millrace.run("loop", "--config", path("loop.toml"), "--duration", "0.3")
+    expect(code == 0, err)
+    for name in COMMANDS:  # Keys that are commented out are keys, too.
+        with open(path(f"{name}.toml"), encoding="utf-8") as text:
+            keys = re.findall(r"^#? ?([a-z-]+) = ", text.read(), re.MULTILINE)
+        _, out, _ = millrace.run(name, "--help")
+        for key in keys:
+            expect(f"--{key}" in out, f"{name}.toml has {key}")
+
+
+def case_simulated_loops_are_reproducible(millrace):
+    arguments = ("loop", "--io", "sim", "--duration", "0.5", "--warmup", "0.1", "--sim-loss", "0.02",
+                 "--rate", "2000", "--json", "-")
+    reports = []
+    for seed in (7, 7, 8):
+        code, out, err = millrace.run(*arguments, "--sim-seed", seed)
+        expect(code == 0, err)
+        report = json.loads(out)
+        reports.append((report["delivered"], report["latency_us"]))
+    # Certificates are made afresh and differ by a byte or two in size: so do times, by
+    # nanoseconds. What is lost, and when, does not.
+    (first, times), (again, same_times), (_, other_times) = reports
+    expect(first == again, reports)
+    for name, value in times.items():
+        expect(abs(value - same_times[name]) < 5, (name, times, same_times))
+    expect(abs(times["max"] - other_times["max"]) > 5, "another seed gave the same run")
+
+
+def case_loop_over_each_back_end(millrace):
+    for io in ("uring", "sockets"):
+        code, out, err = millrace.run("loop", "--io", io, "--duration", "0.5", "--json", "-")
+        expect(code == 0, err)
+        report = json.loads(out)
+        expect(report["environment"]["back_end"] == io and report["delivered"]["messages"] > 0, out)
+
+
+def case_port_in_use(millrace):
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        for each in (tcp, udp):
+            each.bind(("127.0.0.1", 0))
+        tcp.listen()
+        taken = f"127.0.0.1:{tcp.getsockname()[1]}"
+        line = one_line(millrace, 1, "serve", "--http", taken, "--udp", "127.0.0.1:0")
+        expect(taken in line, line)
+        taken = f"127.0.0.1:{udp.getsockname()[1]}"
+        line = one_line(millrace, 1, "serve", "--http", "127.0.0.1:0", "--udp", taken)
+        expect(taken in line, line)
+    return line
+
+
+def case_missing_certificate_file(millrace):
+    line = one_line(millrace, 1, "serve", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0",
+                    "--certificate", "/nowhere/certificate.pem", "--key", "/nowhere/key.pem")
+    expect("/nowhere/certificate.pem" in line, line)
+    return line
+
+
+def case_forbidden_io_uring(millrace):
+    line = one_line(millrace, 1, "serve", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--io",
+                    "uring", preexec=seccomp.forbid_io_uring)
+    expect("io_uring" in line, line)
+    with millrace.serve(preexec=seccomp.forbid_io_uring) as server:
+        expect(server.io == "sockets", server.io)
+        told = [line for line in server.log().splitlines() if "io_uring" in line]
+        expect(len(told) == 1, server.log())
+        millrace.load(server.url, "--duration", "0.3")
+    return line
+
+
+def case_sigint_ends_as_sigterm_does(millrace):
+    with millrace.serve() as server:
+        address = server.http
+        code = server.stop(signal.SIGINT)
+        expect(code == 0, code)
+        with millrace.serve(http=address) as again:
+            expect(again.http == address, again.http)
+        server.stop = lambda: 0  # It has ended already.
