@@ -58,8 +58,9 @@ class Association {
   Association& operator=(const Association&) = delete;
   ~Association();
 
-  // Begins set-up with INIT. An association that never connects waits for the peer's.
-  void connect(Time now);
+  // Begins set-up with INIT, which is held back for `patience` in case the peer's comes
+  // first. An association that never connects waits for the peer's for ever.
+  void connect(Time now, Duration patience = {});
 
   // Consumes one decrypted packet. Malformed or stale input is counted in `stats()` and
   // otherwise ignored: a peer cannot make this call fail. `buffer` is what `packet` lies
@@ -234,6 +235,7 @@ class Association {
   int error_count_ = 0;               // RFC 9260 §8.1: unanswered transmissions in a row.
   std::vector<std::uint8_t> cookie_;  // The peer's, in COOKIE-ECHOED.
   bool sending_ = false;              // sender_ knows the peer's window and streams.
+  bool init_held_ = false;            // In COOKIE-WAIT with no INIT sent, until T1-init expires.
   bool init_due_ = false;
   bool cookie_echo_due_ = false;
   bool heartbeat_due_ = false;

@@ -35,16 +35,22 @@ bool has_valid_fields(const InitFields& init) {
 
 }  // namespace
 
-void Association::connect(Time now) {
+void Association::connect(Time now, Duration patience) {
   if (dead_ || state_ != State::kClosed) return;
   local_tag_ = fresh_tag(rng_);
-  start_init(now);
+  if (patience <= Duration::zero()) return start_init(now);
+  // RFC 9260 §5.2.1: in COOKIE-WAIT already, so that a cookie made now is still good when
+  // patience ends between the peer's INIT and its COOKIE-ECHO.
+  state_ = State::kCookieWait;
+  init_held_ = true;
+  t1_.start(now, patience, patience);
 }
 
 void Association::start_init(Time now) {
   // RFC 9260 §5.1 (A). Tag, TSN and parameters stay the same however often it is sent.
   state_ = State::kCookieWait;
   peer_tag_ = VerificationTag();
+  init_held_ = false;
   init_due_ = true;
   init_sent_ = now;
   t1_.start(now, options_.rto_initial, options_.t1_max);
@@ -157,8 +163,8 @@ void Association::send_init_ack(Time now, const InitFields& init,
 }
 
 void Association::handle_init_ack(Time now, const ChunkView& chunk) {
-  // RFC 9260 §5.2.3: of use in COOKIE-WAIT alone.
-  if (state_ != State::kCookieWait) return drop(DropReason::kUnexpectedState);
+  // RFC 9260 §5.2.3: of use in COOKIE-WAIT alone, and only as the answer to an INIT.
+  if (state_ != State::kCookieWait || init_held_) return drop(DropReason::kUnexpectedState);
   const auto init_ack = InitAckChunk::parse(chunk.bytes);
   if (!init_ack) return drop(DropReason::kMalformedChunk);
   const auto parameters = InitParameters::parse(init_ack->parameters);
@@ -375,6 +381,7 @@ void Association::handle_stale_cookie(Time now) {
 // RFC 9260 §5.1.6: both are sent again, unchanged, up to Max.Init.Retransmits.
 void Association::expire_t1(Time now) {
   if (!t1_.expire(now)) return;
+  if (init_held_) return start_init(now);
   if (t1_.expiries() > options_.max_init_retransmits) return close(CloseReason::kSetupTimeout);
   if (state_ == State::kCookieWait) init_due_ = true;
   if (state_ == State::kCookieEchoed) cookie_echo_due_ = true;

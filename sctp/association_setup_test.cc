@@ -80,6 +80,69 @@ TEST(AssociationSetup, BothEndsOpenAtOnce) {
   EXPECT_EQ(pair.count(kB, EventKind::kConnected), 1u);
 }
 
+// RFC 9260 §5.1.
+TEST(AssociationSetup, APatientEndSendsNoInitWherePeersComesFirst) {
+  AssociationPair pair;
+  pair.a().connect(pair.now(), milliseconds(100));
+  pair.b().connect(pair.now());
+  pair.drain();
+  pair.run_for(seconds(1));
+  EXPECT_TRUE(pair.a().is_connected());
+  EXPECT_TRUE(pair.b().is_connected());
+  EXPECT_EQ(test::count_chunks(pair.sent(kA), ChunkType::kInit), 0u);
+  EXPECT_EQ(test::count_chunks(pair.sent(kB), ChunkType::kInit), 1u);
+}
+
+// RFC 9260 §5.1 (A), §5.1.6.
+TEST(AssociationSetup, AnEndSendsItsInitWhenItsPatienceEnds) {
+  AssociationPair pair;
+  pair.a().connect(pair.now(), milliseconds(100));
+  pair.drain();
+  pair.run_for(milliseconds(99));
+  EXPECT_TRUE(pair.sent(kA).empty());
+  pair.run_for(milliseconds(30));
+  EXPECT_TRUE(pair.a().is_connected());
+  EXPECT_TRUE(pair.b().is_connected());
+  // RFC 9260 §6.3.1 (C5): it was sent once, so it gives the first round trip.
+  EXPECT_EQ(pair.a().smoothed_rtt(), milliseconds(10));
+
+  AssociationPair deaf;
+  deaf.filter = [](int, ByteSpan) { return false; };
+  deaf.a().connect(deaf.now(), milliseconds(100));
+  ASSERT_TRUE(deaf.run_until([&] { return deaf.a().is_closed(); }));
+  EXPECT_EQ(deaf.sent(kA).size(), 9u);
+}
+
+// RFC 9260 §5.2.1, §5.2.4 (B, D).
+TEST(AssociationSetup, PatienceMayEndBetweenThePeersInitAndItsCookieEcho) {
+  AssociationPair pair({}, {}, {.delay = milliseconds(60)});
+  pair.a().connect(pair.now(), milliseconds(100));
+  pair.b().connect(pair.now());
+  pair.drain();
+  pair.run_for(milliseconds(400));
+  EXPECT_TRUE(pair.a().is_connected());
+  EXPECT_TRUE(pair.b().is_connected());
+  EXPECT_EQ(test::count_chunks(pair.sent(kA), ChunkType::kInit), 1u);
+  EXPECT_EQ(dropped(pair.a(), DropReason::kCookieTagMismatch), 0u);
+}
+
+// RFC 9260 §5.2.3.
+TEST(AssociationSetup, AnInitAckWithoutAnInitIsDropped) {
+  AssociationPair pair;
+  pair.a().connect(pair.now(), milliseconds(100));
+  // The tag is known from the answer to an INIT.
+  const Bytes answer = [&] {
+    pair.filter = [](int, ByteSpan) { return false; };
+    pair.inject(kA, init_packet(init_fields()));
+    pair.drain();
+    return pair.sent(kA).back();
+  }();
+  pair.inject(kA, make_packet(parse_init_ack(answer).initiate_tag, parse_init_ack(answer)));
+  pair.drain();
+  EXPECT_EQ(dropped(pair.a(), DropReason::kUnexpectedState), 1u);
+  EXPECT_EQ(test::count_chunks(pair.sent(kA), ChunkType::kCookieEcho), 0u);
+}
+
 // RFC 9260 §5.1.6 [as-1-2].
 TEST(AssociationSetup, InitIsRepeatedUnchangedAndThenGivenUp) {
   AssociationPair pair;
