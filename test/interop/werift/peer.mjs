@@ -13,7 +13,16 @@ dgram.createSocket = (type, listener) => {
   return createSocket({ recvBufferSize: kSocketBytes, ...options }, listener);
 };
 syncBuiltinESMExports();
-const { RTCPeerConnection } = await import('werift');
+const { RTCPeerConnection, RTCSctpTransport } = await import('werift');
+
+// RFC 8832 §6: the DTLS client's streams are even. werift goes by the ICE role instead, which differs
+// where the other side is ICE-lite and passive, and such a channel is reset.
+const { start } = RTCSctpTransport.prototype;
+RTCSctpTransport.prototype.start = function (port) {
+  const started = start.call(this, port); // Sets the first id before it first waits.
+  this.dataChannelId = this.dtlsTransport.role === 'client' ? 0 : 1;
+  return started;
+};
 
 const kConfig = {
   iceServers: [],
