@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The behaviours of `serve` and the accounts of `load`, over a simulated network.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "engine/cli/load_run.h"
+#include "engine/cli/serve_command.h"
+#include "engine/cli/signaller.h"
+
+namespace millrace::cli {
+namespace {
+
+// Caller is a peer that notes what it hears, by the label of the channel.
+class Caller : public Handler {
+ public:
+  explicit Caller(ShardContext& shard) : context(shard) {}
+
+  void on_session_open(SessionId session) override { sessions.push_back(session); }
+  void on_channel_close(Channel channel) override {
+    for (const auto& [label, known] : channels) closed[label] |= known == channel;
+  }
+  void on_message(Channel channel, const MessageView& message) override {
+    std::string text;
+    for (const auto& piece : message.pieces) text.append(piece.begin(), piece.end());
+    heard[std::string(channel.label())].push_back(text);
+  }
+  Channel open(std::size_t session, const std::string& label, const std::string& protocol = "") {
+    ChannelOptions options;
+    options.label = label;
+    options.protocol = protocol;
+    auto opened = context.open_channel(sessions.at(session), options);
+    EXPECT_TRUE(opened.ok());
+    return channels[label] = opened.value();
+  }
+
+  ShardContext& context;
+  std::vector<SessionId> sessions;
+  std::map<std::string, Channel> channels;
+  std::map<std::string, bool> closed;
+  std::map<std::string, std::vector<std::string>> heard;
+};
+
+class ServeTest : public testing::Test {
+ protected:
+  void start(const SimulationOptions& network = {.delay = microseconds(100)}) {
+    simulation_ = Simulation::create(network);
+    EngineOptions options;
+    options.io = IoBackend::kSim;
+    options.simulation = simulation_;
+    options.listen = "10.0.1.1:5000";
+    options.sctp.send_buffer_bytes = server_send_buffer_;
+    auto server = make_serve_engine(options, serve_, relays_, counters_);
+    ASSERT_TRUE(server.ok());
+    server_ = std::move(server).value();
+    options.listen.clear();
+    auto client = Engine::create(options, [this](ShardContext& context) {
+      auto caller = std::make_unique<Caller>(context);
+      caller_ = caller.get();
+      return caller;
+    });
+    ASSERT_TRUE(client.ok());
+    client_ = std::move(client).value();
+  }
+
+  void dial() {
+    const std::size_t before = caller_->sessions.size();
+    client_->create_offer({}, [this](Result<Description, SignalError> offer) {
+      ASSERT_TRUE(offer.ok());
+      auto answer = server_->accept_offer(offer.value().sdp);
+      ASSERT_TRUE(answer.ok());
+      client_->accept_answer(offer.value().session, answer.value().sdp,
+                             [](std::optional<SignalError> error) { EXPECT_FALSE(error); });
+    });
+    ASSERT_TRUE(run([&] { return caller_->sessions.size() > before; }));
+  }
+
+  Channel open(const std::string& label, const std::string& protocol = "",
+               std::size_t session = 0) {
+    const Channel channel = caller_->open(session, label, protocol);
+    EXPECT_TRUE(run([&] { return channel.open(); }));
+    return channel;
+  }
+
+  bool run(const std::function<bool()>& done, Duration limit = seconds(30)) {
+    return simulation_->run_until(done, simulation_->now() + limit);
+  }
+  void pass(Duration span) {
+    run([] { return false; }, span);
+  }
+
+  std::size_t server_send_buffer_ = 8u << 20;
+  ServeOptions serve_;
+  RelayHub relays_;
+  ServeCounters counters_;
+  std::shared_ptr<Simulation> simulation_;
+  std::unique_ptr<Engine> server_;
+  std::unique_ptr<Engine> client_;
+  Caller* caller_ = nullptr;
+};
+
+TEST_F(ServeTest, EchoesInOrderThroughBackpressure) {
+  // The way back is slow: the server's send buffer fills and its backlog is used.
+  start({.delay = microseconds(100), .rate_mbps = 20});
+  dial();
+  Channel echo = open("echo-x");
+  std::vector<std::string> sent;
+  for (int i = 0; i < 120; ++i) {
+    sent.push_back(std::string(60'000, static_cast<char>('a' + i % 26)) + std::to_string(i));
+    while (echo.send(sent.back()) != SendStatus::kOk) pass(milliseconds(10));
+  }
+  ASSERT_TRUE(run([&] { return caller_->heard["echo-x"].size() == sent.size(); }));
+  EXPECT_EQ(caller_->heard["echo-x"], sent);
+}
+
+TEST_F(ServeTest, SinkCountsAndReports) {
+  start();
+  dial();
+  Channel sink = open("sink");
+  EXPECT_EQ(sink.send(std::string_view("four")), SendStatus::kOk);
+  EXPECT_EQ(sink.send(std::span<const std::uint8_t>()), SendStatus::kOk);
+  EXPECT_EQ(sink.send(std::string_view("report")), SendStatus::kOk);
+  ASSERT_TRUE(run([&] { return caller_->heard["sink"].size() == 1; }));
+  const auto report = SinkReport::parse(caller_->heard["sink"][0]);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->messages, 2u);
+  EXPECT_EQ(report->bytes, 4u);
+}
+
+TEST_F(ServeTest, SourceSendsWhatItsProtocolAsks) {
+  start();
+  dial();
+  open("source", "size=70&count=25&rate=100");
+  pass(milliseconds(110));
+  EXPECT_NEAR(static_cast<double>(caller_->heard["source"].size()), 11, 2);
+  ASSERT_TRUE(run([&] { return caller_->heard["source"].size() == 25; }));
+  EXPECT_EQ(caller_->heard["source"][0].size(), 70u);
+  pass(seconds(1));
+  EXPECT_EQ(caller_->heard["source"].size(), 25u);
+}
+
+TEST_F(ServeTest, SourceAtFullRateSendsAllThereIs) {
+  start({.delay = microseconds(100), .rate_mbps = 100});
+  dial();
+  open("source", "size=1000&count=20000&rate=max");
+  ASSERT_TRUE(run([&] { return caller_->heard["source"].size() == 20'000; }));
+}
+
+TEST_F(ServeTest, ClosesASourceWhoseOrderMakesNoSense) {
+  start();
+  dial();
+  for (const char* order : {"size=x", "size=-1", "count=1e3", "rate=-5", "size=99999999999"}) {
+    const std::string label = std::string("source ") + order;
+    caller_->open(0, label, order);
+    EXPECT_TRUE(run([&] { return caller_->closed[label]; })) << order;
+    EXPECT_TRUE(caller_->heard[label].empty());
+  }
+  EXPECT_EQ(counters_.channels_closed_refused.load(), 5u);
+}
+
+TEST_F(ServeTest, RelaysToEveryOtherChannelOfTheLabel) {
+  start();
+  dial();
+  dial();
+  Channel first = open("relay:room");
+  open("relay:room", "", 1);
+  open("relay:other", "", 1);
+  EXPECT_EQ(caller_->channels["relay:room"].send(std::string_view("x")), SendStatus::kOk);
+  EXPECT_EQ(first.send(std::string_view("hello")), SendStatus::kOk);
+  pass(milliseconds(50));
+  // "x" went to the first channel and "hello" to the second: none came back to its sender.
+  EXPECT_EQ(caller_->heard["relay:room"].size(), 2u);
+  EXPECT_TRUE(caller_->heard["relay:other"].empty());
+}
+
+TEST_F(ServeTest, ClosesAReliableChannelWhoseBacklogIsFull) {
+  serve_.backlog_bytes = 100'000;
+  server_send_buffer_ = 128u << 10;
+  start({.delay = microseconds(100), .rate_mbps = 10});
+  dial();
+  // Every message comes in once and goes out three times over the same rate.
+  Channel talker = open("relay:room");
+  for (int i = 0; i < 3; ++i) open("relay:room");
+  const std::string message(20'000, 'x');
+  EXPECT_TRUE(run([&] {
+    (void)talker.send(message);
+    return counters_.channels_closed_slow.load() == 3;
+  }));
+  EXPECT_TRUE(talker.open());
+}
+
+TEST_F(ServeTest, UsesAChannelAgainAfterItWasClosed) {
+  start();
+  dial();
+  for (int round = 0; round < 5; ++round) {
+    caller_->heard.clear();
+    caller_->closed.clear();
+    Channel echo = open("echo");
+    EXPECT_EQ(echo.send(std::string_view("again")), SendStatus::kOk);
+    ASSERT_TRUE(run([&] { return caller_->heard["echo"].size() == 1; })) << round;
+    echo.close();
+    ASSERT_TRUE(run([&] { return caller_->closed["echo"]; })) << round;
+  }
+}
+
+TEST(Behaviour, GoesByTheBeginningOfTheLabel) {
+  EXPECT_EQ(behaviour_of("echo"), Behaviour::kEcho);
+  EXPECT_EQ(behaviour_of("echo-2"), Behaviour::kEcho);
+  EXPECT_EQ(behaviour_of("sink"), Behaviour::kSink);
+  EXPECT_EQ(behaviour_of("sources"), Behaviour::kSource);
+  EXPECT_EQ(behaviour_of("relay:a"), Behaviour::kRelay);
+  EXPECT_EQ(behaviour_of("relay:"), Behaviour::kIgnore);
+  EXPECT_EQ(behaviour_of("ech"), Behaviour::kIgnore);
+  EXPECT_EQ(behaviour_of(""), Behaviour::kIgnore);
+}
+
+TEST(SinkReport, ParsesWhatOtherServersWrite) {
+  const auto report =
+      SinkReport::parse(R"({"messages": 12, "bytes": 3456, "seconds": 0.5, "cpu_seconds": 1.25})");
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->messages, 12u);
+  EXPECT_EQ(report->bytes, 3456u);
+  EXPECT_EQ(report->seconds, 0.5);
+  EXPECT_EQ(report->cpu_seconds, 1.25);
+  for (const char* bad : {"", "{}", R"({"messages":1})", R"({"messages":x,"bytes":1,"seconds":1})",
+                          R"({"messages":-1,"bytes":1,"seconds":1})", R"("messages":)"}) {
+    EXPECT_FALSE(SinkReport::parse(bad)) << bad;
+  }
+}
+
+// Liar echoes as its fault says: every 50th message is lost, comes twice or late.
+class Liar : public Handler {
+ public:
+  enum class Fault { kDrop, kDuplicate, kDelay, kShorten };
+  explicit Liar(Fault fault) : fault_(fault) {}
+
+  void on_message(Channel channel, const MessageView& message) override {
+    const bool now = ++count_ % 50 == 0;
+    if (now && fault_ == Fault::kDrop) return;
+    if (now && fault_ == Fault::kDuplicate) (void)channel.send(message.pieces, message.kind);
+    if (now && fault_ == Fault::kDelay) return message.append_to(held_);
+    if (now && fault_ == Fault::kShorten) {
+      (void)channel.send(message.bytes().first(message.size() - 1));
+      return;
+    }
+    (void)channel.send(message.pieces, message.kind);
+    if (!held_.empty()) (void)channel.send(std::span<const std::uint8_t>(std::exchange(held_, {})));
+  }
+
+ private:
+  Fault fault_;
+  int count_ = 0;
+  std::vector<std::uint8_t> held_;
+};
+
+report::LoadReport run_load(const LoadPlan& plan, const SimulationOptions& network,
+                            std::optional<Liar::Fault> fault = std::nullopt) {
+  auto simulation = Simulation::create(network);
+  EngineOptions options;
+  options.io = IoBackend::kSim;
+  options.simulation = simulation;
+  options.listen = "10.0.1.1:5000";
+  ServeOptions serve;
+  RelayHub relays;
+  ServeCounters counters;
+  auto server =
+      fault ? Engine::create(options, [&](ShardContext&) { return std::make_unique<Liar>(*fault); })
+            : make_serve_engine(options, serve, relays, counters);
+  EXPECT_TRUE(server.ok());
+  SimPacer pacer(simulation);
+  LoadRun run(plan, pacer, [] { return false; });
+  options.listen.clear();
+  EXPECT_FALSE(run.create(options));
+  LocalSignaller signaller(*server.value());
+  return run.run(signaller);
+}
+
+LoadPlan plan_of(report::Pattern pattern) {
+  LoadPlan plan;
+  plan.config.pattern = pattern;
+  plan.config.connections = 2;
+  plan.config.channels = 2;
+  plan.config.size = 300;
+  plan.config.rate = 1000;
+  plan.config.duration = seconds(1);
+  plan.config.warmup = milliseconds(300);
+  plan.patience = milliseconds(2000);
+  return plan;
+}
+
+const SimulationOptions kQuiet{.delay = microseconds(500)};
+
+TEST(LoadRun, CountsEchoesExactlyByTheRate) {
+  const auto report = run_load(plan_of(report::Pattern::kEcho), kQuiet);
+  EXPECT_TRUE(report.good());
+  EXPECT_EQ(report.sent.messages, 1000u);
+  EXPECT_EQ(report.latency.count(), 1000u);
+  EXPECT_GE(report.latency.min(), 1'000'000u);
+  EXPECT_LT(report.latency.max(), 1'200'000u);
+}
+
+TEST(LoadRun, CountsUploadsAndDownloads) {
+  for (const auto pattern : {report::Pattern::kUpload, report::Pattern::kDownload}) {
+    const auto report = run_load(plan_of(pattern), kQuiet);
+    EXPECT_TRUE(report.good());
+    EXPECT_NEAR(report.messages_per_second, 1000, 30) << to_string(pattern);
+    EXPECT_NEAR(report.goodput_mbps, 2.4, 0.1) << to_string(pattern);
+  }
+}
+
+TEST(LoadRun, LosesNothingReliableOnABadPath) {
+  SimulationOptions bad{.seed = 5, .loss = 0.03, .duplicate = 0.02, .reorder = 0.05};
+  bad.delay = microseconds(500);
+  for (const bool ordered : {true, false}) {
+    for (const auto pattern : {report::Pattern::kEcho, report::Pattern::kUpload}) {
+      LoadPlan plan = plan_of(pattern);
+      plan.config.ordered = ordered;
+      plan.patience = milliseconds(20'000);
+      const auto report = run_load(plan, bad);
+      EXPECT_TRUE(report.good()) << report::to_text(report);
+      EXPECT_EQ(report.lost, 0u);
+    }
+  }
+}
+
+TEST(LoadRun, ForgivesLossWhereItIsAllowed) {
+  SimulationOptions lossy{.seed = 6, .loss = 0.1};
+  lossy.delay = microseconds(500);
+  LoadPlan plan = plan_of(report::Pattern::kEcho);
+  plan.config.max_retransmits = 0;
+  plan.config.rate = 0;  // A window that losses must not close.
+  const auto report = run_load(plan, lossy);
+  EXPECT_TRUE(report.good()) << report::to_text(report);
+  EXPECT_GT(report.lost, 0u);
+  EXPECT_GT(report.delivered.messages, 300u);
+}
+
+TEST(LoadRun, SeesEveryFaultOfAnEcho) {
+  LoadPlan plan = plan_of(report::Pattern::kEcho);
+  plan.config.connections = plan.config.channels = 1;
+  for (const std::size_t size : {std::size_t{300}, std::size_t{12}}) {
+    plan.config.size = size;
+    EXPECT_GT(run_load(plan, kQuiet, Liar::Fault::kDrop).lost, 0u);
+    EXPECT_GT(run_load(plan, kQuiet, Liar::Fault::kDuplicate).duplicated, 0u);
+    EXPECT_GT(run_load(plan, kQuiet, Liar::Fault::kDelay).reordered, 0u);
+    EXPECT_GT(run_load(plan, kQuiet, Liar::Fault::kShorten).damaged, 0u);
+    for (const auto fault : {Liar::Fault::kDrop, Liar::Fault::kDuplicate, Liar::Fault::kDelay,
+                             Liar::Fault::kShorten}) {
+      EXPECT_FALSE(run_load(plan, kQuiet, fault).good());
+    }
+  }
+}
+
+TEST(LoadRun, CountsLatencyFromTheIntendedTime) {
+  // 1000 messages of 300 bytes a second need 2.4 Mbit/s, and the path has less: they wait
+  // in line, and the waiting counts although nothing is slow once it is sent.
+  SimulationOptions narrow{.delay = microseconds(500), .rate_mbps = 2};
+  LoadPlan plan = plan_of(report::Pattern::kEcho);
+  plan.patience = milliseconds(10'000);
+  const auto report = run_load(plan, narrow);
+  EXPECT_EQ(report.latency.count() + report.unsent, report.sent.messages + report.unsent);
+  EXPECT_GT(report.latency.max(), 300'000'000u);
+}
+
+}  // namespace
+}  // namespace millrace::cli
