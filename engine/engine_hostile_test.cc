@@ -296,7 +296,9 @@ TEST(Hostile, APlaceIsFreeAgainOnceItsSessionEnded) {
   for (int round = 0; round < 6; ++round) {
     pair.dial();
     const auto heard = static_cast<std::size_t>(round) + 1;
-    ASSERT_TRUE(pair.run([&] { return pair.at_server->opened.size() == heard; }));
+    ASSERT_TRUE(pair.run([&] {
+      return pair.at_server->opened.size() == heard && pair.at_client->opened.size() == heard;
+    }));
     pair.at_client->context.close_session(pair.at_client->opened.back());
     ASSERT_TRUE(pair.run([&] {
       return pair.at_server->closed.size() == heard && pair.at_client->closed.size() == heard;

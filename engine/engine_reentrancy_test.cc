@@ -102,7 +102,8 @@ TEST(Reentrancy, AnyEventMayOpenSendAndClose) {
 TEST(Reentrancy, ASessionsEventMayCloseAllTheOthers) {
   SimPair pair;
   for (int i = 0; i < 8; ++i) pair.dial();
-  ASSERT_TRUE(pair.run([&] { return pair.at_server->opened.size() == 8; }));
+  ASSERT_TRUE(pair.run(
+      [&] { return pair.at_server->opened.size() == 8 && pair.at_client->opened.size() == 8; }));
   pair.at_server->message = [&](Channel, const MessageView&) {
     for (const SessionId id : pair.at_server->opened) pair.at_server->context.close_session(id);
   };
