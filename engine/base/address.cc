@@ -87,8 +87,9 @@ std::optional<Address> Address::parse(std::string_view text) {
 }
 
 std::string Address::to_string() const {
-  const std::string host = ip.is_v6() ? "[" + ip.to_string() + "]" : ip.to_string();
-  return host + ":" + std::to_string(port);
+  std::string text = ip.to_string();
+  if (ip.is_v6()) text.insert(0, 1, '[').push_back(']');
+  return text.append(1, ':').append(std::to_string(port));
 }
 
 }  // namespace millrace
