@@ -47,8 +47,9 @@ void forge(AssociationPair& pair, int end, ByteReader& in) {
   if (sent.empty()) return;
   const std::size_t size = in.u8().value_or(0);
   const ByteSpan chunks = in.take(std::min(size, in.remaining())).value_or(ByteSpan());
-  Bytes packet(sent.back().begin(), sent.back().begin() + sctp::CommonHeader::kBytes);
-  packet.insert(packet.end(), chunks.begin(), chunks.end());
+  Bytes packet(sctp::CommonHeader::kBytes + chunks.size());
+  std::copy_n(sent.back().begin(), sctp::CommonHeader::kBytes, packet.begin());
+  std::copy(chunks.begin(), chunks.end(), packet.begin() + sctp::CommonHeader::kBytes);
   sctp::CommonHeader::store_checksum(packet.data() + sctp::CommonHeader::kChecksumOffset,
                                      sctp::packet_checksum(packet));
   pair.inject(end, packet);
