@@ -78,8 +78,7 @@ std::optional<Address> Address::parse(std::string_view text) {
   const std::optional<IpAddress> ip = IpAddress::parse(host);
   if (!ip || (ip->is_v6() && host.front() != '[')) return std::nullopt;
   Address address{*ip, 0};
-  const auto [end, error] =
-      std::from_chars(port.data(), port.data() + port.size(), address.port);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (error != std::errc() || port.empty() || end != port.data() + port.size()) {
     return std::nullopt;
   }
