@@ -2,6 +2,7 @@
 //
 // The phases of a load generator's run: warm-up, measuring, waiting for what is missing.
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 #include "engine/cli/load_shard.h"
@@ -17,10 +18,11 @@ constexpr milliseconds kCheckEvery{50};
 constexpr milliseconds kAskAgain{500};
 constexpr milliseconds kStalled{1000};
 
-std::string_view text_of(const MessageView& message) {
-  if (message.kind != MessageKind::kString || !message.contiguous()) return {};
-  const auto bytes = message.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+std::string text_of(const MessageView& message) {
+  std::string text;
+  if (message.kind != MessageKind::kString) return text;
+  for (const auto& piece : message.pieces) text.append(piece.begin(), piece.end());
+  return text;
 }
 
 }  // namespace

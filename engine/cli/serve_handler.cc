@@ -15,9 +15,16 @@ constexpr std::size_t kSourceBurstMessages = 256;
 constexpr unsigned kMaxReportsOwed = 16;
 
 bool is_report(const MessageView& message) {
-  if (message.kind != MessageKind::kString || !message.contiguous()) return false;
-  const auto bytes = message.bytes();
-  return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == "report";
+  constexpr std::string_view kReport = "report";
+  if (message.kind != MessageKind::kString || message.size() != kReport.size()) return false;
+  // A sender that fills its packets may split even six bytes.
+  std::size_t at = 0;
+  for (const auto& piece : message.pieces) {
+    for (const std::uint8_t byte : piece) {
+      if (byte != static_cast<std::uint8_t>(kReport[at++])) return false;
+    }
+  }
+  return true;
 }
 
 Duration interval_of(double rate, std::uint64_t messages) {

@@ -26,10 +26,7 @@ SANITIZER_BUILD = ["-Dbuildtype=custom", "-Ddebug=true", "-Doptimization=1",
 
 
 def sanitizer_build(sanitizers):
-    """Options of a sanitizer build. The libraries have no RTTI, which UBSan's vptr check needs."""
-    flags = "-g1,-fno-sanitize=vptr" if "undefined" in sanitizers else "-g1"
-    return [*SANITIZER_BUILD, f"-Db_sanitize={sanitizers}", "-Db_lundef=false",
-            f"-Dcpp_args={flags}"]
+    return [*SANITIZER_BUILD, f"-Db_sanitize={sanitizers}", "-Db_lundef=false", "-Dcpp_args=-g1"]
 
 
 def cpp_files():

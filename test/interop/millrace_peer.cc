@@ -31,6 +31,7 @@ struct Options {
   std::string mode = "reliable-ordered";
   std::size_t messages = 1000;
   std::size_t outstanding = 8;
+  bool first_alone = false;  // Nothing follows the first message before its echo.
   std::size_t max_size = kMaxMessage;
   std::uint32_t seed = 1;
   bool empties = true;
@@ -168,6 +169,7 @@ void Run::pump() {
   if (phase_ != Phase::kEchoing) return;
   while (ledger_.sent.messages < options_.messages &&
          ledger_.outstanding() < options_.outstanding) {
+    if (options_.first_alone && ledger_.sent.messages == 1 && ledger_.outstanding() == 1) return;
     if (!waiting_) waiting_ = traffic_->message(ledger_.sent.messages);
     if (!options_.reliable() &&
         ledger_.outstanding_bytes() + waiting_->data.size() > kUnreliableBytes) {
@@ -320,6 +322,10 @@ std::optional<Options> parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     if (flag == "--json") continue;  // The verdict is always JSON.
+    if (flag == "--first-alone") {
+      options.first_alone = true;
+      continue;
+    }
     if (flag == "--no-empty") {
       options.empties = false;
       continue;
@@ -361,7 +367,7 @@ int main(int argc, char** argv) {
   if (!target) {
     std::fprintf(stderr,
                  "usage: millrace_peer --target URL [--label L] [--messages N] [--outstanding N] "
-                 "[--max-size N] [--mode MODE] [--seed S] [--no-empty] [--json]\n");
+                 "[--max-size N] [--mode MODE] [--seed S] [--no-empty] [--first-alone] [--json]\n");
     return 2;
   }
   return interop::run_client(*options, *target);

@@ -51,6 +51,7 @@ class Peer:
     max_size = 262144
     empties = True
     burst = 262144
+    early_order = True  # It keeps the order of messages that come while its channel opens.
     known_fault = "\0"  # An error of its own, before any message, after which it may try again.
 
     def __init__(self, build_dir):
@@ -127,6 +128,10 @@ class RoamhqWrtc(NpmPeer):
     name = "roamhq-wrtc"
     # Its sockets have 208 KiB and no setting; another stack's slow start overflows them.
     burst = 16384
+    # Now and then its channel never opens, whoever answers: also with pion, node-datachannel and
+    # aiortc as servers (README).
+    known_fault = "time-out: the channel opening"
+    early_order = False
 
 
 class Werift(NpmPeer):

@@ -125,8 +125,12 @@ class Suite:
         try:
             with Server(peer.command("server"), self._env) as server:
                 for mode in MODES:
-                    self._report.case(peer.name, "server", mode, lambda mode=mode: echo_case(
-                        [self._millrace_peer], server.url, mode, peer.max_size, peer.empties))
+                    command = [self._millrace_peer]
+                    if not peer.early_order:
+                        command.append("--first-alone")
+                    self._report.case(
+                        peer.name, "server", mode, lambda mode=mode, command=command: echo_case(
+                            command, server.url, mode, peer.max_size, peer.empties))
                 for pattern in ("echo", "upload", "download"):
                     self._report.case(peer.name, "server", f"load-{pattern}",
                                       lambda pattern=pattern: run_load(

@@ -12,7 +12,10 @@ def raw(server, data):
     host, port = server.http.rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        try:
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The server has answered and closed already.
         received = b""
         while piece := connection.recv(65536):
             received += piece
