@@ -48,6 +48,7 @@ void TimerWheel::place(Id id) {
   const std::uint64_t difference = tick ^ cursor_;
   const std::uint32_t level =
       static_cast<std::uint32_t>(std::bit_width(difference) - 1) / kLevelBits;
+  DCHECK(level < kLevels);
   const std::uint64_t slot = (tick >> (level * kLevelBits)) & (kSlots - 1);
   levels_used_ |= 1u << level;
   slots_used_[level] |= std::uint64_t{1} << slot;
