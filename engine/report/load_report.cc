@@ -13,9 +13,13 @@ double microseconds_at(const Histogram& histogram, double percent) {
 
 template <class... Args>
 void append(std::string& out, const char* format, Args... args) {
-  char line[256];
-  std::snprintf(line, sizeof(line), format, args...);
-  out += line;
+  if constexpr (sizeof...(args) == 0) {
+    out += format;
+  } else {
+    char line[256];
+    std::snprintf(line, sizeof(line), format, args...);
+    out += line;
+  }
 }
 
 }  // namespace
