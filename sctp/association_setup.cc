@@ -285,6 +285,7 @@ Association::Next Association::handle_cookie_echo(Time now, const CommonHeader& 
 Association::Next Association::resolve_cookie(Time now, const StateCookie& cookie) {
   const bool same_local = cookie.local_tag == local_tag_;
   const bool same_peer = cookie.peer_tag == peer_tag_;
+  // NOLINTNEXTLINE(bugprone-branch-clone): two rows of the table have one action.
   if (state_ == State::kClosed) {
     adopt(now, cookie);
   } else if (same_local && same_peer) {

@@ -74,6 +74,7 @@ class Unwrapped {
   // `earlier` must not be greater than this.
   constexpr std::uint64_t distance_from(Unwrapped earlier) const { return value_ - earlier.value_; }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): it takes the compiler's zero for a pointer.
   friend constexpr auto operator<=>(Unwrapped, Unwrapped) = default;
 
  private:
@@ -123,6 +124,7 @@ class StreamId {
   constexpr StreamId() = default;
   explicit constexpr StreamId(std::uint16_t value) : value_(value) {}
   constexpr std::uint16_t value() const { return value_; }
+  // NOLINTNEXTLINE(modernize-use-nullptr): it takes the compiler's zero for a pointer.
   friend constexpr auto operator<=>(StreamId, StreamId) = default;
 
  private:
