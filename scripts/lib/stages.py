@@ -85,6 +85,12 @@ def gtest_counts(report):
     return ran - failed - skipped, failed, skipped
 
 
+def failed_lines(log):
+    with open(log, encoding="utf-8", errors="replace") as text:
+        lines = [line.strip() for line in text]
+    return [line for line in lines if line.startswith("[  FAILED  ]")][:5]
+
+
 def run_one_test(test, out_dir, env):
     log = os.path.join(out_dir, test["name"].replace("/", "_") + ".log")
     report = log + ".json"
@@ -114,7 +120,8 @@ def meson_tests(totals, build_dir, env=None, only=None, jobs=2, timeout_scale=1)
         runs = [pool.submit(run_one_test, t, out_dir, env or {}) for t in tests]
         for run in concurrent.futures.as_completed(runs):
             name, log, (passed, failed, skipped) = run.result()
-            totals.add(passed, failed, skipped, f"{build_dir}: {name}")
+            totals.add(passed, failed, skipped,
+                       "; ".join([f"{build_dir}: {name}", *failed_lines(log)]))
             print(f"  {name}: {passed} passed, {failed} failed"
                   + (f", {skipped} skipped" if skipped else ""), flush=True)
             if failed:
@@ -127,10 +134,13 @@ def tally_command(totals, name, command, env=None, timeout=None):
                                text=True, stdin=subprocess.DEVNULL,
                                env={**os.environ, **(env or {})})
     last = ""
+    told = []  # Which cases failed, for the end of a long log.
     deadline = time.monotonic() + (timeout or 3600)
     for line in process.stdout:
         print("  " + line.rstrip(), flush=True)
         last = line.strip() or last
+        if re.match(r"(FAIL|failed)\b", line.strip()):
+            told.append(line.strip())
         if time.monotonic() > deadline:
             process.kill()
     code = process.wait()
@@ -141,7 +151,7 @@ def tally_command(totals, name, command, env=None, timeout=None):
     passed, failed, skipped = (int(group or 0) for group in match.groups())
     if code != 0 and not failed and not (skipped and os.environ.get("CI") == "true"):
         failed = 1
-    totals.add(passed, failed, skipped, name)
+    totals.add(passed, failed, skipped, "; ".join([name, *told]))
 
 
 def check_command(totals, name, command, env=None, timeout=None):

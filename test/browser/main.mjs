@@ -45,6 +45,13 @@ const kCases = [
 const kTransportCases = ['opens', 'echoes text', 'echoes binary', 'echoes empty messages', 'echoes 256 KiB',
   'closes and re-opens channels', 'echoes in all four modes', 'logs no error, asks no other host, and leaves'];
 
+// explain adds to a failure what both ends say of the session.
+async function explain(error, { page, server }) {
+  const state = await page.$eval('#state', (element) => element.textContent).catch(() => 'nothing');
+  const closed = await server.stats().then((stats) => JSON.stringify(stats.closed), () => 'nothing');
+  throw new Error(`${error.message.split('\n')[0]}; the page says "${state}", the server closed ${closed}`);
+}
+
 async function run(browser, cases, { report, program, build }) {
   const screenshots = join(build, 'screenshots');
   mkdirSync(screenshots, { recursive: true });
@@ -58,8 +65,9 @@ async function run(browser, cases, { report, program, build }) {
     const context = { ...opened, server, url: server.url, build, screenshots, browser: browser.name };
     const inside = new Set(Object.values(inPage));
     for (const [name, action, seconds] of cases) {
-      const perform = !inside.has(action) ? () => action(context)
-        : () => opened.page.evaluate(inPage.prepare).then(() => opened.page.evaluate(action));
+      const perform = () => (!inside.has(action) ? action(context)
+        : opened.page.evaluate(inPage.prepare).then(() => opened.page.evaluate(action)))
+        .catch((error) => explain(error, context));
       if (!await report.run(`${browser.name}: ${name}`, perform, seconds) && name === 'opens') return;
     }
   } finally {
