@@ -65,16 +65,16 @@ std::optional<UsageError> apply(const GivenFlags& given) {
   return std::nullopt;
 }
 
-int complain(const std::string& message) {
-  std::fprintf(stderr, "millrace: %s\n", message.c_str());
+int complain(const std::string& program, const std::string& message) {
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
   return kExitUsage;
 }
 
 }  // namespace
 
 int run_command_line(int argc, char** argv, const std::string& about,
-                     const std::vector<Command>& commands) {
-  CLI::App root(about, "millrace");
+                     const std::vector<Command>& commands, const std::string& program) {
+  CLI::App root(about, program);
   root.set_version_flag("--version", kVersionLine);
   root.require_subcommand(1);
   std::deque<GivenFlags> all;
@@ -84,11 +84,11 @@ int run_command_line(int argc, char** argv, const std::string& about,
   } catch (const CLI::Success& asked) {  // --help, --version.
     return root.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return complain(std::string(error.what()) + " (see millrace --help)");
+    return complain(program, std::string(error.what()) + " (see " + program + " --help)");
   }
   for (const GivenFlags& given : all) {
     if (!given.app->parsed()) continue;
-    if (const auto error = apply(given)) return complain(error->message);
+    if (const auto error = apply(given)) return complain(program, error->message);
     return given.command->run();
   }
   return kExitUsage;

@@ -28,8 +28,8 @@ struct Command {
 
 // run_command_line parses the arguments (CLI11), reads the file that `--config` names,
 // lets flags override its keys, and runs the command. Mistakes are told on stderr in one
-// line, with exit code 2.
+// line, with exit code 2. `program` is the name that help and mistakes show.
 int run_command_line(int argc, char** argv, const std::string& about,
-                     const std::vector<Command>& commands);
+                     const std::vector<Command>& commands, const std::string& program = "millrace");
 
 }  // namespace millrace::cli
