@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// millrace-gates runs fixed workloads in virtual time and prints, as JSON, figures that no
+// clock has a part in: allocations and bytes copied per packet, and goodput on simulated
+// paths. scripts/regress holds them against bench/baselines.
+//
+//   millrace-gates costs     under callgrind also instructions: one dump a workload
+//   millrace-gates goodput
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "bench/micro/workloads.h"
+#include "bench/support/cost_meter.h"
+#include "bench/support/sim_pair.h"
+
+#if __has_include(<valgrind/callgrind.h>)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#include <valgrind/callgrind.h>
+#endif
+
+namespace millrace::bench {
+namespace {
+
+// Instructions are counted between the two, where this runs under callgrind with
+// --instr-atstart=no.
+void begin_counting() {
+#ifdef CALLGRIND_START_INSTRUMENTATION
+  CALLGRIND_START_INSTRUMENTATION;
+  CALLGRIND_ZERO_STATS;
+#endif
+}
+void end_counting([[maybe_unused]] const std::string& name) {
+#ifdef CALLGRIND_START_INSTRUMENTATION
+  CALLGRIND_DUMP_STATS_AT(name.c_str());
+  CALLGRIND_STOP_INSTRUMENTATION;
+#endif
+}
+
+#if defined(CALLGRIND_START_INSTRUMENTATION)
+#pragma GCC diagnostic pop
+#endif
+
+class Report {
+ public:
+  Report() { std::printf("{\"compiler\": \"%s\", \"gates\": {", __VERSION__); }
+  ~Report() { std::printf("\n}}\n"); }
+
+  void add(std::string_view name, std::string_view figures) {
+    std::printf("%s\n  \"%.*s\": {%.*s}", first_ ? "" : ",", static_cast<int>(name.size()),
+                name.data(), static_cast<int>(figures.size()), figures.data());
+    std::fflush(stdout);
+    first_ = false;
+  }
+
+ private:
+  bool first_ = true;
+};
+
+std::string figure(const char* name, double value) {
+  char text[96];
+  std::snprintf(text, sizeof text, "\"%s\": %.6g", name, value);
+  return text;
+}
+
+// `run` does the workload once more and returns the packets (or operations) of it.
+template <class Run>
+void cost_gate(Report& report, const std::string& name, Run&& run) {
+  run();  // Pools and rings find their size, congestion windows open.
+  CostMeter meter;
+  begin_counting();
+  meter.start();
+  const std::uint64_t packets = run();
+  meter.stop();
+  end_counting(name);
+  const auto n = static_cast<double>(packets);
+  report.add(
+      name,
+      figure("packets", n) + ", " +
+          figure("allocations_per_packet", static_cast<double>(meter.cost().allocations) / n) +
+          ", " + figure("copied_per_packet", static_cast<double>(meter.cost().copied) / n));
+}
+
+void costs() {
+  Report report;
+  const auto turn = [&](const char* name, const Traffic& traffic, std::uint64_t messages) {
+    SimPair pair(kBurstPath, traffic);
+    pair.run_messages(messages);
+    cost_gate(report, name, [&] {
+      const std::uint64_t before = pair.datagrams();
+      pair.run_messages(messages);
+      return pair.datagrams() - before;
+    });
+  };
+  turn("turn_bulk_16k", {}, 300);
+  turn("turn_bulk_100", {.message_bytes = 100}, 20'000);
+  turn("turn_unreliable_16k", {.ordered = false, .max_retransmits = 0}, 300);
+  turn("turn_echo_100", {.message_bytes = 100, .echoes = 1}, 500);
+  for (const auto& [name, bytes] : {std::pair("association_bulk_16k", std::size_t{16384}),
+                                    std::pair("association_bulk_100", std::size_t{100})}) {
+    AssociationLink link;
+    cost_gate(report, name, [&] { return exchange_packets(link, bytes, 4000); });
+  }
+  SackWork sack(100);
+  cost_gate(report, "sack_100_gaps", [&] { return sack.run(50); });
+  TimerWork timers(10'000);
+  cost_gate(report, "timer_rearm", [&] { return timers.rearm(3); });
+  TableWork table(10'000);
+  cost_gate(report, "table_find", [&] { return table.find(3); });
+}
+
+struct Path {
+  const char* name;
+  double delay_ms;
+  double rate_mbps;
+  double loss;
+  double seconds;  // Of the measured window, in virtual time.
+  unsigned seeds;  // Losses fall differently with each; the mean is the figure.
+};
+
+void goodput_gate(Report& report, const std::string& name, const Path& path,
+                  const Traffic& traffic) {
+  double mbps = 0;
+  double delivered = 0;
+  for (std::uint64_t seed = 1; seed <= path.seeds; ++seed) {
+    SimPair pair({.seed = seed,
+                  .loss = path.loss,
+                  .delay = microseconds(static_cast<std::int64_t>(path.delay_ms * 1000)),
+                  .rate_mbps = path.rate_mbps},
+                 traffic);
+    pair.run_for(seconds(1));
+    const std::uint64_t before = pair.payload_bytes();
+    const std::uint64_t datagrams = pair.datagrams();
+    pair.run_for(Duration(static_cast<std::int64_t>(path.seconds * 1e9)));
+    const auto bytes = static_cast<double>(pair.payload_bytes() - before);
+    mbps += bytes * 8e-6 / path.seconds / path.seeds;
+    delivered += bytes / static_cast<double>(pair.datagrams() - datagrams) / path.seeds;
+  }
+  report.add(name, figure("goodput_mbps", mbps) + ", " + figure("payload_per_datagram", delivered));
+}
+
+void goodput() {
+  Report report;
+  const Path lan{"lan", 0.05, 10'000, 0, 0.5, 1};
+  const Path wan{"rtt20", 10, 1000, 0, 4, 1};
+  const Path lossy{"rtt20_loss1", 10, 1000, 0.01, 20, 4};
+  const Traffic unreliable{.ordered = false, .max_retransmits = 0};
+  for (const Path& path : {lan, wan, lossy}) {
+    const std::string name = path.name;
+    goodput_gate(report, name + "_bulk_16k", path, {});
+    goodput_gate(report, name + "_unreliable_16k", path, unreliable);
+  }
+  goodput_gate(report, "lan_bulk_100", lan, {.message_bytes = 100});
+  goodput_gate(report, "rtt20_bulk_100", wan, {.message_bytes = 100});
+}
+
+}  // namespace
+}  // namespace millrace::bench
+
+int main(int argc, char** argv) {
+  const std::string_view what = argc == 2 ? argv[1] : "";
+  if (what == "costs") {
+    millrace::bench::costs();
+  } else if (what == "goodput") {
+    millrace::bench::goodput();
+  } else {
+    std::fputs("usage: millrace-gates costs|goodput\n", stderr);
+    return 2;
+  }
+  return 0;
+}
