@@ -20,9 +20,11 @@ const char* label_of(report::Pattern pattern) {
     case report::Pattern::kUpload:
       return "sink";
     case report::Pattern::kDownload:
+      return "source";
+    case report::Pattern::kIdle:
       break;
   }
-  return "source";
+  return "idle";
 }
 
 ChannelOptions options_of(const report::LoadConfig& config) {
@@ -39,12 +41,36 @@ void LoadShard::dial(Engine& engine, Signaller& signaller, unsigned connections)
   engine_ = &engine;
   signaller_ = &signaller;
   connections_.resize(connections);
+  dial_from_ = context_.now();
+  // Each shard has its part of the rate, as it has of the connections.
+  const double share = static_cast<double>(connections) / config_.connections;
+  if (plan_.dial_rate > 0 && share > 0) dial_interval_ns_ = 1e9 / (plan_.dial_rate * share);
   if (connections == 0) dialled_.store(true, std::memory_order_release);
   dial_more();
 }
 
+Time LoadShard::dial_due() const {
+  if (dial_interval_ns_ == 0) return Time();
+  const double after = static_cast<double>(next_) * dial_interval_ns_;
+  return dial_from_ + Duration(static_cast<std::int64_t>(after));
+}
+
+Time LoadShard::next_set_up() const {
+  const Time close = held_.empty() ? kNever : held_.front().first;
+  const bool waits = dialling_ < plan_.dialling && next_ < connections_.size();
+  return waits ? std::min(close, dial_due()) : close;
+}
+
+void LoadShard::close_held(Time now) {
+  while (!held_.empty() && held_.front().first <= now) {
+    engine_->close_session(held_.front().second);
+    held_.pop_front();
+  }
+}
+
 void LoadShard::dial_more() {
   while (dialling_ < plan_.dialling && next_ < connections_.size()) {
+    if (dial_due() > context_.now()) break;
     const std::size_t index = next_++;
     ++dialling_;
     Engine::OfferOptions options;
@@ -53,6 +79,9 @@ void LoadShard::dial_more() {
     engine_->create_offer(options, [this, index](Result<Description, SignalError> offer) {
       on_offer(index, std::move(offer));
     });
+  }
+  if (const Time next = next_set_up(); phase_ == Phase::kIdle && next != kNever) {
+    context_.wake_at(next);
   }
 }
 
@@ -94,6 +123,9 @@ void LoadShard::settle(std::size_t index, Stage stage) {
   --dialling_;
   settled_.fetch_add(1, std::memory_order_relaxed);
   if (stage == Stage::kOpen) opened_.fetch_add(1, std::memory_order_relaxed);
+  if (stage == Stage::kOpen && plan_.hold) {
+    held_.emplace_back(context_.now() + *plan_.hold, connections_[index].session);
+  }
   dial_more();
   if (settled() == connections_.size()) dialled_.store(true, std::memory_order_release);
 }
@@ -194,7 +226,8 @@ void LoadShard::prepare(bool with_control) {
     }
     opening_ = open;
   }
-  if (with_control) open_control();
+  // A connection that is held for a while alone may be gone before it answers.
+  if (with_control && !plan_.hold) open_control();
   check_prepared();
 }
 

@@ -31,7 +31,8 @@ void LoadShard::start(double share) {
   started_ = progress_ = context_.now();
   measure_from_ = started_ + config_.warmup;
   measure_to_ = measure_from_ + config_.duration;
-  if (config_.rate > 0 && config_.pattern != Pattern::kDownload) {
+  if (config_.rate > 0 &&
+      (config_.pattern == Pattern::kEcho || config_.pattern == Pattern::kUpload)) {
     interval_ns_ = 1e9 / (config_.rate * share);
   }
   phase_ = Phase::kWarmup;
@@ -52,6 +53,8 @@ void LoadShard::cut_short() {
 }
 
 void LoadShard::on_wakeup(Time now) {
+  close_held(now);
+  if (phase_ == Phase::kIdle) dial_more();
   if (phase_ == Phase::kIdle || phase_ == Phase::kFinished) return;
   if (phase_ == Phase::kWarmup && now >= measure_from_) begin_measuring(now);
   if (phase_ == Phase::kMeasuring && now >= measure_to_) {
@@ -75,7 +78,7 @@ void LoadShard::on_wakeup(Time now) {
 
 void LoadShard::arm(Time now) {
   if (phase_ == Phase::kFinished) return;
-  Time next = next_check_;
+  Time next = std::min(next_check_, next_set_up());
   if (phase_ == Phase::kWarmup) next = std::min(next, measure_from_);
   if (phase_ == Phase::kMeasuring) next = std::min(next, measure_to_);
   if (phase_ != Phase::kWaiting && interval_ns_ > 0 && !channels_.empty()) {
@@ -156,7 +159,7 @@ void LoadShard::revive_stalled(Time now) {
 bool LoadShard::still_waiting(LoadChannel& channel, Time now) {
   if (!channel.open) return false;
   if (config_.pattern == Pattern::kEcho) return channel.outstanding(config_.reliable()) > 0;
-  if (config_.pattern == Pattern::kDownload) return false;
+  if (config_.pattern != Pattern::kUpload) return false;
   // Unordered, the question may overtake data: it is asked until all is counted.
   const bool complete = !config_.reliable() || channel.confirmed >= channel.sent;
   if (channel.end && complete) return false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cli/load_run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 #include <thread>
@@ -12,7 +13,10 @@
 namespace millrace::cli {
 namespace {
 
-constexpr milliseconds kPollEvery{2};
+// From the first look at something to a slow watch of it: on a machine whose processors are
+// all measured, looking costs.
+constexpr milliseconds kPollFirst{1};
+constexpr milliseconds kPollSlow{20};
 constexpr seconds kLine{1};
 constexpr seconds kPrepareLimit{10};
 
@@ -27,9 +31,12 @@ unsigned part_of(unsigned total, unsigned parts, unsigned index) {
 Time RealPacer::now() const { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
 
 bool RealPacer::wait_until(const std::function<bool()>& done, Time deadline) {
+  milliseconds pause = kPollFirst;
   while (!done()) {
-    if (now() >= deadline) return false;
-    std::this_thread::sleep_for(kPollEvery);
+    const Time at = now();
+    if (at >= deadline) return false;
+    std::this_thread::sleep_for(std::min<Duration>(pause, deadline - at));
+    pause = std::min(2 * pause, kPollSlow);
   }
   return true;
 }

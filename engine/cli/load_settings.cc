@@ -32,6 +32,28 @@ void add_rate(Settings& settings, report::LoadConfig& config) {
   settings.add(std::move(rate));
 }
 
+void add_dialling(Settings& settings, LoadPlan& plan) {
+  settings.number("dialling", "N", "Sessions being opened at once, on each shard", 1, 4096,
+                  plan.dialling);
+  Setting rate;
+  rate.name = "dial-rate";
+  rate.placeholder = "R|max";
+  rate.help = "Sessions dialled a second, as far as --dialling allows";
+  rate.fallback = "max";
+  rate.expected = "max, or a number above 0, at most 1e6";
+  rate.kind = SettingKind::kNumberOrText;
+  rate.assign = [&plan](const std::string& text) {
+    const std::optional<double> value = text == "max" ? 0.0 : parse_number(text);
+    if (!value || *value < 0 || *value > 1e6 || (*value == 0 && text != "max")) return false;
+    plan.dial_rate = *value;
+    return true;
+  };
+  settings.add(std::move(rate));
+  settings.number(
+      "hold", "MS", "With --pattern idle: close each session so long after it opened", 1,
+      86'400'000, [&plan](std::uint64_t ms) { plan.hold = milliseconds(ms); }, "to the end");
+}
+
 void add_reliability(Settings& settings, report::LoadConfig& config) {
   Setting unordered;
   unordered.name = "unordered";
@@ -67,10 +89,11 @@ void add_load_settings(Settings& settings, LoadPlan& plan, ReportFiles& files) {
   report::LoadConfig& config = plan.config;
   settings.number("connections", "N", "Sessions to open", 1, 1'000'000, config.connections);
   settings.number("channels", "M", "Channels of each session", 1, 1024, config.channels);
-  settings.choice("pattern", "Round trips, or one way", "echo",
+  settings.choice("pattern", "Round trips, one way, or open connections alone", "echo",
                   {{"echo", [&config] { config.pattern = Pattern::kEcho; }},
                    {"upload", [&config] { config.pattern = Pattern::kUpload; }},
-                   {"download", [&config] { config.pattern = Pattern::kDownload; }}});
+                   {"download", [&config] { config.pattern = Pattern::kDownload; }},
+                   {"idle", [&config] { config.pattern = Pattern::kIdle; }}});
   settings.number("size", "BYTES", "Size of a message", 0, 1u << 30, config.size);
   add_rate(settings, config);
   settings.number("outstanding", "N", "Echo at full rate: messages of a channel on their way", 1,
@@ -78,8 +101,7 @@ void add_load_settings(Settings& settings, LoadPlan& plan, ReportFiles& files) {
   settings.seconds_of("duration", "Seconds that are measured", 0.1, kDay, config.duration);
   settings.seconds_of("warmup", "Seconds of traffic before that", 0, kDay, config.warmup);
   add_reliability(settings, config);
-  settings.number("dialling", "N", "Sessions being opened at once, on each shard", 1, 4096,
-                  plan.dialling);
+  add_dialling(settings, plan);
   settings.milliseconds_of("patience", "How long to wait at the end for what is missing", 100,
                            600'000, plan.patience);
   settings.text("json", "FILE", "Write the report as JSON; - is stdout", files.json);
@@ -90,6 +112,7 @@ std::optional<std::string> check_load(const LoadPlan& plan) {
   if (plan.config.max_retransmits && plan.config.max_packet_life_time) {
     return "--max-retransmits and --max-packet-life-time: give at most one";
   }
+  if (plan.hold && plan.config.pattern != Pattern::kIdle) return "--hold: needs --pattern idle";
   return std::nullopt;
 }
 

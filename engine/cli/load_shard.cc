@@ -32,7 +32,8 @@ void LoadShard::on_channel_close(Channel channel) {
   LoadChannel* const state = find(channel);
   if (state == nullptr) return;
   state->open = false;
-  if (phase_ != Phase::kFinished && phase_ != Phase::kIdle) note_error("a channel was closed");
+  if (plan_.hold || phase_ == Phase::kFinished || phase_ == Phase::kIdle) return;
+  note_error("a channel was closed");
 }
 
 void LoadShard::on_writable(Channel channel) {
@@ -130,6 +131,8 @@ void LoadShard::on_message(Channel channel, const MessageView& message) {
       return take_sink_report(*state, message);
     case Pattern::kDownload:
       return take_download(message);
+    case Pattern::kIdle:
+      return;
   }
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/cli/load_channel.h"
@@ -18,7 +20,9 @@ namespace millrace::cli {
 // LoadPlan is what every shard of a run needs to know; it outlives them.
 struct LoadPlan {
   report::LoadConfig config;
-  unsigned dialling = 64;  // Connections being set up at once, on each shard.
+  unsigned dialling = 64;            // Connections being set up at once, on each shard.
+  double dial_rate = 0;              // Connections begun a second; 0: as `dialling` allows.
+  std::optional<milliseconds> hold;  // Idle: a connection is closed so long after it opened.
   std::string local_ip = "127.0.0.1";
   milliseconds patience{10'000};      // How long to wait for what is missing at the end.
   double (*cpu_seconds)() = nullptr;  // The client's.
@@ -80,6 +84,9 @@ class LoadShard final : public Handler {
 
   // Set-up: load_dial.cc.
   void dial_more();
+  void close_held(Time now);
+  Time dial_due() const;     // Of the next connection; the beginning of time: at once.
+  Time next_set_up() const;  // When there is something to dial or to close by the clock.
   void on_offer(std::size_t index, Result<Description, SignalError> offer);
   void refused(std::size_t index, const std::string& reason);
   void settle(std::size_t index, Stage stage);
@@ -118,6 +125,9 @@ class LoadShard final : public Handler {
   std::unordered_map<std::uint64_t, std::size_t> by_session_;
   std::size_t next_ = 0;
   std::size_t dialling_ = 0;
+  Time dial_from_{};
+  double dial_interval_ns_ = 0;
+  std::deque<std::pair<Time, SessionId>> held_;  // Open, and when to close them.
   std::vector<std::unique_ptr<LoadChannel>> channels_;
   std::size_t opening_ = 0;  // Channels of `prepare` that are not open yet.
   std::vector<LoadChannel*> pump_next_;

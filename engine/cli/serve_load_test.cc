@@ -3,6 +3,7 @@
 // The behaviours of `serve` and the accounts of `load`, over a simulated network.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -256,7 +257,8 @@ class Liar : public Handler {
 };
 
 report::LoadReport run_load(const LoadPlan& plan, const SimulationOptions& network,
-                            std::optional<Liar::Fault> fault = std::nullopt) {
+                            std::optional<Liar::Fault> fault = std::nullopt,
+                            std::uint64_t* most_sessions = nullptr) {
   auto simulation = Simulation::create(network);
   EngineOptions options;
   options.io = IoBackend::kSim;
@@ -270,7 +272,11 @@ report::LoadReport run_load(const LoadPlan& plan, const SimulationOptions& netwo
             : make_serve_engine(options, serve, relays, counters);
   EXPECT_TRUE(server.ok());
   SimPacer pacer(simulation);
-  LoadRun run(plan, pacer, [] { return false; });
+  LoadRun run(plan, pacer, [&server, most_sessions] {
+    if (most_sessions == nullptr) return false;
+    *most_sessions = std::max(*most_sessions, server.value()->stats().shards[0].sessions);
+    return false;
+  });
   options.listen.clear();
   EXPECT_FALSE(run.create(options));
   LocalSignaller signaller(*server.value());
@@ -308,6 +314,26 @@ TEST(LoadRun, CountsUploadsAndDownloads) {
     EXPECT_NEAR(report.messages_per_second, 1000, 30) << to_string(pattern);
     EXPECT_NEAR(report.goodput_mbps, 2.4, 0.1) << to_string(pattern);
   }
+}
+
+TEST(LoadRun, KeepsIdleConnectionsOpenWithoutTraffic) {
+  const auto report = run_load(plan_of(report::Pattern::kIdle), kQuiet);
+  EXPECT_TRUE(report.good()) << report::to_text(report);
+  EXPECT_EQ(report.opened, 2u);
+  EXPECT_EQ(report.sent.messages, 0u);
+}
+
+TEST(LoadRun, DialsByTheRateAndClosesWhatItHeld) {
+  LoadPlan plan = plan_of(report::Pattern::kIdle);
+  plan.config.connections = 60;
+  plan.dial_rate = 100;  // The last is dialled after 0.59 s, when the first is long closed.
+  plan.hold = milliseconds(200);
+  std::uint64_t most = 0;
+  const auto report = run_load(plan, kQuiet, std::nullopt, &most);
+  EXPECT_TRUE(report.good()) << report::to_text(report);
+  EXPECT_EQ(report.opened, 60u);
+  EXPECT_GE(most, 15u);
+  EXPECT_LE(most, 30u);
 }
 
 TEST(LoadRun, LosesNothingReliableOnABadPath) {

@@ -31,9 +31,11 @@ const char* to_string(Pattern pattern) {
     case Pattern::kUpload:
       return "upload";
     case Pattern::kDownload:
+      return "download";
+    case Pattern::kIdle:
       break;
   }
-  return "download";
+  return "idle";
 }
 
 std::string LoadConfig::mode() const {

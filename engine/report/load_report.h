@@ -11,7 +11,7 @@
 
 namespace millrace::report {
 
-enum class Pattern : std::uint8_t { kEcho, kUpload, kDownload };
+enum class Pattern : std::uint8_t { kEcho, kUpload, kDownload, kIdle };
 const char* to_string(Pattern pattern);
 
 // LoadConfig is the traffic that was asked for.
