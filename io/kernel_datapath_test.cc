@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <thread>
+#include <vector>
 
 #include "io/datapath_fixture.h"
 #include "io/kernel_address.h"
@@ -47,6 +49,63 @@ TYPED_TEST(KernelDatapathTest, WaitEndsWhenADatagramArrives) {
   this->b().wait(seconds(10));
   EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(5));
   EXPECT_EQ(this->receive(this->b(), 1).size(), 1u);
+}
+
+TYPED_TEST(KernelDatapathTest, MoreReadableSocketsThanBuffersCostNoMoreEach) {
+  constexpr std::size_t kSockets = 600;
+  constexpr std::size_t kEach = 3;
+  ASSERT_GE(raise_file_limit(2048), 2048u);
+  this->pair_.reset();
+  this->use({.rx_buffers = 8, .tx_chunks = 8});
+  const SocketId sender = this->open(this->b(), this->pair_->v4());
+  std::vector<SocketId> sockets;
+  for (std::size_t i = 0; i < kSockets; ++i) {
+    sockets.push_back(this->open(this->a(), this->pair_->v4()));
+  }
+  this->start();
+  // In turn, so that GRO has nothing to join.
+  for (std::size_t i = 0; i < kSockets * kEach; ++i) {
+    const Address to = this->a().local_address(sockets[i % kSockets]);
+    ASSERT_TRUE(this->send(this->b(), {sender, to, {}}, 64, {64}));
+    this->b().flush();
+    if (i % 32 == 31) this->receive(this->b(), 1, 1);  // Nothing; it takes the completions.
+  }
+  std::map<SocketId, std::size_t> got;
+  std::vector<RxView> views(32);
+  for (std::size_t total = 0, turns = 0; total < kSockets * kEach; ++turns) {
+    ASSERT_LT(turns, kSockets * kEach * 4);
+    const std::size_t n = this->a().rx_burst(views);
+    for (std::size_t i = 0; i < n; ++i) ++got[views[i].buffer->socket];
+    this->a().rx_done();
+    total += n;
+    this->a().wait(milliseconds(1));
+  }
+  EXPECT_EQ(got.size(), kSockets);
+  for (const auto& [socket, count] : got) EXPECT_EQ(count, kEach);
+  // What was asked in vain is of the order of what came, not of its square.
+  EXPECT_LE(this->a().stats().rx_starved, kSockets * kEach * 4);
+}
+
+TYPED_TEST(KernelDatapathTest, WaitEndsForAnyOfMoreSocketsThanThereAreBuffers) {
+  constexpr std::size_t kSockets = 100;
+  this->pair_.reset();
+  this->use({.rx_buffers = 4, .tx_chunks = 8});
+  const SocketId sender = this->open(this->b(), this->pair_->v4());
+  std::vector<SocketId> sockets;
+  for (std::size_t i = 0; i < kSockets; ++i) {
+    sockets.push_back(this->open(this->a(), this->pair_->v4()));
+  }
+  this->start();
+  const auto before = std::chrono::steady_clock::now();
+  for (const SocketId socket : sockets) {
+    this->a().wait(Duration::zero());
+    const Address to = this->a().local_address(socket);
+    ASSERT_TRUE(this->send(this->b(), {sender, to, {}}, 64, {64}));
+    this->b().flush();
+    this->a().wait(seconds(10));
+    ASSERT_EQ(this->receive(this->a(), 1).size(), 1u);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(10));
 }
 
 TYPED_TEST(KernelDatapathTest, WakeFromAnotherThreadEndsEveryWait) {

@@ -101,6 +101,7 @@ Result<SocketId, IoError> SocketTable::open(const Address& local, const SocketOp
   socket.v6 = v6;
   socket.wildcard = local.ip.is_unspecified();
   socket.armed = false;
+  socket.sending = 0;
   socket.overflow = 0;
   const std::uint16_t port = ntohs(v6 ? bound.v6.sin6_port : bound.v4.sin_port);
   socket.local = {local.ip, port};

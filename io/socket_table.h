@@ -18,8 +18,9 @@ struct KernelSocket {
   Address local;
   std::uint32_t overflow = 0;  // The last SO_RXQ_OVFL count seen.
   bool v6 = false;
-  bool wildcard = false;  // Bound to all addresses: datagrams tell their local one.
-  bool armed = false;     // io_uring: a multishot receive is in force.
+  bool wildcard = false;      // Bound to all addresses: datagrams tell their local one.
+  bool armed = false;         // io_uring: a multishot receive is in force.
+  std::uint32_t sending = 0;  // io_uring: sends that the kernel has.
 };
 
 // SocketTable opens, names and closes the UDP sockets of one kernel datapath. An id is

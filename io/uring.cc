@@ -134,12 +134,22 @@ void Uring::poll_multishot(int fd, std::uint32_t value) {
 }
 
 void Uring::cancel(int fd) {
-  if (!enabled_) return;
-  submit();
   io_uring_sync_cancel_reg request{};
   request.fd = fd;
   request.flags =
       IORING_ASYNC_CANCEL_ALL | (fd < 0 ? IORING_ASYNC_CANCEL_ANY : IORING_ASYNC_CANCEL_FD);
+  cancel(request);
+}
+
+void Uring::cancel_receive(std::uint32_t value) {
+  io_uring_sync_cancel_reg request{};
+  request.addr = user_data(UringTag::kReceive, value);
+  cancel(request);
+}
+
+void Uring::cancel(io_uring_sync_cancel_reg& request) {
+  if (!enabled_) return;
+  submit();
   request.timeout.tv_sec = -1;
   request.timeout.tv_nsec = -1;
   // ENOENT: nothing was under way. The last references to the socket go when the

@@ -45,8 +45,11 @@ class Uring {
   void receive_multishot(int fd, msghdr& layout, std::uint32_t value);
   void send(int fd, const msghdr& message, std::uint32_t value);
   void poll_multishot(int fd, std::uint32_t value);
-  // Cancels every request on `fd` (-1: on any) and returns when they are done.
+  // Cancels every request on `fd` (-1: on any) and returns when they are done. The kernel
+  // looks at every request that there is.
   void cancel(int fd);
+  // The same for the one receive that carries `value`, which the kernel finds at once.
+  void cancel_receive(std::uint32_t value);
 
   // Hands requests over and runs the kernel's deferred work; one system call, none
   // when there is nothing to do. Returns the calls made.
@@ -67,6 +70,7 @@ class Uring {
  private:
   explicit Uring(unsigned buffers);
   io_uring_sqe* next_sqe();
+  void cancel(io_uring_sync_cancel_reg& request);
 
   io_uring ring_{};
   MappedMemory buffer_ring_;

@@ -66,11 +66,17 @@ void UringDatapath::close_socket(SocketId id) {
   if (socket == nullptr) return;
   if (started_) {
     flush();
-    ring_->cancel(socket->fd);
+    // Sends are done by now, as a rule: then only the receive is in the way.
+    UringCompletion completion;
+    while (ring_->next(completion)) handle(completion);
+    if (socket->sending > 0) {
+      ring_->cancel(socket->fd);
+    } else if (socket->armed) {
+      ring_->cancel_receive(id);
+    }
   }
   tx_.discard_socket(id, stats_);
-  std::erase(unarmed_, id);
-  sockets_.close(id);
+  sockets_.close(id);  // In `unarmed_` its id finds nothing from here on.
 }
 
 void UringDatapath::start() {
@@ -105,9 +111,13 @@ void UringDatapath::handle(const UringCompletion& completion) {
     case UringTag::kReceive:
       handle_receive(completion);
       break;
-    case UringTag::kSend:
-      tx_.complete(static_cast<std::uint16_t>(completion.value), completion.result, stats_);
+    case UringTag::kSend: {
+      const auto slot = static_cast<std::uint16_t>(completion.value);
+      KernelSocket* const socket = sockets_.find(tx_.at(slot).socket);
+      if (socket != nullptr) --socket->sending;
+      tx_.complete(slot, completion.result, stats_);
       break;
+    }
     case UringTag::kWake:
       if ((completion.flags & IORING_CQE_F_MORE) == 0) {
         ring_->poll_multishot(wake_->event_fd(), 0);
@@ -173,34 +183,42 @@ void UringDatapath::provide_buffers() {
   ring_->publish();
 }
 
+// Arms no more sockets than there are buffers: with thousands readable at once the rest
+// would end with ENOBUFS on the spot, and each turn would arm them all for nothing.
 void UringDatapath::arm_sockets() {
-  if (provided_ == 0) return;  // It would end with ENOBUFS at once.
-  while (!unarmed_.empty()) {
-    KernelSocket* const socket = sockets_.find(unarmed_.back());
-    unarmed_.pop_back();
+  for (std::size_t room = provided_; room > 0 && next_unarmed_ < unarmed_.size();) {
+    KernelSocket* const socket = sockets_.find(unarmed_[next_unarmed_++]);
     if (socket == nullptr) continue;
     socket->armed = true;
     ring_->receive_multishot(socket->fd, layout_, socket->id);
+    --room;
   }
+  // What was taken goes at the latest when it is the larger part: constant work a socket.
+  if (next_unarmed_ * 2 < unarmed_.size()) return;
+  unarmed_.erase(unarmed_.begin(), unarmed_.begin() + static_cast<std::ptrdiff_t>(next_unarmed_));
+  next_unarmed_ = 0;
 }
 
 void UringDatapath::queue_sends() {
   PodRing<std::uint16_t>& queue = tx_.queue();
   for (; !queue.empty(); queue.pop_front()) {
     const TxSend& send = tx_.at(queue.front());
+    if (KernelSocket* const socket = sockets_.find(send.socket)) ++socket->sending;
     ring_->send(send.fd, send.header, queue.front());
   }
 }
 
 void UringDatapath::flush() {
   provide_buffers();
-  if (!unarmed_.empty()) arm_sockets();
+  if (arming_due()) arm_sockets();
   queue_sends();
   stats_.syscalls += ring_->submit();
 }
 
 void UringDatapath::wait(Duration timeout) {
   flush();
+  // Nothing would tell of what a socket receives that is not armed.
+  while (arming_due() && !ring_->completion_waiting()) flush();
   if (splitter_.pending() || ring_->completion_waiting()) return;
   if (wake_->begin_wait()) {
     ++stats_.sleeps;
@@ -229,7 +247,7 @@ bool UringDatapath::begin_wait() {
   ring_->notify(true);
   // Only what comes after that is notified.
   return wake_->begin_wait() && !splitter_.pending() && !ring_->completion_waiting() &&
-         !ring_->work_waiting();
+         !ring_->work_waiting() && !arming_due();
 }
 
 void UringDatapath::end_wait() {

@@ -24,7 +24,8 @@ namespace millrace::io {
 //
 // A view that is held pins its buffer; when all buffers are held or lent, receiving
 // stops (`rx_starved`), the sockets' own queues fill, and it goes on by itself when
-// buffers come home.
+// buffers come home. Where more sockets have something to read than there are buffers,
+// they are served in turn, the longest waiting first.
 class UringDatapath {
  public:
   // Fails with one line where io_uring is missing, forbidden (seccomp,
@@ -61,6 +62,7 @@ class UringDatapath {
   void handle_receive(const UringCompletion& completion);
   void accept(KernelSocket& socket, RxBuffer& buffer, std::size_t length);
   void arm_sockets();
+  bool arming_due() const { return unarmed_.size() > next_unarmed_ && provided_ > 0; }
   void provide_buffers();
   void queue_sends();
 
@@ -72,10 +74,12 @@ class UringDatapath {
   RxPool rx_;
   RxSplitter splitter_;
   TxPool tx_;
-  msghdr layout_{};                // How a receive splits its buffer; no data.
-  std::vector<SocketId> unarmed_;  // Sockets whose multishot receive has ended.
-  std::size_t provided_ = 0;       // Buffers that the kernel has.
-  int epoll_fd_ = -1;              // For native_handle, once asked.
+  msghdr layout_{};  // How a receive splits its buffer; no data.
+  // Sockets whose multishot receive has ended, oldest first, from `next_unarmed_` on.
+  std::vector<SocketId> unarmed_;
+  std::size_t next_unarmed_ = 0;
+  std::size_t provided_ = 0;  // Buffers that the kernel has.
+  int epoll_fd_ = -1;         // For native_handle, once asked.
   bool started_ = false;
 };
 
