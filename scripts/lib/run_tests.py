@@ -19,6 +19,8 @@ def main():
     stages.announce("the program: commands, bad input, shards, allocations")
     stages.tally_command(totals, "program", ["python3", "test/system/run.py", "--build", BUILD],
                          timeout=1200)
+    stages.announce("the comparison: statistics, verdicts, reports")
+    stages.tally_command(totals, "compare", ["python3", "bench/compare/run_tests.py"], timeout=120)
     if not quick:
         stages.announce("browsers")
         stages.tally_command(totals, "browsers", ["test/browser/run", "--build", BUILD],

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures millrace, the raw reference and its peers in one run. Started by scripts/compare."""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import re
+import resource
+import sys
+import time
+
+import report_html
+import report_markdown
+import scenarios
+from contestants import PEERS, Millrace, find_peers
+from measuring import Measuring
+from processes import Trouble
+from results import REFERENCE, Results
+from verdicts import LARGE, Table, number, peer_faults
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID = 0, 1, 3, 4
+# What a progress line shows of a run: the first that it has.
+HEADLINES = (("goodput_mbps", "Mbit/s"), ("kib_per_connection", "KiB each"),
+             ("highest_per_second", "messages/s"), ("setup_p50_ms", "ms set-up"),
+             ("p50_us", "us p50"), ("both_us", "us of CPU"))
+
+
+class Reference:
+    kind = "reference"
+    name = REFERENCE
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Who takes part in what, and how often. Contestants are tuples."""
+    quick: bool
+    rounds: int
+    reference: tuple
+    millrace: tuple
+    large_datagrams: tuple
+    peers: tuple
+
+    @property
+    def everyone(self):
+        return self.millrace + self.peers
+
+
+@dataclasses.dataclass
+class Comparison:
+    """All that the reports say."""
+    results: Results
+    machine: dict
+    options: dict
+    skipped: dict
+    lines: list = dataclasses.field(default_factory=list)
+    faults: list = dataclasses.field(default_factory=list)
+
+    def conclude(self, expected, ran):
+        self.lines = list(Table(self.results).lines())
+        self.faults = peer_faults(self.results, expected, ran)
+
+    def machine_line(self):
+        raw = self.results.reference_goodput()
+        speed = f"; raw GSO/GRO reference {number(raw.median)} Mbit/s" if raw else ""
+        return (f"{self.machine['cpu']}, {self.machine['cpus']} processors, "
+                f"{self.machine['kernel']}, {self.machine['time']}{speed}")
+
+    def method_line(self):
+        return (f"Two processes on loopback, the client on processor 0, the server on processor 1; "
+                f"{self.options['rounds']} rounds, contestants in turn; medians, least and greatest "
+                f"in brackets. millrace: I/O {self.options['io']}, defaults"
+                + (", shorter windows (--quick)." if self.options["quick"] else "."))
+
+    def as_json(self):
+        return {"schema": 1, "machine": self.machine, "options": self.options,
+                "valid": not self.faults, "faults": self.faults, "skipped": self.skipped,
+                "verdicts": [line.as_json() for line in self.lines],
+                "summary": self.results.summary(), "runs": self.results.runs}
+
+
+def this_machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as text:
+        model = re.search(r"^model name\s*: (.+)$", text.read(), re.MULTILINE)
+    return {"cpu": model[1] if model else "unknown", "cpus": os.cpu_count(),
+            "kernel": f"{platform.system()} {platform.release()}",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def headline(figures):
+    for name, unit in HEADLINES:
+        if figures.get(name) is not None:
+            return f"{number(figures[name])} {unit}"
+    return "done"
+
+
+def run_cells(cells, measuring, results):
+    """All contestants of all cells of a scenario in turn, round by round."""
+    total = sum(cell.rounds * len(cell.contestants) for cell in cells)
+    done, began = 0, time.monotonic()
+    scenario = None
+    for scenario in dict.fromkeys(cell.scenario for cell in cells):
+        group = [cell for cell in cells if cell.scenario == scenario]
+        for round_ in range(1, max(cell.rounds for cell in group) + 1):
+            for cell in group:
+                if round_ > cell.rounds:
+                    continue
+                for contestant in cell.contestants:
+                    done += 1
+                    at = time.monotonic() - began
+                    print(f"[{done:3}/{total} {at:5.0f} s] {scenario}: {cell.key}: "
+                          f"{contestant.name}: ", end="", flush=True)
+                    run_one(cell, contestant, round_, measuring, results)
+
+
+def run_one(cell, contestant, round_, measuring, results):
+    try:
+        figures = cell.run(measuring, contestant)
+    except Trouble as trouble:
+        reason = " ".join(str(trouble).split())[:300]
+        results.add(cell.scenario, cell.key, contestant.name, round_, failed=reason)
+        print(f"failed: {reason}", flush=True)
+        return
+    results.add(cell.scenario, cell.key, contestant.name, round_, figures)
+    print(headline(figures), flush=True)
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def deliver(comparison, out):
+    write(os.path.join(out, "compare.json"),
+          json.dumps(comparison.as_json(), indent=1, ensure_ascii=False) + "\n")
+    write(os.path.join(out, "compare.md"), report_markdown.to_markdown(comparison))
+    write(os.path.join(out, "compare.html"), report_html.to_html(comparison))
+    if comparison.faults:
+        print("\nThis comparison is not valid:")
+        for fault in comparison.faults:
+            print(f"  {fault}")
+    print()
+    wide = max(len(line.figure) for line in comparison.lines)
+    for line in comparison.lines:
+        print(f"{line.figure.ljust(wide)}  {line.bound('must'):>16}  {line.shown():>14}  "
+              f"{line.verdict}")
+    print(f"\n{os.path.join(out, 'compare.html')}, compare.md, compare.json")
+
+
+def exit_code(comparison):
+    if comparison.faults:
+        return EXIT_INVALID
+    return EXIT_NOT_MET if any(line.is_fault for line in comparison.lines) else EXIT_OK
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="scripts/compare", description=__doc__)
+    parser.add_argument("--build", required=True, help="build directory")
+    parser.add_argument("--peer-dir", required=True, help="where bench/peers/build put the peers")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--only", default="")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--io", choices=("auto", "uring", "sockets"), default="auto")
+    options = parser.parse_args()
+    options.peers = [p for p in options.peers.split(",") if p and p != "none"]
+    options.only = [s for s in options.only.split(",") if s] or list(scenarios.SCENARIOS)
+    for given, known, flag in ((options.peers, PEERS, "--peers"),
+                               (options.only, scenarios.SCENARIOS, "--only")):
+        for name in given:
+            if name not in known:
+                parser.error(f"{flag}: unknown '{name}', expected some of {', '.join(known)}")
+    if options.rounds is not None and not 1 <= options.rounds <= 100:
+        parser.error("--rounds: expected 1 to 100")
+    return options
+
+
+def find_programs(build):
+    programs = {"millrace": "engine/cli/millrace",
+                "reference": "bench/reference/millrace-reference",
+                "impair": "bench/impair/millrace-impair",
+                "handshake": "bench/handshake/millrace-handshake"}
+    return {name: os.path.join(build, path) for name, path in programs.items()
+            if os.access(os.path.join(build, path), os.X_OK)}
+
+
+def make_plan(options, programs, peers):
+    program = programs["millrace"]
+    return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
+                reference=(Reference(),), millrace=(Millrace(program, options.io),),
+                large_datagrams=(Millrace(program, options.io, LARGE, 9000),), peers=tuple(peers))
+
+
+def main():
+    options = parse()
+    if os.cpu_count() < 2:
+        raise Trouble("two processors are needed")
+    programs = find_programs(options.build)
+    if "millrace" not in programs:
+        raise Trouble(f"no engine/cli/millrace in {options.build}")
+    # One socket for each connection that is dialled.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    peers, skipped = find_peers(options.peers, options.peer_dir)
+    plan = make_plan(options, programs, peers)
+    for name, why in skipped.items():
+        print(f"{name} takes no part: {why}", flush=True)
+    os.makedirs(options.out, exist_ok=True)
+    measuring = Measuring(programs, options.out, options.quick, options.io)
+    comparison = Comparison(Results(), this_machine(),
+                            {"quick": options.quick, "rounds": plan.rounds, "io": options.io,
+                             "only": options.only}, skipped)
+    cells = [cell for name in options.only for cell in scenarios.SCENARIOS[name](plan)]
+    try:
+        run_cells(cells, measuring, comparison.results)
+    except KeyboardInterrupt:
+        print("\nstopped: the reports show what there is", flush=True)
+    if not comparison.results.runs:
+        raise Trouble("nothing was measured")
+    with open(os.path.join(HERE, "expected.json"), encoding="utf-8") as text:
+        comparison.conclude(json.load(text), [peer.name for peer in peers])
+    deliver(comparison, options.out)
+    return exit_code(comparison)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Trouble as trouble:
+        print(f"scripts/compare: {trouble}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)

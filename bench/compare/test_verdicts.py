@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+import unittest
+
+import verdicts
+from results import Results
+from verdicts import Line, Table, number, peer_faults
+
+RO = verdicts.RELIABLE_ORDERED
+EXPECTED = {
+    "machine": {"reference_goodput_mbps": 40000},
+    "peers": {"pion": [{"scenario": "bulk", "cell": RO, "figure": "goodput_mbps", "value": 500}],
+              "libdatachannel": [{"scenario": "ping-pong", "cell": "block", "figure": "p50_us",
+                                  "value": 160, "less_is_better": True}]},
+}
+
+
+def bulk(results, who, *values, cell=RO, lost=0):
+    for round_, value in enumerate(values, 1):
+        results.add("bulk", cell, who, round_, {"goodput_mbps": value, "lost_messages": lost})
+
+
+def line_of(results, beginning):
+    found = [line for line in Table(results).lines() if line.figure.startswith(beginning)]
+    assert len(found) == 1, beginning
+    return found[0]
+
+
+class Lines(unittest.TestCase):
+    def test_bounds_from_below(self):
+        for value, verdict in ((0.29, "not met"), (0.30, "met"), (0.44, "met"),
+                               (0.45, "aim reached")):
+            self.assertEqual(Line("x", value, must=0.30, aim=0.45).verdict, verdict)
+
+    def test_bounds_from_above(self):
+        for value, verdict in ((2.01, "not met"), (2, "met"), (1.5, "aim reached")):
+            self.assertEqual(Line("x", value, must=2, aim=1.5, at_least=False).verdict, verdict)
+
+    def test_what_is_compared_is_what_is_shown(self):
+        self.assertEqual(Line("x", 2.003, must=2, at_least=False).verdict, "met")
+        self.assertEqual(Line("x", 2.006, must=2, at_least=False).verdict, "not met")
+
+    def test_a_bound_of_nothing_is_met_by_nothing_alone(self):
+        self.assertEqual(Line("x", 0, must=0, at_least=False).verdict, "met")
+        self.assertEqual(Line("x", 1, must=0, at_least=False).verdict, "not met")
+
+    def test_what_was_not_measured_is_no_fault_and_what_failed_is(self):
+        self.assertFalse(Line("x", None, must=1).is_fault)
+        self.assertTrue(Line("x", None, must=1, note="failed: it did not start").is_fault)
+
+    def test_a_figure_without_a_bound_is_reported(self):
+        self.assertEqual(Line("x", 7).verdict, "reported")
+        self.assertEqual(Line("x", 7).bound("must"), "report")
+
+    def test_numbers_have_three_digits_that_count(self):
+        for value, text in ((0, "0"), (0.0123, "0.0123"), (0.305, "0.30"), (12.34, "12.3"),
+                            (123.4, "123"), (3_000_000, "3,000,000"), (None, "–")):
+            self.assertEqual(number(value), text)
+
+
+class TheTable(unittest.TestCase):
+    def test_goodput_is_set_against_the_reference_of_the_same_run(self):
+        results = Results()
+        bulk(results, "reference", 30000, 40000, 38000)
+        bulk(results, "millrace", 11000, 13000, 12000)
+        line = line_of(results, "reliable ordered, 16 KiB, goodput")
+        self.assertAlmostEqual(line.value, 12 / 38)
+        self.assertEqual(line.verdict, "met")
+
+    def test_the_best_peer_counts(self):
+        results = Results()
+        bulk(results, "millrace", 9000)
+        bulk(results, "pion", 400)
+        bulk(results, "libdatachannel", 600)
+        line = line_of(results, "same against the best peer")
+        self.assertAlmostEqual(line.value, 15)
+        self.assertIn("libdatachannel", line.note)
+
+    def test_a_peer_with_a_failed_run_has_no_figure(self):
+        results = Results()
+        bulk(results, "millrace", 9000)
+        bulk(results, "pion", 400)
+        bulk(results, "libdatachannel", 600)
+        results.add("bulk", RO, "libdatachannel", 2, failed="3 lost")
+        self.assertAlmostEqual(line_of(results, "same against the best peer").value, 22.5)
+        self.assertEqual(results.failure("bulk", RO, "libdatachannel"), "3 lost (1 of 2 runs)")
+
+    def test_a_millrace_run_that_failed_is_a_fault(self):
+        results = Results()
+        bulk(results, "reference", 38000)
+        results.add("bulk", RO, "millrace", 1, failed="5 lost")
+        line = line_of(results, "reliable ordered, 16 KiB, goodput")
+        self.assertEqual(line.verdict, "failed")
+        self.assertTrue(line.is_fault)
+
+    def test_one_lost_message_in_one_round_is_loss(self):
+        results = Results()
+        cell = "unreliable ordered, 1 KiB"
+        bulk(results, "millrace", 5000, 5000, cell=cell)
+        bulk(results, "millrace", 5000, cell=cell, lost=1)
+        self.assertEqual(line_of(results, "loss on a clean").verdict, "not met")
+
+    def test_the_worst_of_the_other_modes_counts(self):
+        results = Results()
+        bulk(results, "millrace", 1000)
+        for cell, value in zip(verdicts.OTHER_MODES, (1200, 990, 1100)):
+            bulk(results, "millrace", value, cell=cell)
+        self.assertEqual(line_of(results, "the least of the other").verdict, "not met")
+
+    def test_a_table_of_nothing_has_every_line_and_no_fault(self):
+        lines = list(Table(Results()).lines())
+        self.assertEqual(len(lines), 19)
+        self.assertEqual({line.verdict for line in lines}, {"not measured"})
+
+    def test_set_up_is_judged_by_its_dearest_side(self):
+        results = Results()
+        results.add("set-up", "BoringSSL alone", "reference", 1,
+                    {"client_us": 300, "server_us": 300})
+        for cell, client, server in (("sequential", 450, 500), ("64 in flight", 420, 630)):
+            results.add("set-up", cell, "millrace", 1, {"client_us_per_connection": client,
+                                                        "server_us_per_connection": server})
+        line = line_of(results, "set-up: CPU")
+        self.assertAlmostEqual(line.value, 2.1)
+        self.assertEqual(line.verdict, "not met")
+
+
+class Validity(unittest.TestCase):
+    def test_a_peer_under_its_figure_makes_it_invalid(self):
+        results = Results()
+        bulk(results, "reference", 40000)
+        bulk(results, "pion", 399)
+        self.assertEqual(len(peer_faults(results, EXPECTED, ["pion"])), 1)
+
+    def test_a_peer_near_its_figure_does_not(self):
+        results = Results()
+        bulk(results, "reference", 40000)
+        bulk(results, "pion", 401)
+        self.assertEqual(peer_faults(results, EXPECTED, ["pion"]), [])
+
+    def test_a_slower_machine_is_no_fault_of_the_peer(self):
+        results = Results()
+        bulk(results, "reference", 20000)
+        bulk(results, "pion", 250)
+        self.assertEqual(peer_faults(results, EXPECTED, ["pion"]), [])
+
+    def test_a_faster_machine_asks_no_more(self):
+        results = Results()
+        bulk(results, "reference", 90000)
+        bulk(results, "pion", 450)
+        self.assertEqual(peer_faults(results, EXPECTED, ["pion"]), [])
+
+    def test_a_failed_peer_makes_it_invalid_and_an_absent_one_does_not(self):
+        results = Results()
+        bulk(results, "reference", 40000)
+        results.add("bulk", RO, "pion", 1, failed="it did not end in time")
+        self.assertEqual(len(peer_faults(results, EXPECTED, ["pion"])), 1)
+        self.assertEqual(peer_faults(results, EXPECTED, []), [])
+
+    def test_latency_is_bounded_from_above(self):
+        results = Results()
+        for p50, count in ((199, 0), (201, 1)):
+            results.runs.clear()
+            results.add("ping-pong", "block", "libdatachannel", 1, {"p50_us": p50})
+            self.assertEqual(len(peer_faults(results, EXPECTED, ["libdatachannel"])), count)
+
+
+if __name__ == "__main__":
+    unittest.main()

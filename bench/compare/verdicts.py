@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of what must come out, and whether the comparison is valid at all."""
+
+import dataclasses
+
+import statistics_of_runs as stats
+from results import MILLRACE, REFERENCE
+
+RELIABLE_ORDERED = "reliable ordered, 16 KiB"
+OTHER_MODES = ("reliable unordered, 16 KiB", "unreliable ordered, 16 KiB",
+               "unreliable unordered, 16 KiB")
+LARGE = "millrace, 9000 B datagrams"
+PEER_FLOOR = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of the table. `must` and `aim` are bounds in the unit of `value`."""
+    figure: str
+    value: float = None
+    unit: str = ""
+    must: float = None
+    aim: float = None
+    at_least: bool = True  # False: at most.
+    note: str = ""
+
+    def _holds(self, bound):
+        # What is compared is what is shown: three digits that count.
+        value = float(f"{self.value:.3g}")
+        return value >= bound if self.at_least else value <= bound
+
+    @property
+    def verdict(self):
+        if self.value is None:
+            return "not measured" if not self.note.startswith("failed") else "failed"
+        if self.must is None:
+            return "reported"
+        if not self._holds(self.must):
+            return "not met"
+        return "aim reached" if self.aim is not None and self._holds(self.aim) else "met"
+
+    @property
+    def is_fault(self):
+        return self.verdict in ("not met", "failed")
+
+    def bound(self, which):
+        value = getattr(self, which)
+        if value is None:
+            return "report" if which == "must" and self.must is None else ""
+        return f"{'≥' if self.at_least else '≤'} {number(value)}{self.unit}"
+
+    def shown(self):
+        return "–" if self.value is None else number(self.value) + self.unit
+
+    def as_json(self):
+        return {**dataclasses.asdict(self), "verdict": self.verdict}
+
+
+def number(value):
+    """Three digits that count, with thousands set apart."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+
+
+class Table:
+    """Makes the lines out of Results."""
+
+    def __init__(self, results):
+        self._results = results
+
+    def lines(self):
+        return [*self._bulk(), *self._ping_pong(), *self._open_loop(), *self._set_up(),
+                *self._idle(), *self._many(), *self._records()]
+
+    def _get(self, scenario, cell, figure, who=MILLRACE):
+        return self._results.median(scenario, cell, who, figure)
+
+    def _line(self, figure, value, unit, must, aim, at_least, where, note=""):
+        """A line whose note is the failure of its run where it has no value."""
+        if value is None:
+            for who in (MILLRACE, REFERENCE):
+                reason = self._results.failure(*where, who)
+                if reason:
+                    return Line(figure, None, unit, must, aim, at_least, f"failed: {who}: {reason}")
+        return Line(figure, value, unit, must, aim, at_least, note)
+
+    def _bulk(self):
+        results = self._results
+        where = ("bulk", RELIABLE_ORDERED)
+        ours = self._get(*where, "goodput_mbps")
+        raw = results.reference_goodput()
+        note = f"{number(ours)} of {number(raw.median)} Mbit/s" if ours and raw else ""
+        yield self._line("reliable ordered, 16 KiB, goodput against the raw reference",
+                         stats.ratio(ours, raw and raw.median), " ×", 0.30, 0.45, True, where, note)
+        best = results.best_peer(*where, "goodput_mbps")
+        note = f"{best[0]}: {number(best[1])} Mbit/s" if best else "no peer has a figure"
+        yield self._line("same against the best peer", stats.ratio(ours, best and best[1]), " ×",
+                         15, 25, True, where, note)
+        ratios = {mode: stats.ratio(self._get("bulk", mode, "goodput_mbps"), ours)
+                  for mode in OTHER_MODES}
+        known = [value for value in ratios.values() if value is not None]
+        note = ", ".join(f"{mode.split(',')[0]} {number(value)}" for mode, value in ratios.items())
+        yield self._line("the least of the other three modes against reliable ordered",
+                         min(known) if len(known) == len(OTHER_MODES) else None, " ×", 1.0, None,
+                         True, where, note if known else "")
+        yield self._line("payload Gbit per CPU second, both ends added",
+                         self._get(*where, "gbit_per_cpu_second"), "", 5, 8, True, where)
+        large = self._get(*where, "goodput_mbps", LARGE)
+        note = f"{number(large)} Mbit/s" if large else ""
+        yield Line("same with 9000-byte datagrams", self._get(*where, "gbit_per_cpu_second", LARGE),
+                   note=note)
+        small = ("messages", "100 B, reliable ordered")
+        yield self._line("100-byte messages a second, reliable ordered",
+                         self._get(*small, "messages_per_second"), "", 3e6, 6e6, True, small)
+        yield self._loss()
+
+    def _loss(self):
+        """Every run counts, not the median: a clean loopback loses nothing."""
+        cells = [cell for cell in self._results.cells("bulk") if cell.startswith("unreliable")]
+        lost = {}
+        for cell in cells:
+            if self._results.failure("bulk", cell, MILLRACE):
+                return self._line("loss on a clean loopback in unreliable modes", None, " messages",
+                                  0, None, False, ("bulk", cell))
+            for run in self._results.of("bulk", cell, MILLRACE):
+                lost[cell] = max(lost.get(cell, 0), run["figures"].get("lost_messages", 0))
+        note = ", ".join(f"{cell}: {number(count)}" for cell, count in lost.items() if count)
+        return Line("loss on a clean loopback in unreliable modes",
+                    max(lost.values()) if lost else None, " messages", 0, None, False, note)
+
+    def _ping_pong(self):
+        def against_raw(wait, figure):
+            return stats.ratio(self._get("ping-pong", wait, figure),
+                               self._get("ping-pong", wait, figure, REFERENCE))
+
+        def note(wait, figure):
+            ours = self._get("ping-pong", wait, figure)
+            raw = self._get("ping-pong", wait, figure, REFERENCE)
+            return f"{number(ours)} against {number(raw)} µs" if ours and raw else ""
+
+        for figure, must, aim in (("p50_us", 2, 1.5), ("p99_us", 2.5, None)):
+            yield self._line(f"ping-pong 100 B, spin: {figure[:3]} against raw spin",
+                             against_raw("spin", figure), " ×", must, aim, False,
+                             ("ping-pong", "spin"), note("spin", figure))
+        yield self._line("ping-pong 100 B, spin: p99.9", self._get("ping-pong", "spin", "p99.9_us"),
+                         " µs", 100, None, False, ("ping-pong", "spin"))
+        yield self._line("ping-pong 100 B, block: p50 against raw blocking",
+                         against_raw("block", "p50_us"), " ×", 1.3, 1.1, False,
+                         ("ping-pong", "block"), note("block", "p50_us"))
+
+    def _open_loop(self):
+        where = ("open loop", "1,000/s, 100 B")
+        sides = [self._get(*where, f"{side}_cpu_percent") for side in ("client", "server")]
+        known = None not in sides
+        yield self._line("1,000 messages a second, block: CPU of one core, the greater side",
+                         max(sides) if known else None, " %", 5, 3, False, where,
+                         f"client {number(sides[0])} %, server {number(sides[1])} %" if known else "")
+
+    def _set_up(self):
+        bare = {side: self._get("set-up", "BoringSSL alone", f"{side}_us", REFERENCE)
+                for side in ("client", "server")}
+        worst, notes = None, []
+        for cell in ("sequential", "64 in flight"):
+            for side, alone in bare.items():
+                used = self._get("set-up", cell, f"{side}_us_per_connection")
+                each = stats.ratio(used, alone)
+                if each is None:
+                    continue
+                worst = each if worst is None else max(worst, each)
+                notes.append(f"{cell} {side} {number(used)} µs ({number(each)} ×)")
+        yield self._line("set-up: CPU per connection against BoringSSL alone, the greatest", worst,
+                         " ×", 2, 1.3, False, ("set-up", "64 in flight"), ", ".join(notes))
+        where = ("set-up", "sequential")
+        yield self._line("set-up, sequential, p50", self._get(*where, "setup_p50_ms"), " ms", 2.5,
+                         1.5, False, where)
+
+    def _idle(self):
+        where = ("idle", "idle connections")
+        count = self._get(*where, "connections")
+        note = f"{number(count)} connections" if count else ""
+        yield self._line("memory per idle connection at the server",
+                         self._get(*where, "kib_per_connection"), " KiB", 16, 8, False, where, note)
+        yield self._line("CPU of the server for 10,000 idle connections",
+                         self._get(*where, "server_cpu_percent"), " %", 10, 3, False, where, note)
+
+    def _many(self):
+        where = ("handshake storm", "echo at 1,000/s, 300 handshakes a second")
+        p999 = self._get(*where, "p99.9_us")
+        yield self._line("spin: p99.9 of an echo while 300 handshakes a second arrive",
+                         p999 and p999 / 1000, " ms", 1, 0.3, False, where)
+        where = ("1,000 connections", "echo 100 B through one shard")
+        p99, rate = self._get(*where, "p99_us"), self._get(*where, "highest_per_second")
+        sides = [self._get(*where, f"closed_loop_{side}_cores") for side in ("client", "server")]
+        note = ""
+        if rate and None not in sides:
+            bound = "server" if sides[1] > sides[0] else "client"
+            note = (f"highest rate {number(rate)}/s, bound by the {bound}'s core (client "
+                    f"{number(100 * sides[0])} %, server {number(100 * sides[1])} % in closed loop)")
+        yield self._line("spin: 1,000 connections, p99 at 80 % of the highest rate",
+                         p99 and p99 / 1000, " ms", 1, None, False, where, note)
+
+    def _records(self):
+        where = ("bulk", RELIABLE_ORDERED)
+        both = [self._get(*where, f"records_per_{call}_p50") for call in ("seal", "open")]
+        known = None not in both
+        yield self._line("records per seal call and per open call in bulk, the lesser median",
+                         min(both) if known else None, "", 16, None, True, where,
+                         f"seal {number(both[0])}, open {number(both[1])}" if known else "")
+
+
+def peer_faults(results, expected, ran):
+    """Why the comparison is not valid: peers that fall short of what is known of them.
+
+    `expected` is expected.json. Where this machine's raw reference is slower than that
+    of the machine of the figures, so may be the peers.
+    """
+    raw = results.reference_goodput()
+    scale = 1.0
+    if raw is not None:
+        scale = min(1.0, raw.median / expected["machine"]["reference_goodput_mbps"])
+    faults = []
+    for name, figures in expected["peers"].items():
+        for wanted in figures:
+            scenario, cell, figure = wanted["scenario"], wanted["cell"], wanted["figure"]
+            if name not in ran or not results.of(scenario, cell, name):
+                continue
+            what = f"{name}, {scenario}, {cell}"
+            reason = results.failure(scenario, cell, name)
+            if reason:
+                faults.append(f"{what}: failed: {reason}")
+                continue
+            got = results.median(scenario, cell, name, figure)
+            if got is None:
+                faults.append(f"{what}: no {figure}")
+            elif wanted.get("less_is_better"):
+                bound = wanted["value"] / (PEER_FLOOR * scale)
+                if got > bound:
+                    faults.append(f"{what}: {figure} {number(got)}, at most {number(bound)} "
+                                  f"was to be expected")
+            elif got < wanted["value"] * PEER_FLOOR * scale:
+                faults.append(f"{what}: {figure} {number(got)}, at least "
+                              f"{number(wanted['value'] * PEER_FLOOR * scale)} was to be expected")
+    return faults
