@@ -46,12 +46,23 @@ void Association::handle_packet(Time now, ByteSpan packet, const BufferRef& buff
   stats_.bytes_received += packet.size();
   const auto header = CommonHeader::parse(packet);
   if (!header) return drop(DropReason::kMalformedPacket);
-  if (header->checksum != packet_checksum(packet)) return drop(DropReason::kWrongChecksum);
+  if (!checksum_is_good(*header, packet)) return drop(DropReason::kWrongChecksum);
   if (header->destination_port != options_.local_port ||
       header->source_port != options_.remote_port) {
     return drop(DropReason::kWrongPort);
   }
   handle_chunks(now, *header, packet.subspan(CommonHeader::kBytes), buffer);
+}
+
+// RFC 9653 §5.3: zero will do where this end has offered to take it, whatever the sum is, for
+// the packet has come through DTLS. An INIT was sent before the offer could be known (§5.2).
+bool Association::checksum_is_good(const CommonHeader& header, ByteSpan packet) const {
+  if (header.checksum == 0 && options_.extensions.zero_checksum &&
+      packet.size() > CommonHeader::kBytes &&
+      packet[CommonHeader::kBytes] != static_cast<std::uint8_t>(ChunkType::kInit)) {
+    return true;
+  }
+  return header.checksum == packet_checksum(packet);
 }
 
 void Association::handle_chunks(Time now, const CommonHeader& header, ByteSpan chunks,
@@ -184,10 +195,13 @@ std::size_t Association::poll_packet(Time now, MutableByteSpan out) {
     written = write_init(out);
   } else if (state_ != State::kClosed && (state_ != State::kCookieEchoed || cookie_echo_due_)) {
     PacketWriter packet(out, header_to_peer());
+    // RFC 9653 §5.2: never zero with COOKIE-ECHO. Answers out of the blue, INIT and INIT-ACK
+    // go alone and have their sum.
+    const bool zero = extensions_.zero_checksum && !cookie_echo_due_;
     append_control(now, packet);
     append_reports(now, packet);
     if (may_carry_data()) sender_->append_chunks(now, packet);
-    written = packet.finish();
+    written = packet.finish(zero ? ChecksumMode::kZero : ChecksumMode::kCrc32c);
   }
   if (written > 0) {
     ++stats_.packets_sent;

@@ -139,6 +139,7 @@ class Association {
                      const BufferRef& buffer);
   Next handle_chunk(Time now, const CommonHeader& header, const ChunkView& chunk,
                     const BufferRef& buffer);
+  bool checksum_is_good(const CommonHeader& header, ByteSpan packet) const;
   bool verify_tag(const CommonHeader& header, const ChunkView& first, bool alone);
   std::size_t write_alone(MutableByteSpan out);
   void append_control(Time now, PacketWriter& packet);

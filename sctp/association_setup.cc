@@ -29,6 +29,14 @@ VerificationTag fresh_tag(Rng& rng) {
   }
 }
 
+// What both ends offered. For zero checksum one end's offer would do (RFC 9653 §5.2), but an
+// end that wants the CRC has it both ways.
+Extensions in_common(const Extensions& offered, const InitParameters& peer) {
+  return {.forward_tsn = offered.forward_tsn && peer.forward_tsn,
+          .reconfig = offered.reconfig && peer.reconfig,
+          .zero_checksum = offered.zero_checksum && peer.zero_checksum_edmid == kEdmidDtls};
+}
+
 bool has_valid_fields(const InitFields& init) {
   return init.outbound_streams > 0 && init.inbound_streams > 0 && init.a_rwnd >= kMinWindow;
 }
@@ -65,6 +73,7 @@ void Association::append_init_parameters(TlvWriter& out) const {
   }
   if (options_.extensions.reconfig) types[count++] = ChunkType::kReconfig;
   if (count > 0) out.append(SupportedExtensionsParameter{std::span(types).first(count)});
+  if (options_.extensions.zero_checksum) out.append(ZeroChecksumParameter{});
 }
 
 std::size_t Association::write_init(MutableByteSpan out) {
@@ -128,8 +137,7 @@ void Association::send_init_ack(Time now, const InitFields& init,
   // RFC 9260 §5.1.1: each way the minimum of what one end asks for and the other allows.
   cookie.outgoing_streams = std::min(options_.outgoing_streams, init.inbound_streams);
   cookie.incoming_streams = std::min(options_.incoming_streams, init.outbound_streams);
-  cookie.extensions.forward_tsn = options_.extensions.forward_tsn && parameters.forward_tsn;
-  cookie.extensions.reconfig = options_.extensions.reconfig && parameters.reconfig;
+  cookie.extensions = in_common(options_.extensions, parameters);
   cookie.local_initial_tsn = local_initial_tsn_;
   if (state_ == State::kCookieWait || state_ == State::kCookieEchoed) {
     // RFC 9260 §5.2.1: both ends open at once; the parameters of this end's own INIT.
@@ -199,8 +207,7 @@ void Association::handle_init_ack(Time now, const ChunkView& chunk) {
   peer.peer_a_rwnd = init_ack->a_rwnd;
   peer.outgoing_streams = std::min(options_.outgoing_streams, init_ack->inbound_streams);
   peer.incoming_streams = std::min(options_.incoming_streams, init_ack->outbound_streams);
-  peer.extensions.forward_tsn = options_.extensions.forward_tsn && parameters->forward_tsn;
-  peer.extensions.reconfig = options_.extensions.reconfig && parameters->reconfig;
+  peer.extensions = in_common(options_.extensions, *parameters);
   // RFC 9260 §6.3.1 (C5), Karn's rule: only an INIT sent once gives a round trip.
   const bool sample = t1_.expiries() == 0 && setup_attempts_ == 0 && now > init_sent_;
   begin_exchange(now, peer);

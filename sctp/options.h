@@ -14,6 +14,8 @@ namespace millrace::sctp {
 struct Extensions {
   bool forward_tsn = true;  // RFC 3758.
   bool reconfig = true;     // RFC 6525.
+  // RFC 9653: no CRC32c where DTLS has authenticated the packet already (EDMID 1).
+  bool zero_checksum = true;
 };
 
 // Options configures one association. The defaults are those of a data channel between

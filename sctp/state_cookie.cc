@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint32_t kMagic = 0x4d520000;  // "MR": a layout of this version.
 constexpr std::uint32_t kForwardTsnBit = 1;
 constexpr std::uint32_t kReconfigBit = 2;
+constexpr std::uint32_t kZeroChecksumBit = 4;
+constexpr std::uint32_t kExtensionBits = kForwardTsnBit | kReconfigBit | kZeroChecksumBit;
 
 }  // namespace
 
@@ -34,7 +36,8 @@ StateCookie::Sealed StateCookie::seal(const Key& key, const Mac& mac) const {
   store_be32(p + 40, local_tie_tag.value());
   store_be32(p + 44, peer_tie_tag.value());
   store_be32(p + 48, kMagic | (extensions.forward_tsn ? kForwardTsnBit : 0) |
-                         (extensions.reconfig ? kReconfigBit : 0));
+                         (extensions.reconfig ? kReconfigBit : 0) |
+                         (extensions.zero_checksum ? kZeroChecksumBit : 0));
   const Sha256Digest digest = mac.hmac_sha256(key, ByteSpan(out).first(kBodySize), {});
   std::ranges::copy(digest, out.begin() + kBodySize);
   return out;
@@ -49,7 +52,7 @@ std::optional<StateCookie> StateCookie::open(ByteSpan bytes, const Key& key, con
   }
   const std::uint8_t* const p = body.data();
   const std::uint32_t extensions = load_be32(p + 48);
-  if ((extensions & ~(kForwardTsnBit | kReconfigBit)) != kMagic) return std::nullopt;
+  if ((extensions & ~kExtensionBits) != kMagic) return std::nullopt;
   StateCookie cookie;
   cookie.created = Time(Duration(static_cast<Duration::rep>(load_be64(p))));
   cookie.lifetime = Duration(static_cast<Duration::rep>(load_be64(p + 8)));
@@ -64,6 +67,7 @@ std::optional<StateCookie> StateCookie::open(ByteSpan bytes, const Key& key, con
   cookie.peer_tie_tag = VerificationTag(load_be32(p + 44));
   cookie.extensions.forward_tsn = (extensions & kForwardTsnBit) != 0;
   cookie.extensions.reconfig = (extensions & kReconfigBit) != 0;
+  cookie.extensions.zero_checksum = (extensions & kZeroChecksumBit) != 0;
   return cookie;
 }
 
