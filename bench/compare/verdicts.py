@@ -47,7 +47,7 @@ class Line:
         value = getattr(self, which)
         if value is None:
             return "report" if which == "must" and self.must is None else ""
-        return f"{'≥' if self.at_least else '≤'} {number(value)}{self.unit}"
+        return f"{'≥' if self.at_least else '≤'} {value:,.10g}{self.unit}"
 
     def shown(self):
         return "–" if self.value is None else number(self.value) + self.unit
@@ -68,7 +68,7 @@ def number(value):
         return f"{value:.0f}"
     if abs(value) >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 class Table:
