@@ -9,6 +9,7 @@ import os
 import socket
 import time
 import urllib.parse
+import urllib.request
 
 import statistics_of_runs as stats
 from contestants import Setting, free_port
@@ -25,6 +26,7 @@ class Outcome:
     start: float
     end: float
     samples: dict
+    server_stats: dict = dataclasses.field(default_factory=dict)  # Of millrace alone.
 
     def cores(self, side):
         """Cores that a side kept busy within the measured time, from /proc."""
@@ -86,7 +88,8 @@ class Measuring:
             if server.wait(0) is not None:
                 raise Trouble(f"the server ended: {server.tail()}")
             report = read_report(path + ".json", code, client)
-        return Outcome(report, client.started, end, sampler.samples)
+        stats_of_server = read_stats(target) if contestant.kind == "millrace" else {}
+        return Outcome(report, client.started, end, sampler.samples, stats_of_server)
 
     def reference(self, receiver, sender, arguments, receiver_arguments):
         """Two roles of millrace-reference; returns the reports of both."""
@@ -135,6 +138,15 @@ def wait_for_port(address, process, seconds=10):
             return
         time.sleep(0.05)
     raise Trouble(f"{os.path.basename(process.command[0])} did not start: {process.tail()}")
+
+
+def read_stats(target):
+    """GET /stats beside the offers' address; nothing when that does not answer."""
+    try:
+        with urllib.request.urlopen(urllib.parse.urljoin(target, "/stats"), timeout=2) as answer:
+            return json.load(answer)
+    except (OSError, ValueError):
+        return {}
 
 
 def read_json(path):
