@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The libdatachannel peer of the comparison: see ../../README.md.
+
+mod channel;
+mod stack;
+
+fn main() {
+    bench_kit::main::<stack::LibDataChannel>();
+}
