@@ -21,6 +21,8 @@ namespace millrace::bench {
 // bottleneck: what bounds the run is the code. It has a delay, for without one a sender
 // that never runs dry would hold the virtual clock still.
 inline constexpr SimulationOptions kBurstPath{.delay = microseconds(100)};
+// What costs are taken of: messages sent and received in step.
+inline constexpr std::size_t kEvenBuffer = std::size_t{256} << 10;
 
 // Sends messages of `message_bytes` from one association to the other until `packets` have
 // passed; returns how many did.

@@ -72,6 +72,7 @@ SimPair::SimPair(const SimulationOptions& network, const Traffic& traffic)
   options.io = IoBackend::kSim;
   options.simulation = simulation_;
   options.max_sessions = 64;
+  if (traffic.send_buffer_bytes != 0) options.sctp.send_buffer_bytes = traffic.send_buffer_bytes;
   options.log = [](const std::string&) {};
   EngineOptions listening = options;
   listening.listen = "10.0.1.1:5000";

@@ -18,6 +18,8 @@ struct Traffic {
   std::optional<std::uint16_t> max_retransmits{};
   // 0: one way, as much as `send` takes. Else the server echoes, and so many are under way.
   int echoes = 0;
+  // 0: the default. Less makes a run even: a large buffer is filled in lumps.
+  std::size_t send_buffer_bytes = 0;
 };
 
 // SimPair is two engines in virtual time, from ICE to SCTP and with their shipped defaults,
