@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <deque>
+#include <optional>
 #include <utility>
 
 #include "engine/cli/version.h"
@@ -37,9 +38,9 @@ void add_flag(CLI::App& app, const Setting& setting, std::vector<std::string>& v
                                   : CLI::MultiOptionPolicy::TakeLast);
 }
 
-void declare(CLI::App& root, const Command& command, GivenFlags& given) {
+void declare(CLI::App& app, const Command& command, GivenFlags& given) {
   given.command = &command;
-  given.app = root.add_subcommand(command.name, command.help);
+  given.app = &app;
   given.app->set_version_flag("--version", kVersionLine);
   given.app->add_option("--config", given.config, "TOML file; its keys are the flags below [none]")
       ->type_name("FILE");
@@ -70,6 +71,18 @@ int complain(const std::string& program, const std::string& message) {
   return kExitUsage;
 }
 
+// Returns the exit code where parsing ends the program.
+std::optional<int> parse(CLI::App& root, int argc, char** argv, const std::string& program) {
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version.
+    return root.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    return complain(program, std::string(error.what()) + " (see " + program + " --help)");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv, const std::string& about,
@@ -78,20 +91,25 @@ int run_command_line(int argc, char** argv, const std::string& about,
   root.set_version_flag("--version", kVersionLine);
   root.require_subcommand(1);
   std::deque<GivenFlags> all;
-  for (const Command& command : commands) declare(root, command, all.emplace_back());
-  try {
-    root.parse(argc, argv);
-  } catch (const CLI::Success& asked) {  // --help, --version.
-    return root.exit(asked);
-  } catch (const CLI::ParseError& error) {
-    return complain(program, std::string(error.what()) + " (see " + program + " --help)");
+  for (const Command& command : commands) {
+    declare(*root.add_subcommand(command.name, command.help), command, all.emplace_back());
   }
+  if (const auto code = parse(root, argc, argv, program)) return *code;
   for (const GivenFlags& given : all) {
     if (!given.app->parsed()) continue;
     if (const auto error = apply(given)) return complain(program, error->message);
     return given.command->run();
   }
   return kExitUsage;
+}
+
+int run_only_command(int argc, char** argv, const Command& command) {
+  CLI::App root(command.help, command.name);
+  GivenFlags given;
+  declare(root, command, given);
+  if (const auto code = parse(root, argc, argv, command.name)) return *code;
+  if (const auto error = apply(given)) return complain(command.name, error->message);
+  return command.run();
 }
 
 }  // namespace millrace::cli

@@ -32,4 +32,7 @@ struct Command {
 int run_command_line(int argc, char** argv, const std::string& about,
                      const std::vector<Command>& commands, const std::string& program = "millrace");
 
+// The same for a program that does one thing: its flags stand behind its name.
+int run_only_command(int argc, char** argv, const Command& command);
+
 }  // namespace millrace::cli
