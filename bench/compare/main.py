@@ -24,8 +24,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID = 0, 1, 3, 4
 # What a progress line shows of a run: the first that it has.
 HEADLINES = (("goodput_mbps", "Mbit/s"), ("kib_per_connection", "KiB each"),
-             ("highest_per_second", "messages/s"), ("setup_p50_ms", "ms set-up"),
-             ("p50_us", "us p50"), ("both_us", "us of CPU"))
+             ("highest_per_second", "messages/s"), ("p50_us", "us p50"),
+             ("setup_p50_ms", "ms set-up"), ("both_us", "us of CPU"))
 
 
 class Reference:

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
-import socket
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -111,15 +111,13 @@ class Measuring:
     @contextlib.contextmanager
     def impaired(self, target, delay_ms, loss_percent):
         """The URL of a path with delay and loss towards the server at `target`."""
-        http = f"127.0.0.1:{free_port()}"
         origin = urllib.parse.urlsplit(target)
-        command = [self.program("impair"), "--http", http,
+        command = [self.program("impair"), "--http", "127.0.0.1:0",
                    "--target", f"{origin.scheme}://{origin.netloc}/offer",
                    "--listen", "127.0.0.1:0", "--delay", f"{delay_ms:g}",
                    "--loss", f"{loss_percent:g}"]
         with Process(command, self.path("impair.log"), f"{CLIENT_CPU},{SERVER_CPU}") as proxy:
-            wait_for_port(http, proxy)
-            yield f"http://{http}/offer"
+            yield proxy.wait_for_line(re.compile(r"offers to (http://\S+)"), 10)[1]
 
     def plain_handshake(self):
         path = self.path("handshake")
@@ -128,16 +126,6 @@ class Measuring:
             if process.wait(30) != 0:
                 raise Trouble(process.tail())
         return read_json(path + ".json")
-
-
-def wait_for_port(address, process, seconds=10):
-    host, port = address.rsplit(":", 1)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.wait(0) is None:
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
-            return
-        time.sleep(0.05)
-    raise Trouble(f"{os.path.basename(process.command[0])} did not start: {process.tail()}")
 
 
 def read_stats(target):

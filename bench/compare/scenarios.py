@@ -135,9 +135,9 @@ def set_up(plan):
                lambda measuring, _who: measuring.plain_handshake(), plan.rounds)
     for key, dialling in (("sequential", 1), ("64 in flight", 64)):
         def run(measuring, contestant, dialling=dialling):
-            count = (100 if plan.quick else 256) if dialling > 1 else (50 if plan.quick else 200)
-            if dialling == 1 and contestant.kind == "peer":
-                count = 8 if plan.quick else 25
+            count = 256 if dialling > 1 else 150
+            if contestant.kind == "peer":  # Some take a second for one.
+                count = (64 if plan.quick else 128) if dialling > 1 else (8 if plan.quick else 25)
             return special.set_up(measuring, contestant, count, dialling)
 
         yield Cell("set-up", key, plan.everyone, run, once)
@@ -171,7 +171,7 @@ def storm(plan):
 
 def thousand(plan):
     yield Cell("1,000 connections", "echo 100 B through one shard", plan.millrace,
-               lambda measuring, who: special.thousand(measuring, who, 4 if plan.quick else 6),
+               lambda measuring, who: special.thousand(measuring, who, 5 if plan.quick else 7),
                1)
 
 

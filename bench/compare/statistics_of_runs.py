@@ -88,10 +88,11 @@ def plateau(samples, length):
 
 
 def highest_sustained(attempt, low, high, steps):
-    """The highest rate for which `attempt(rate)` holds, by bisection; 0 when none does."""
+    """The highest rate for which `attempt(rate)` holds, by bisection of its logarithm; 0 when
+    none does."""
     best = 0
     for _ in range(steps):
-        rate = (low + high) / 2
+        rate = math.sqrt(low * high)
         if attempt(rate):
             best, low = rate, rate
         else:

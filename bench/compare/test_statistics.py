@@ -79,7 +79,7 @@ class HighestSustained(unittest.TestCase):
             tried[rate] = rate < 300
             return tried[rate]
 
-        self.assertTrue(tried.get(stats.highest_sustained(attempt, 0, 1000, 7)))
+        self.assertTrue(tried.get(stats.highest_sustained(attempt, 10, 1000, 7)))
 
 
 if __name__ == "__main__":
