@@ -73,10 +73,10 @@ class Measuring:
         with self.server(contestant, setting) as (server, target):
             return self.load_at(contestant, server, target, load, setting, period)
 
-    def load_at(self, contestant, server, target, load, setting=Setting(), period=0.1, nice=0):
+    def load_at(self, contestant, server, target, load, setting=Setting(), period=0.1, prefix=()):
         path = self.path(f"{contestant.name}-load")
         command = contestant.load_command(target, load, path + ".json", setting)
-        with Process(command, path + ".log", CLIENT_CPU, nice) as client:
+        with Process(command, path + ".log", CLIENT_CPU, prefix) as client:
             pids = {"client": client.pid, "server": server.pid} if period else {}
             sampler = Sampler(pids, period)
             with sampler if period else contextlib.nullcontext():

@@ -37,6 +37,8 @@ SHOWN = {
         Column("setup_p99_ms", "p99", "ms", less_is_better=True),
         Column("client_us_per_connection", "CPU client", "µs", less_is_better=True),
         Column("server_us_per_connection", "CPU server", "µs", chart=True, less_is_better=True),
+        Column("client_times_bare", "client against bare", "×", less_is_better=True),
+        Column("server_times_bare", "server against bare", "×", less_is_better=True),
         Column("client_us", "bare client", "µs"), Column("server_us", "bare server", "µs"))),
     "idle": ("Idle connections", (
         Column("connections", "connections"),
@@ -89,19 +91,15 @@ def shown(spread):
 
 
 def against(results, scenario, cell, who, column):
-    """How many times better than the reference or the best peer, in words; empty: no such."""
+    """How millrace stands to the reference and to the best peer, in words; empty: no such."""
     if not who.startswith(MILLRACE):
         return ""
-    ours = results.median(scenario, cell, who, column.figure)
-    best = results.best_peer(scenario, cell, column.figure, column.less_is_better)
-    raw = results.median(scenario, cell, REFERENCE, column.figure)
-    if scenario == "bulk" and column.figure == "goodput_mbps":
-        pooled = results.reference_goodput()  # It carries no modes and no messages.
-        raw = pooled and pooled.median
     told = []
-    if ours and raw:
-        told.append(f"{number(ours / raw)} × raw")
-    if ours and best and best[1]:
-        times = best[1] / ours if column.less_is_better else ours / best[1]
+    raw = results.ratios(scenario, (cell, who), (cell, REFERENCE), column.figure)
+    if raw:
+        told.append(f"{number(raw.median)} × raw")
+    best = results.against_best_peer(scenario, cell, column.figure, column.less_is_better, who)
+    if best:
+        times = 1 / best[1].median if column.less_is_better else best[1].median
         told.append(f"{number(times)} × {best[0]}")
     return ", ".join(told)

@@ -71,14 +71,42 @@ class Results:
                   and not run["failed"]]
         return stats.spread(values)
 
-    def paired_ratios(self, scenario, cell, ours, theirs, figure):
-        """ours / theirs round by round: (contestant, cell) each, or one name for this cell."""
-        our_cell, our_name = ours if isinstance(ours, tuple) else (cell, ours)
-        their_cell, their_name = theirs if isinstance(theirs, tuple) else (cell, theirs)
-        other = {run["round"]: run["figures"].get(figure)
-                 for run in self.of(scenario, their_cell, their_name)}
+    def ratios(self, scenario, ours, theirs, figure):
+        """Spread of ours / theirs, round by round; each is (cell, contestant).
+
+        The machine's speed drifts: what was measured in one round, one after the other, can be
+        compared better than two medians. None when a run of either failed.
+        """
+        if self.failure(scenario, *ours) or self.failure(scenario, *theirs):
+            return None
+        other = {run["round"]: run["figures"].get(figure) for run in self.of(scenario, *theirs)}
         return stats.spread([stats.ratio(run["figures"].get(figure), other.get(run["round"]))
-                             for run in self.of(scenario, our_cell, our_name)])
+                             for run in self.of(scenario, *ours)])
+
+    def against_reference(self, scenario, cell, figure):
+        """Spread of millrace / reference."""
+        return self.ratios(scenario, (cell, MILLRACE), (cell, REFERENCE), figure)
+
+    def against_best_peer(self, scenario, cell, figure, least=False, who=MILLRACE):
+        """(peer, Spread of ours / its), of the peer with the best median; None without one."""
+        best = self.best_peer(scenario, cell, figure, least)
+        found = best and self.ratios(scenario, (cell, who), (cell, best[0]), figure)
+        return (best[0], found) if found else None
+
+    def mode_against_mode(self, ours, theirs, figure):
+        """Spread of bulk in one cell / in another, each by the reference beside it."""
+        pair = [{run["round"]: run["figures"].get(figure)
+                 for run in self.of("bulk", cell, MILLRACE)} for cell in (ours, theirs)]
+        raw = [{run["round"]: run["figures"].get(figure)
+                for run in self.of("bulk", cell, REFERENCE)} for cell in (ours, theirs)]
+        if any(self.failure("bulk", cell, MILLRACE) for cell in (ours, theirs)):
+            return None
+        values = []
+        for round_ in pair[0]:
+            plain = stats.ratio(pair[0][round_], pair[1].get(round_))
+            drift = stats.ratio(raw[0].get(round_), raw[1].get(round_))
+            values.append(stats.ratio(plain, drift or 1))
+        return stats.spread(values)
 
     def summary(self):
         """Every figure of every contestant, as JSON."""

@@ -57,7 +57,7 @@ def latency_figures(outcome):
 
 def reference_bulk(measuring, seconds):
     received, sent = measuring.reference(
-        "recv", "send", ["--duration", f"{seconds:g}", "--warmup", "0.3"], [])
+        "recv", "send", ["--duration", f"{min(seconds, 1.5):g}", "--warmup", "0.2"], [])
     cores = received["cpu_seconds"] / received["seconds"] + sent["cpu_seconds"] / sent["seconds"]
     return {"goodput_mbps": received["goodput_mbps"],
             "lost_percent": 100 * received["lost"] / max(received["datagrams"] + received["lost"], 1),
@@ -88,8 +88,8 @@ def bulk(plan):
                     return reference_bulk(measuring, seconds)
                 return bulk_figures(measuring.load(contestant, load))
 
-            who = plan.reference if size == 16384 else ()
-            who += plan.everyone + (plan.large_datagrams if first and size == 16384 else ())
+            large = plan.large_datagrams if first and size == 16384 else ()
+            who = plan.reference + plan.millrace + large + plan.peers
             yield Cell("bulk", f"{mode}, {SIZE_NAMES[size]}", who, run, plan.rounds)
 
 

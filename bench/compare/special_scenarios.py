@@ -8,7 +8,8 @@ import time
 import statistics_of_runs as stats
 from contestants import Load, Setting
 from measuring import read_report
-from processes import CLIENT_CPU, SERVER_CPU, Process, Sampler, Trouble, cpu_seconds, resident_bytes
+from processes import (CLIENT_CPU, SERVER_CPU, Process, Sampler, Trouble, cpu_seconds, precedence,
+                       resident_bytes)
 
 BOTH_CPUS = f"{CLIENT_CPU},{SERVER_CPU}"
 SETTLED_SECONDS = 0.4
@@ -19,13 +20,17 @@ def set_up(measuring, contestant, count, dialling):
     """Set-up times, and CPU per connection and side: of `count` less that of one.
 
     What a process spends to start is in both and cancels out; the sessions are then idle,
-    and the CPU time stands still, before they are closed.
+    and the CPU time stands still, before they are closed. The bare handshake is measured right
+    beside it.
     """
     one = _cpu_until_open(measuring, contestant, 1, dialling)
     all_ = _cpu_until_open(measuring, contestant, count, dialling)
     setup = all_["report"]["connections"]["setup_ms"]
     each = {side: 1e6 * (all_[side] - one[side]) / (count - 1) for side in ("client", "server")}
+    bare = measuring.plain_handshake() if contestant.kind == "millrace" else {}
     return {"setup_p50_ms": setup["p50"], "setup_p99_ms": setup["p99"],
+            "client_times_bare": stats.ratio(each["client"], bare.get("client_us")),
+            "server_times_bare": stats.ratio(each["server"], bare.get("server_us")),
             "client_us_per_connection": each["client"], "server_us_per_connection": each["server"],
             "connections": count}
 
@@ -89,8 +94,8 @@ def storm(measuring, contestant, seconds):
     """Latency of an established echo while another process dials and closes, 300 a second.
 
     The server's shard spins on its processor; its handshake worker and the dialler run
-    where they find room. The echoing client blocks and goes first on its processor, so that
-    what is measured is the server and not the dialler beside the client.
+    where they find room. The echoing client blocks, and goes before everybody else on its
+    processor: it is the server that is measured, not who else runs beside the client.
     """
     setting = Setting(wait="spin", server_cpus=BOTH_CPUS)
     rate = 300
@@ -101,9 +106,11 @@ def storm(measuring, contestant, seconds):
         path = measuring.path("storm")
         command = contestant.load_command(target, dialled, path + ".json", Setting())
         command += ["--dial-rate", str(rate), "--hold", "200"]
-        dialler = stack.enter_context(Process(command, path + ".log", CLIENT_CPU, nice=15))
+        dialler = stack.enter_context(Process(command, path + ".log", CLIENT_CPU,
+                                              precedence(first=False)))
         time.sleep(0.8)
-        outcome = measuring.load_at(contestant, server, target, echo, Setting(wait="block"), period=0)
+        outcome = measuring.load_at(contestant, server, target, echo, Setting(wait="block"),
+                                    period=0, prefix=precedence(first=True))
         code = dialler.wait(60)
         if code is None:
             raise Trouble("the dialler did not end in time")

@@ -3,13 +3,12 @@
 
 import dataclasses
 
-import statistics_of_runs as stats
 from results import MILLRACE, REFERENCE
 
 RELIABLE_ORDERED = "reliable ordered, 16 KiB"
 OTHER_MODES = ("reliable unordered, 16 KiB", "unreliable ordered, 16 KiB",
                "unreliable unordered, 16 KiB")
-LARGE = "millrace, 9000 B datagrams"
+LARGE = "millrace, MTU 9000"
 PEER_FLOOR = 0.8
 
 
@@ -71,6 +70,13 @@ def number(value):
     return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
+def rounds(spread):
+    """What the rounds of a figure say, where they were several."""
+    if len(spread.values) < 2:
+        return "one round"
+    return f"{number(spread.low)} to {number(spread.high)} in {len(spread.values)} rounds"
+
+
 class Table:
     """Makes the lines out of Results."""
 
@@ -97,21 +103,29 @@ class Table:
         results = self._results
         where = ("bulk", RELIABLE_ORDERED)
         ours = self._get(*where, "goodput_mbps")
-        raw = results.reference_goodput()
-        note = f"{number(ours)} of {number(raw.median)} Mbit/s" if ours and raw else ""
+        found = results.against_reference(*where, "goodput_mbps")
+        note = ""
+        if found:
+            raw = self._get(*where, "goodput_mbps", REFERENCE)
+            note = f"{number(ours)} of {number(raw)} Mbit/s, {rounds(found)}"
         yield self._line("reliable ordered, 16 KiB, goodput against the raw reference",
-                         stats.ratio(ours, raw and raw.median), " ×", 0.30, 0.45, True, where, note)
-        best = results.best_peer(*where, "goodput_mbps")
-        note = f"{best[0]}: {number(best[1])} Mbit/s" if best else "no peer has a figure"
-        yield self._line("same against the best peer", stats.ratio(ours, best and best[1]), " ×",
-                         15, 25, True, where, note)
-        ratios = {mode: stats.ratio(self._get("bulk", mode, "goodput_mbps"), ours)
-                  for mode in OTHER_MODES}
-        known = [value for value in ratios.values() if value is not None]
-        note = ", ".join(f"{mode.split(',')[0]} {number(value)}" for mode, value in ratios.items())
+                         found and found.median, " ×", 0.30, 0.45, True, where, note)
+        best = results.against_best_peer(*where, "goodput_mbps")
+        note = "no peer has a figure"
+        if best:
+            theirs = self._get(*where, "goodput_mbps", best[0])
+            note = f"{best[0]}: {number(theirs)} Mbit/s, {rounds(best[1])}"
+        yield self._line("same against the best peer", best and best[1].median, " ×", 15, 25, True,
+                         where, note)
+        modes = {mode.split(",")[0]: results.mode_against_mode(mode, RELIABLE_ORDERED,
+                                                               "goodput_mbps")
+                 for mode in OTHER_MODES}
+        known = {mode: found for mode, found in modes.items() if found}
+        note = ", ".join(f"{mode} {number(found.median)}" for mode, found in known.items())
+        whole = len(known) == len(OTHER_MODES)
         yield self._line("the least of the other three modes against reliable ordered",
-                         min(known) if len(known) == len(OTHER_MODES) else None, " ×", 1.0, None,
-                         True, where, note if known else "")
+                         min(found.median for found in known.values()) if whole else None, " ×",
+                         1.0, None, True, where, note)
         yield self._line("payload Gbit per CPU second, both ends added",
                          self._get(*where, "gbit_per_cpu_second"), "", 5, 8, True, where)
         large = self._get(*where, "goodput_mbps", LARGE)
@@ -139,13 +153,14 @@ class Table:
 
     def _ping_pong(self):
         def against_raw(wait, figure):
-            return stats.ratio(self._get("ping-pong", wait, figure),
-                               self._get("ping-pong", wait, figure, REFERENCE))
+            found = self._results.against_reference("ping-pong", wait, figure)
+            return found and found.median
 
         def note(wait, figure):
+            found = self._results.against_reference("ping-pong", wait, figure)
             ours = self._get("ping-pong", wait, figure)
             raw = self._get("ping-pong", wait, figure, REFERENCE)
-            return f"{number(ours)} against {number(raw)} µs" if ours and raw else ""
+            return f"{number(ours)} against {number(raw)} µs, {rounds(found)}" if found else ""
 
         for figure, must, aim in (("p50_us", 2, 1.5), ("p99_us", 2.5, None)):
             yield self._line(f"ping-pong 100 B, spin: {figure[:3]} against raw spin",
@@ -166,14 +181,12 @@ class Table:
                          f"client {number(sides[0])} %, server {number(sides[1])} %" if known else "")
 
     def _set_up(self):
-        bare = {side: self._get("set-up", "BoringSSL alone", f"{side}_us", REFERENCE)
-                for side in ("client", "server")}
         worst, notes = None, []
         for cell in ("sequential", "64 in flight"):
-            for side, alone in bare.items():
+            for side in ("client", "server"):
                 used = self._get("set-up", cell, f"{side}_us_per_connection")
-                each = stats.ratio(used, alone)
-                if each is None:
+                each = self._get("set-up", cell, f"{side}_times_bare")
+                if used is None or each is None:
                     continue
                 worst = each if worst is None else max(worst, each)
                 notes.append(f"{cell} {side} {number(used)} µs ({number(each)} ×)")
@@ -202,8 +215,9 @@ class Table:
         sides = [self._get(*where, f"closed_loop_{side}_cores") for side in ("client", "server")]
         note = ""
         if rate and None not in sides:
-            bound = "server" if sides[1] > sides[0] else "client"
-            note = (f"highest rate {number(rate)}/s, bound by the {bound}'s core (client "
+            near = min(sides) > 0.95 * max(sides)
+            bound = "both cores" if near else f"the {('client', 'server')[sides[1] > sides[0]]}'s core"
+            note = (f"highest rate {number(rate)}/s, bound by {bound} (client "
                     f"{number(100 * sides[0])} %, server {number(100 * sides[1])} % in closed loop)")
         yield self._line("spin: 1,000 connections, p99 at 80 % of the highest rate",
                          p99 and p99 / 1000, " ms", 1, None, False, where, note)
