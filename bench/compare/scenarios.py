@@ -73,14 +73,15 @@ def reference_ping(measuring, seconds, wait):
 
 
 def bulk(plan):
-    """Goodput in four modes and three sizes; --quick: other sizes in the first mode alone."""
-    seconds = 1.2 if plan.quick else 3
+    """Goodput in four modes and three sizes; --quick: other sizes in the first mode and
+    without peers."""
+    seconds = 1 if plan.quick else 3
     for mode, reliable, ordered in MODES:
         for size in SIZES:
             first = reliable and ordered
             if plan.quick and size != 16384 and not first:
                 continue
-            load = Load("upload", size, duration=seconds, warmup=0.5 if plan.quick else 1,
+            load = Load("upload", size, duration=seconds, warmup=0.4 if plan.quick else 1,
                         reliable=reliable, ordered=ordered)
 
             def run(measuring, contestant, load=load):
@@ -89,18 +90,19 @@ def bulk(plan):
                 return bulk_figures(measuring.load(contestant, load))
 
             large = plan.large_datagrams if first and size == 16384 else ()
-            who = plan.reference + plan.millrace + large + plan.peers
+            peers = () if plan.quick and size != 16384 else plan.peers
+            who = plan.reference + plan.millrace + large + peers
             yield Cell("bulk", f"{mode}, {SIZE_NAMES[size]}", who, run, plan.rounds)
 
 
 def small_messages(plan):
-    load = Load("upload", 100, duration=1.5 if plan.quick else 3, warmup=0.5 if plan.quick else 1)
+    load = Load("upload", 100, duration=1.2 if plan.quick else 3, warmup=0.4 if plan.quick else 1)
     yield Cell("messages", "100 B, reliable ordered", plan.everyone,
                lambda measuring, who: bulk_figures(measuring.load(who, load)), plan.rounds)
 
 
 def ping_pong(plan):
-    seconds = 1.5 if plan.quick else 4
+    seconds = 1.2 if plan.quick else 4
     load = Load("echo", 100, outstanding=1, duration=seconds, warmup=0.3)
     for wait in ("spin", "block"):
         def run(measuring, contestant, wait=wait):
@@ -114,7 +116,7 @@ def ping_pong(plan):
 
 
 def open_loop(plan):
-    load = Load("echo", 100, rate="1000", duration=2.5 if plan.quick else 5, warmup=0.5)
+    load = Load("echo", 100, rate="1000", duration=2 if plan.quick else 5, warmup=0.5)
 
     def run(measuring, contestant):
         outcome = measuring.load(contestant, load, period=0.5)
@@ -155,7 +157,7 @@ def idle(plan):
 
 
 def impaired(plan):
-    load = Load("upload", 16384, duration=3 if plan.quick else 8, warmup=1.5 if plan.quick else 3)
+    load = Load("upload", 16384, duration=2 if plan.quick else 8, warmup=1 if plan.quick else 3)
     for loss in (0, 1):
         def run(measuring, contestant, loss=loss):
             return special.impaired(measuring, contestant, load, 10, loss)
