@@ -128,7 +128,9 @@ impl Stack for LibDataChannel {
         for channel in channels {
             connection.open(label, mode, channel)?;
         }
-        let offer = connection.describe("offer")?;
+        // Who dials is the DTLS client. By itself libdatachannel makes the one that answers the client, which is
+        // ready some milliseconds before the other; its first ClientHello is lost, and OpenSSL sends the next after 1 s.
+        let offer = connection.describe("offer")?.replace("a=setup:actpass", "a=setup:active");
         Ok((connection, offer))
     }
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Connections.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bench_kit::{Failure, LoadChannel, Reliability, Stack, MAX_MESSAGE};
+use tokio::runtime::{Builder, Runtime};
+use webrtc::api::setting_engine::{SctpMaxMessageSize, SettingEngine};
+use webrtc::api::{APIBuilder, API};
+use webrtc::data_channel::data_channel_init::RTCDataChannelInit;
+use webrtc::ice::mdns::MulticastDnsMode;
+use webrtc::ice::network_type::NetworkType;
+use webrtc::peer_connection::certificate::RTCCertificate;
+use webrtc::peer_connection::configuration::RTCConfiguration;
+use webrtc::peer_connection::sdp::session_description::RTCSessionDescription;
+use webrtc::peer_connection::RTCPeerConnection;
+
+use crate::channel::{start_load, start_service};
+
+const GATHERING: Duration = Duration::from_secs(10);
+
+pub struct Connection {
+    inner: Arc<RTCPeerConnection>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let inner = self.inner.clone();
+        self.runtime.spawn(async move { inner.close().await });
+    }
+}
+
+pub struct WebrtcRs {
+    runtime: Runtime,
+    api: API,
+    certificate: RTCCertificate,
+}
+
+/// Makes a description the local one and returns it with all candidates.
+async fn describe(connection: &RTCPeerConnection, local: RTCSessionDescription) -> Result<String, Failure> {
+    let mut gathered = connection.gathering_complete_promise().await;
+    connection.set_local_description(local).await?;
+    let _ = tokio::time::timeout(GATHERING, gathered.recv()).await?;
+    Ok(connection.local_description().await.ok_or("no local description")?.sdp)
+}
+
+async fn open(
+    connection: &RTCPeerConnection,
+    label: &str,
+    mode: Reliability,
+    channel: &Arc<LoadChannel>,
+) -> Result<(), Failure> {
+    let init = RTCDataChannelInit {
+        ordered: Some(mode.ordered),
+        max_retransmits: mode.max_retransmits,
+        ..RTCDataChannelInit::default()
+    };
+    let opened = connection.create_data_channel(label, Some(init)).await?;
+    start_load(&opened, channel.clone());
+    Ok(())
+}
+
+impl WebrtcRs {
+    fn wait<T>(&self, event: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.runtime.block_on(event)
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let configuration = RTCConfiguration { certificates: vec![self.certificate.clone()], ..Default::default() };
+        let inner = Arc::new(self.api.new_peer_connection(configuration).await?);
+        Ok(Connection { inner, runtime: self.runtime.handle().clone() })
+    }
+}
+
+impl Stack for WebrtcRs {
+    const NAME: &'static str = "webrtc-rs";
+    const VERSION: &'static str = "0.17.2";
+    type Connection = Connection;
+
+    fn new(host: IpAddr) -> Result<Self, Failure> {
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let mut engine = SettingEngine::default();
+        engine.set_include_loopback_candidate(true);
+        engine.set_ip_filter(Box::new(move |ip| ip == host));
+        engine.set_network_types(vec![NetworkType::Udp4]);
+        engine.set_ice_multicast_dns_mode(MulticastDnsMode::Disabled);
+        engine.set_sctp_max_message_size_can_send(SctpMaxMessageSize::Bounded(MAX_MESSAGE as u32));
+        // Detached channels take messages above 65535 bytes, and copy less.
+        engine.detach_data_channels();
+        let api = APIBuilder::new().with_setting_engine(engine).build();
+        let certificate = RTCCertificate::from_key_pair(rcgen::KeyPair::generate()?)?;
+        Ok(Self { runtime, api, certificate })
+    }
+
+    fn offer(
+        &self,
+        label: &str,
+        mode: Reliability,
+        channels: &[Arc<LoadChannel>],
+    ) -> Result<(Connection, String), Failure> {
+        self.wait(async {
+            let connection = self.connect().await?;
+            for channel in channels {
+                open(&connection.inner, label, mode, channel).await?;
+            }
+            let offer = connection.inner.create_offer(None).await?;
+            let offer = describe(&connection.inner, offer).await?;
+            Ok((connection, offer))
+        })
+    }
+
+    fn accept(&self, connection: &Connection, answer: &str) -> Result<(), Failure> {
+        let answer = RTCSessionDescription::answer(answer.to_string())?;
+        self.wait(async { Ok(connection.inner.set_remote_description(answer).await?) })
+    }
+
+    fn open(
+        &self,
+        connection: &Connection,
+        label: &str,
+        mode: Reliability,
+        channel: &Arc<LoadChannel>,
+    ) -> Result<(), Failure> {
+        self.wait(open(&connection.inner, label, mode, channel))
+    }
+
+    fn answer(&self, offer: &str) -> Result<(Connection, String), Failure> {
+        let offer = RTCSessionDescription::offer(offer.to_string())?;
+        self.wait(async {
+            let connection = self.connect().await?;
+            connection.inner.on_data_channel(Box::new(|channel| {
+                start_service(&channel);
+                Box::pin(async {})
+            }));
+            connection.inner.set_remote_description(offer).await?;
+            let answer = connection.inner.create_answer(None).await?;
+            let answer = describe(&connection.inner, answer).await?;
+            Ok((connection, answer))
+        })
+    }
+}
