@@ -3,6 +3,7 @@
 
 import functools
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -159,6 +160,28 @@ class Process:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
+
+
+class Foreign:
+    """Processors that programs of others, or other guests of the host, keep busy meanwhile."""
+
+    def __init__(self):
+        self._from = self._read()
+
+    @staticmethod
+    def _read():
+        with open("/proc/stat", encoding="ascii") as text:
+            fields = [int(field) for field in text.readline().split()[1:]]
+        user, nice, system, steal = fields[0], fields[1], fields[2], fields[7]
+        ticks = os.sysconf("SC_CLK_TCK")
+        used = sum(sum(resource.getrusage(who)[:2])
+                   for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return time.monotonic(), (user + nice + system + steal) / ticks - used
+
+    def processors(self):
+        """Since this was made; all processes that were started have ended."""
+        (then, before), (now, after) = self._from, self._read()
+        return max(0.0, after - before) / max(now - then, 1e-3)
 
 
 class Sampler:

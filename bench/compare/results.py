@@ -13,9 +13,14 @@ class Results:
     def __init__(self, runs=()):
         self.runs = list(runs)
 
-    def add(self, scenario, cell, contestant, round_, figures=None, failed=None):
+    def add(self, scenario, cell, contestant, round_, figures=None, failed=None, foreign=0.0):
         self.runs.append({"scenario": scenario, "cell": cell, "contestant": contestant,
-                          "round": round_, "figures": figures or {}, "failed": failed})
+                          "round": round_, "figures": figures or {}, "failed": failed,
+                          "foreign_processors": round(foreign, 3)})
+
+    def disturbed(self, limit):
+        """Runs beside which others kept more of the processors busy than that."""
+        return [run for run in self.runs if run["foreign_processors"] > limit]
 
     def of(self, scenario, cell, contestant):
         return [r for r in self.runs if r["scenario"] == scenario and r["cell"] == cell

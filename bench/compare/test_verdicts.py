@@ -163,6 +163,13 @@ class Validity(unittest.TestCase):
         self.assertEqual(len(peer_faults(results, EXPECTED, ["pion"])), 1)
         self.assertEqual(peer_faults(results, EXPECTED, []), [])
 
+    def test_a_machine_that_is_not_quiet_makes_it_invalid(self):
+        results = Results()
+        results.add("bulk", RO, "millrace", 1, {"goodput_mbps": 1}, foreign=0.04)
+        self.assertEqual(verdicts.disturbances(results, 0.15), [])
+        results.add("bulk", RO, "millrace", 2, {"goodput_mbps": 1}, foreign=0.8)
+        self.assertIn("1 of 2 runs", verdicts.disturbances(results, 0.15)[0])
+
     def test_latency_is_bounded_from_above(self):
         results = Results()
         for p50, count in ((199, 0), (201, 1)):

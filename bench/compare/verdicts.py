@@ -231,6 +231,16 @@ class Table:
                          f"seal {number(both[0])}, open {number(both[1])}" if known else "")
 
 
+def disturbances(results, limit):
+    """Says that the machine was not quiet; empty when it was."""
+    disturbed = results.disturbed(limit)
+    if not disturbed:
+        return []
+    most = max(run["foreign_processors"] for run in disturbed)
+    return [f"{len(disturbed)} of {len(results.runs)} runs were disturbed, tried again or not: other "
+            f"programs kept up to {number(most)} processors busy"]
+
+
 def peer_faults(results, expected, ran):
     """Why the comparison is not valid: peers that fall short of what is known of them.
 
