@@ -65,51 +65,57 @@ std::string figure(const char* name, double value) {
   return text;
 }
 
-// `run` does the workload once more and returns the packets (or operations) of it.
+// `run` does the workload once more and returns how many packets, messages or operations,
+// as `unit` says, that was.
 template <class Run>
-void cost_gate(Report& report, const std::string& name, Run&& run) {
+void cost_gate(Report& report, const std::string& name, const char* unit, Run&& run) {
   run();  // Pools and rings find their size, congestion windows open.
   CostMeter meter;
   begin_counting();
   meter.start();
-  const std::uint64_t packets = run();
+  const std::uint64_t done = run();
   meter.stop();
   end_counting(name);
-  const auto n = static_cast<double>(packets);
-  report.add(
-      name,
-      figure("packets", n) + ", " +
-          figure("allocations_per_packet", static_cast<double>(meter.cost().allocations) / n) +
-          ", " + figure("copied_per_packet", static_cast<double>(meter.cost().copied) / n));
+  const auto n = static_cast<double>(done);
+  report.add(name, "\"unit\": \"" + std::string(unit) + "\", " + figure("count", n) + ", " +
+                       figure("allocations", static_cast<double>(meter.cost().allocations) / n) +
+                       ", " + figure("copied", static_cast<double>(meter.cost().copied) / n));
+}
+
+void turn_gate(Report& report, const std::string& name, const char* unit, std::uint64_t weight,
+               std::uint64_t messages, Traffic traffic) {
+  traffic.send_buffer_bytes = kEvenBuffer;
+  SimPair pair(kBurstPath, traffic);
+  pair.run_messages(4 * messages);
+  cost_gate(report, name, unit, [&] {
+    const std::uint64_t before = pair.messages();
+    pair.run_messages(messages);
+    return (pair.messages() - before) * weight;
+  });
+}
+
+void association_gate(Report& report, const std::string& name, const char* unit,
+                      std::uint64_t weight, std::uint64_t messages, std::size_t bytes) {
+  AssociationLink link;
+  exchange_messages(link, bytes, 2 * messages);
+  cost_gate(report, name, unit, [&] { return exchange_messages(link, bytes, messages) * weight; });
 }
 
 void costs() {
   Report report;
-  const auto turn = [&](const char* name, Traffic traffic, std::uint64_t messages) {
-    traffic.send_buffer_bytes = kEvenBuffer;
-    SimPair pair(kBurstPath, traffic);
-    pair.run_messages(4 * messages);
-    cost_gate(report, name, [&] {
-      const std::uint64_t before = pair.datagrams();
-      pair.run_messages(messages);
-      return pair.datagrams() - before;
-    });
-  };
-  turn("turn_bulk_16k", {}, 800);
-  turn("turn_bulk_100", {.message_bytes = 100}, 40'000);
-  turn("turn_unreliable_16k", {.ordered = false, .max_retransmits = 0}, 800);
-  turn("turn_echo_100", {.message_bytes = 100, .echoes = 1}, 500);
-  for (const auto& [name, bytes] : {std::pair("association_bulk_16k", std::size_t{16384}),
-                                    std::pair("association_bulk_100", std::size_t{100})}) {
-    AssociationLink link;
-    cost_gate(report, name, [&] { return exchange_packets(link, bytes, 4000); });
-  }
+  turn_gate(report, "turn_bulk_16k", "packet", kPacketsOf16k, 800, {});
+  turn_gate(report, "turn_unreliable_16k", "packet", kPacketsOf16k, 800,
+            {.ordered = false, .max_retransmits = 0});
+  turn_gate(report, "turn_bulk_100", "message", 1, 40'000, {.message_bytes = 100});
+  turn_gate(report, "turn_echo_100", "round trip", 1, 500, {.message_bytes = 100, .echoes = 1});
+  association_gate(report, "association_bulk_16k", "packet", kPacketsOf16k, 800, 16384);
+  association_gate(report, "association_bulk_100", "message", 1, 40'000, 100);
   SackWork sack(100);
-  cost_gate(report, "sack_100_gaps", [&] { return sack.run(50); });
+  cost_gate(report, "sack_100_gaps", "SACK", [&] { return sack.run(50); });
   TimerWork timers(10'000);
-  cost_gate(report, "timer_rearm", [&] { return timers.rearm(3); });
+  cost_gate(report, "timer_rearm", "deadline", [&] { return timers.rearm(3); });
   TableWork table(10'000);
-  cost_gate(report, "table_find", [&] { return table.find(3); });
+  cost_gate(report, "table_find", "look-up", [&] { return table.find(3); });
 }
 
 struct Path {

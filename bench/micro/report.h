@@ -10,13 +10,13 @@
 
 namespace millrace::bench {
 
-// report sets the figures that every benchmark here has, of `packets` packets (or other
-// operations, as its name says) in all iterations. Instructions are left out where the CPU's
-// counter is not to be had; the head of the output says so.
+// report sets the figures that every benchmark here has: what `each` of `packets` packets (or
+// other operations, as its name says), all iterations taken together, cost. Instructions are left
+// out where the CPU's counter is not to be had; the head of the output says so.
 inline void report(benchmark::State& state, const Cost& cost, std::uint64_t packets) {
   using benchmark::Counter;
   const auto n = static_cast<double>(packets);
-  state.counters["ns"] = Counter(n * 1e-9, Counter::kIsRate | Counter::kInvert);
+  state.counters["each"] = Counter(n, Counter::kIsRate | Counter::kInvert);
   if (cost.instructions) state.counters["instr"] = static_cast<double>(*cost.instructions) / n;
   state.counters["allocs"] = static_cast<double>(cost.allocations) / n;
   state.counters["copied"] = static_cast<double>(cost.copied) / n;

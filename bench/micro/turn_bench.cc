@@ -11,32 +11,36 @@
 namespace millrace::bench {
 namespace {
 
-void turn(benchmark::State& state, Traffic traffic, std::uint64_t messages) {
+// The last argument is what a message counts for; see kPacketsOf16k.
+void turn(benchmark::State& state, Traffic traffic, std::uint64_t messages, std::uint64_t weight) {
   traffic.send_buffer_bytes = kEvenBuffer;
   SimPair pair(kBurstPath, traffic);
   CHECK(pair.run_messages(20 * messages));  // Pools and rings find their size.
   measure(state, [&] {
-    const std::uint64_t before = pair.datagrams();
+    const std::uint64_t before = pair.messages();
     CHECK(pair.run_messages(messages));
-    return pair.datagrams() - before;
+    return (pair.messages() - before) * weight;
   });
 }
-BENCHMARK_CAPTURE(turn, bulk, Traffic{}, 100)->Name("Turn/bulk_16k");
-BENCHMARK_CAPTURE(turn, unreliable, Traffic{.ordered = false, .max_retransmits = 0}, 100)
-    ->Name("Turn/unreliable_unordered_16k");
-BENCHMARK_CAPTURE(turn, small, Traffic{.message_bytes = 100}, 10'000)->Name("Turn/bulk_100");
-BENCHMARK_CAPTURE(turn, echo, Traffic{.message_bytes = 100, .echoes = 1}, 100)
-    ->Name("Turn/echo_100");
-BENCHMARK_CAPTURE(turn, echoes, Traffic{.message_bytes = 100, .echoes = 64}, 1000)
-    ->Name("Turn/echo_100_64_under_way");
+BENCHMARK_CAPTURE(turn, bulk, Traffic{}, 100, kPacketsOf16k)->Name("Turn/bulk_16k/packet");
+BENCHMARK_CAPTURE(turn, unreliable, Traffic{.ordered = false, .max_retransmits = 0}, 100,
+                  kPacketsOf16k)
+    ->Name("Turn/unreliable_unordered_16k/packet");
+BENCHMARK_CAPTURE(turn, small, Traffic{.message_bytes = 100}, 10'000, 1)
+    ->Name("Turn/bulk_100/message");
+BENCHMARK_CAPTURE(turn, echo, Traffic{.message_bytes = 100, .echoes = 1}, 100, 1)
+    ->Name("Turn/echo_100/round_trip");
+BENCHMARK_CAPTURE(turn, echoes, Traffic{.message_bytes = 100, .echoes = 64}, 1000, 1)
+    ->Name("Turn/echo_100_64_under_way/round_trip");
 
-void association(benchmark::State& state) {
+void association(benchmark::State& state, std::size_t bytes, std::uint64_t weight) {
   AssociationLink link;
-  const auto bytes = static_cast<std::size_t>(state.range(0));
-  exchange_packets(link, bytes, 10'000);
-  measure(state, [&] { return exchange_packets(link, bytes, 500); });
+  exchange_messages(link, bytes, 10'000 / weight);
+  measure(state, [&] { return exchange_messages(link, bytes, 1500 / weight) * weight; });
 }
-BENCHMARK(association)->Name("Association/message_bytes")->Arg(100)->Arg(1100)->Arg(16384);
+BENCHMARK_CAPTURE(association, small, 100, 1)->Name("Association/bulk_100/message");
+BENCHMARK_CAPTURE(association, whole, 1100, 1)->Name("Association/bulk_1100/message");
+BENCHMARK_CAPTURE(association, bulk, 16384, kPacketsOf16k)->Name("Association/bulk_16k/packet");
 
 }  // namespace
 }  // namespace millrace::bench

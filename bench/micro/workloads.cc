@@ -5,14 +5,13 @@
 
 namespace millrace::bench {
 
-std::uint64_t exchange_packets(AssociationLink& link, std::size_t message_bytes,
-                               std::uint64_t packets) {
-  std::uint64_t passed = 0;
-  while (passed < packets) {
+std::uint64_t exchange_messages(AssociationLink& link, std::size_t message_bytes, std::uint64_t n) {
+  const std::uint64_t before = link.messages();
+  while (link.messages() - before < n) {
     link.fill(message_bytes);
-    passed += link.exchange();
+    link.exchange();
   }
-  return passed;
+  return link.messages() - before;
 }
 
 namespace {

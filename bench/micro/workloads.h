@@ -24,10 +24,13 @@ inline constexpr SimulationOptions kBurstPath{.delay = microseconds(100)};
 // What costs are taken of: messages sent and received in step.
 inline constexpr std::size_t kEvenBuffer = std::size_t{256} << 10;
 
-// Sends messages of `message_bytes` from one association to the other until `packets` have
-// passed; returns how many did.
-std::uint64_t exchange_packets(AssociationLink& link, std::size_t message_bytes,
-                               std::uint64_t packets);
+// Packets that a 16 KiB message takes. Costs are given per such packet, per small message or
+// per round trip, never per datagram: fewer acknowledgements are to count as a gain.
+inline constexpr std::uint64_t kPacketsOf16k = 15;
+
+// Sends messages of `message_bytes` from one association to the other until `n` have
+// arrived; returns how many did.
+std::uint64_t exchange_messages(AssociationLink& link, std::size_t message_bytes, std::uint64_t n);
 
 // SackWork is a sender with 100-byte chunks outstanding and a SACK of `gaps` gap blocks
 // about them, every second chunk missing.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stages of scripts/check: style first, then the tests under the sanitizers."""
+"""The stages of scripts/check: style, the regression gates, the tests under the sanitizers."""
 
 import os
 import subprocess
@@ -57,6 +57,8 @@ def main():
                          ["clang-format-14", "--dry-run", "--Werror", *cpp_files()])
     stages.announce("tidy check")
     stages.check_command(totals, "tidy", ["python3", "scripts/tidy"])
+    stages.announce("regression gates")
+    stages.tally_command(totals, "regress", ["scripts/regress"], timeout=900)
     stages.announce("ASan+UBSan")
     stages.build("build-asan", [*sanitizer_build("address,undefined"), "-Dtests=enabled"])
     stages.meson_tests(totals, "build-asan", SANITIZER_ENV, timeout_scale=4)
