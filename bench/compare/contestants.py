@@ -43,7 +43,6 @@ class Load:
 class Setting:
     """What of a run is no matter of the traffic. Peers have but their own way to wait."""
     wait: str = "block"
-    datagram: int = 0  # UDP payload; 0: what ships.
     max_sessions: int = 0
     server_cpus: str = SERVER_CPU
 
@@ -58,6 +57,7 @@ class Millrace:
     kind = "millrace"
 
     def __init__(self, program, io="auto", name="millrace", datagram=0):
+        """`datagram`: UDP payload; 0: what ships."""
         self.name = name
         self.program = program
         self._io = io
@@ -65,8 +65,7 @@ class Millrace:
 
     def _common(self, setting):
         out = ["--io", self._io, "--wait", setting.wait]
-        datagram = setting.datagram or self._datagram
-        return out + (["--datagram-size", str(datagram)] if datagram else [])
+        return out + (["--datagram-size", str(self._datagram)] if self._datagram else [])
 
     def serve(self, log, setting):
         """A running server and the URL that takes its offers."""

@@ -111,7 +111,6 @@ def run_cells(cells, measuring, results):
     """All contestants of all cells of a scenario in turn, round by round."""
     total = sum(cell.rounds * len(cell.contestants) for cell in cells)
     done, began = 0, time.monotonic()
-    scenario = None
     for scenario in dict.fromkeys(cell.scenario for cell in cells):
         group = [cell for cell in cells if cell.scenario == scenario]
         for round_ in range(1, max(cell.rounds for cell in group) + 1):
@@ -231,7 +230,7 @@ def main():
     for name, why in skipped.items():
         print(f"{name} takes no part: {why}", flush=True)
     os.makedirs(options.out, exist_ok=True)
-    measuring = Measuring(programs, options.out, options.quick, options.io)
+    measuring = Measuring(programs, options.out)
     comparison = Comparison(Results(), this_machine(),
                             {"quick": options.quick, "rounds": plan.rounds, "io": options.io,
                              "only": options.only}, skipped)

@@ -46,10 +46,8 @@ class Outcome:
 class Measuring:
     """Runs contestants; keeps their reports and logs under `out`/runs."""
 
-    def __init__(self, programs, out, quick, io):
+    def __init__(self, programs, out):
         self._programs = programs  # {"reference": path, "impair": path, "handshake": path}
-        self.quick = quick
-        self.io = io
         self._dir = os.path.join(out, "runs")
         self._count = itertools.count(1)
         os.makedirs(self._dir, exist_ok=True)
