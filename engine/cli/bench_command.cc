@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/bench_command.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "engine/cli/command_line.h"
+#include "engine/cli/load_run.h"
+#include "engine/cli/log.h"
+#include "engine/cli/process.h"
+#include "engine/cli/serve_command.h"
+#include "engine/cli/version.h"
+#include "engine/reference/hello.h"
+#include "engine/reference/reference.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr Duration kWarmup = milliseconds(500);
+constexpr std::uint32_t kSocketBuffer = 4u << 20;
+
+int complain(const std::string& message, int code) {
+  std::fprintf(stderr, "millrace: %s\n", message.c_str());
+  return code;
+}
+
+double microseconds_at(const Histogram& histogram, double percent) {
+  return 1e-3 * static_cast<double>(histogram.percentile(percent));
+}
+
+void set_latency(BenchReport::Rates& rates, const Histogram& round_trip) {
+  rates.p50_us = microseconds_at(round_trip, 50);
+  rates.p99_us = microseconds_at(round_trip, 99);
+  rates.p999_us = microseconds_at(round_trip, 99.9);
+}
+
+// Runs both ends of one exchange, each in a thread.
+template <class Listen, class Begin>
+std::optional<std::string> run_both(const reference::Options& listening,
+                                    const reference::Options& beginning, Listen&& listen,
+                                    Begin&& begin) {
+  const Address any{IpAddress::v4(127, 0, 0, 1), 0};
+  auto listener = reference::RawSocket::listen(any, kSocketBuffer);
+  if (!listener) return listener.error().message;
+  auto dialler = reference::RawSocket::connect(listener->local_address(), kSocketBuffer);
+  if (!dialler) return dialler.error().message;
+  std::optional<std::string> first;
+  std::optional<std::string> second;
+  std::thread here([&] { first = listen(*listener, listening); });
+  std::thread there([&] { second = begin(*dialler, beginning); });
+  here.join();
+  there.join();
+  return first ? first : second;
+}
+
+template <class Report>
+std::optional<std::string> keep(Result<Report, io::IoError> result, Report& out) {
+  if (!result) return result.error().message;
+  out = std::move(result).value();
+  return std::nullopt;
+}
+
+}  // namespace
+
+BenchCommand::BenchCommand() {
+  settings_.choice("io", "Packet I/O of the engine; raw UDP takes sockets unless told", "auto",
+                   {{"auto", [this] { io_ = IoBackend::kAuto; }},
+                    {"uring", [this] { io_ = IoBackend::kUring; }},
+                    {"sockets", [this] { io_ = IoBackend::kSockets; }}});
+  settings_.seconds_of("duration", "Time of each of the four runs", 0.1, 600, duration_);
+  Setting cpus;
+  cpus.name = "cpu";
+  cpus.placeholder = "N";
+  cpus.help = "Processor of the sender, then of the receiver";
+  cpus.fallback = "0 and 1";
+  cpus.expected = "an array of strings, each the number of a processor, two at most";
+  cpus.kind = SettingKind::kList;
+  cpus.assign = [this](const std::string& text) {
+    const std::optional<std::uint64_t> value = parse_whole(text);
+    if (!value || *value > 1023 || cpus_.size() == 2) return false;
+    cpus_.push_back(static_cast<int>(*value));
+    return true;
+  };
+  cpus.clear = [this] { cpus_.clear(); };
+  settings_.add(std::move(cpus));
+  settings_.text("json", "FILE", "Figures as JSON; -: to standard output, alone", json_);
+}
+
+void BenchCommand::choose_cpus() {
+  // With one processor there is nothing to choose.
+  const bool several = std::thread::hardware_concurrency() > 1;
+  while (cpus_.size() < 2) {
+    const int next = cpus_.empty() || cpus_[0] != 0 ? 0 : 1;
+    cpus_.push_back(several ? next : -1);
+  }
+}
+
+std::optional<std::string> BenchCommand::measure_reference() {
+  reference::Options sender;
+  sender.uring = io_ == IoBackend::kUring;
+  sender.thread_time = true;
+  sender.cpu = cpus_[0];
+  sender.duration = duration_;
+  sender.warmup = kWarmup;
+  reference::Options receiver = sender;
+  receiver.cpu = cpus_[1];
+  reference::ReceiverReport received;
+  reference::SenderReport sent;
+  if (auto error = run_both(
+          receiver, sender,
+          [&](auto& socket, auto& options) {
+            return keep(reference::run_receiver(socket, options), received);
+          },
+          [&](auto& socket, auto& options) {
+            return keep(reference::run_sender(socket, options), sent);
+          })) {
+    return error;
+  }
+  BenchReport::Rates& rates = report_.reference;
+  rates.goodput_mbps = received.goodput_mbps();
+  const double gbit = std::max(static_cast<double>(received.bytes) * 8e-9, 1e-9);
+  rates.cpu_seconds_per_gbit = (received.cpu_seconds + sent.cpu_seconds) / gbit;
+
+  sender.datagram_bytes = receiver.datagram_bytes = 100;
+  reference::PongReport echoed;
+  reference::PingReport pinged;
+  auto error = run_both(
+      receiver, sender,
+      [&](auto& socket, auto& options) {
+        return keep(reference::run_pong(socket, options), echoed);
+      },
+      [&](auto& socket, auto& options) {
+        return keep(reference::run_ping(socket, options), pinged);
+      });
+  set_latency(rates, pinged.round_trip);
+  return error;
+}
+
+std::optional<std::string> BenchCommand::measure_engine(bool latency) {
+  LoadPlan plan;
+  plan.cpu_seconds = process_cpu_seconds;
+  plan.config.pattern = latency ? report::Pattern::kEcho : report::Pattern::kUpload;
+  plan.config.size = latency ? 100 : 16'384;
+  plan.config.outstanding = 1;
+  plan.config.duration = duration_;
+  plan.config.warmup = kWarmup;
+  EngineOptions options;
+  options.io = io_;
+  options.wait = latency ? WaitPolicy::kSpin : options.wait;
+  options.log = [](const std::string& line) { log_warning(line); };
+  EngineOptions serving = options;
+  serving.listen = "127.0.0.1:0";
+  if (cpus_[0] >= 0) options.cpus = {cpus_[0]};
+  if (cpus_[1] >= 0) serving.cpus = {cpus_[1]};
+
+  StopSignals signals;
+  RealPacer pacer;
+  const ServeOptions serve;  // The engine refers to it.
+  RelayHub relays;
+  ServeCounters counters;
+  auto server = make_serve_engine(serving, serve, relays, counters);
+  if (!server.ok()) return server.error().message;
+  LoadRun run(plan, pacer, [&signals] { return signals.came(); });
+  if (const auto error = run.create(options)) return error->message;
+  server.value()->start();
+  LocalSignaller signaller(*server.value());
+  const report::LoadReport load = run.run(signaller);
+  server.value()->stop();
+  if (!load.good())
+    return "the engine's run failed" + (load.errors.empty() ? "" : ": " + load.errors[0]);
+  report_.engine_io = load.environment.back_end;
+  if (latency) {
+    set_latency(report_.engine, load.latency);
+    return std::nullopt;
+  }
+  report_.engine.goodput_mbps = load.goodput_mbps;
+  const double gbit = std::max(static_cast<double>(load.delivered.bytes) * 8e-9, 1e-9);
+  report_.engine.cpu_seconds_per_gbit = load.client_cpu_seconds / gbit;
+  return std::nullopt;
+}
+
+int BenchCommand::run() {
+  choose_cpus();
+  report_.machine = report::this_machine();
+  report_.machine.version = kVersion;
+  const bool uring = reference::uring_available();
+  report_.back_ends = {"sockets"};
+  if (uring) report_.back_ends.insert(report_.back_ends.begin(), "io_uring");
+  report_.reference_io = io_ == IoBackend::kUring ? "io_uring" : "sockets";
+  report_.cpus = cpus_;
+
+  std::fprintf(stderr, "measuring the steps of a packet...\n");
+  std::thread steps([&] {
+    static_cast<void>(reference::pin_thread(cpus_[0]).ok());
+    report_.steps = measure_steps({.uring = io_ == IoBackend::kUring, .each = duration_ / 20});
+  });
+  steps.join();
+  std::fprintf(stderr, "measuring raw UDP...\n");
+  if (const auto error = measure_reference()) return complain(*error, kExitFailed);
+  for (const bool latency : {false, true}) {
+    std::fprintf(stderr, "measuring the engine, %s...\n", latency ? "there and back" : "one way");
+    if (const auto error = measure_engine(latency)) return complain(*error, kExitFailed);
+  }
+  return deliver();
+}
+
+int BenchCommand::deliver() const {
+  const std::string text = to_json(report_);
+  if (json_ == "-") {
+    std::fputs(text.c_str(), stdout);
+    return kExitOk;
+  }
+  std::fputs(to_text(report_).c_str(), stdout);
+  if (json_.empty()) return kExitOk;
+  std::FILE* const file = std::fopen(json_.c_str(), "w");
+  const bool opened = file != nullptr;
+  const bool written = opened && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (opened && std::fclose(file) == 0 && written) return kExitOk;
+  return complain("write " + json_ + ": failed", kExitFailed);
+}
+
+}  // namespace millrace::cli
