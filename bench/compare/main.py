@@ -111,6 +111,8 @@ def run_cells(cells, measuring, results):
     """All contestants of all cells of a scenario in turn, round by round."""
     total = sum(cell.rounds * len(cell.contestants) for cell in cells)
     done, began = 0, time.monotonic()
+    # On a machine that is never quiet it would take three times as long and help nothing.
+    retries = Retries(max(4, total // 5))
     for scenario in dict.fromkeys(cell.scenario for cell in cells):
         group = [cell for cell in cells if cell.scenario == scenario]
         for round_ in range(1, max(cell.rounds for cell in group) + 1):
@@ -122,7 +124,7 @@ def run_cells(cells, measuring, results):
                     at = time.monotonic() - began
                     print(f"[{done:3}/{total} {at:5.0f} s] {scenario}: {cell.key}: "
                           f"{contestant.name}: ", end="", flush=True)
-                    run_one(cell, contestant, round_, measuring, results)
+                    run_one(cell, contestant, round_, measuring, results, retries)
 
 
 def attempt(cell, contestant, measuring):
@@ -135,11 +137,20 @@ def attempt(cell, contestant, measuring):
     return figures, failed, foreign.processors()
 
 
-def run_one(cell, contestant, round_, measuring, results):
+@dataclasses.dataclass
+class Retries:
+    left: int
+
+    def take(self):
+        self.left -= 1
+        return self.left >= 0
+
+
+def run_one(cell, contestant, round_, measuring, results, retries):
     """Tries again, after a while, when others kept the processors busy."""
     for tries_left in reversed(range(TRIES)):
         figures, failed, foreign = attempt(cell, contestant, measuring)
-        if foreign <= DISTURBED or not tries_left:
+        if foreign <= DISTURBED or not tries_left or not retries.take():
             break
         print(f"disturbed ({number(foreign)} processors); again: ", end="", flush=True)
         time.sleep(RETRY_SECONDS)
