@@ -12,7 +12,8 @@ import seccomp
 from program import expect
 
 CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "configs")
-COMMANDS = ("serve", "load", "loop")
+COMMANDS = ("serve", "load", "loop")  # Those with an example in configs/.
+ALL_COMMANDS = (*COMMANDS, "bench")
 
 
 def one_line(millrace, code, *arguments, preexec=None):
@@ -33,17 +34,17 @@ def refused_file(millrace, command, text):
 
 
 def case_version_and_help(millrace):
-    for words in ([], ["serve"], ["load"], ["loop"]):
+    for words in ([], *([command] for command in ALL_COMMANDS)):
         code, out, _ = millrace.run(*words, "--version")
         expect(code == 0 and re.fullmatch(r"millrace \d+\.\d+\.\d+\n", out), out)
         code, out, _ = millrace.run(*words, "--help")
         expect(code == 0 and "Usage" in out, out)
-    return out and "all four"
+    return out and f"all {len(ALL_COMMANDS)} commands"
 
 
 def case_every_flag_is_a_toml_key(millrace):
     count = 0
-    for command in COMMANDS:
+    for command in ALL_COMMANDS:
         _, out, _ = millrace.run(command, "--help")
         flags = set(re.findall(r"--([a-z][a-z-]+)", out)) - {"help", "version", "config"}
         for flag in sorted(flags):

@@ -42,6 +42,13 @@ def find_millrace(build_dir):
     return None
 
 
+def find_beside(millrace, name):
+    """A program of the same build that is not installed; its path, or None."""
+    build = os.path.dirname(os.path.dirname(os.path.dirname(millrace.path)))
+    path = os.path.join(build, "bench", name.removeprefix("millrace-"), name)
+    return path if os.access(path, os.X_OK) else None
+
+
 class Reply:
     def __init__(self, response):
         self.status = response.status

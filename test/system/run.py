@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 
+import cases_bench
 import cases_commands
 import cases_hostile
 import cases_http
 import cases_sessions
 from program import Failed, Millrace, find_millrace
 
-MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile)
+MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile, cases_bench)
 
 
 def cases_of(module):
