@@ -168,6 +168,9 @@ class DataSender {
   bool poll_event(SendEvent& event);
 
  private:
+  // RFC 9260 §6.2: what stacks in use take; the RFC allows 500 ms.
+  static constexpr Duration kMaxPeerSackDelay = milliseconds(200);
+
   // data_sender.cc: queueing, accounting, events.
   std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
   void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
@@ -180,6 +183,7 @@ class DataSender {
   void append_forward_tsn(Time now, PacketWriter& packet);
   void append_new(Time now, PacketWriter& packet);
   bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet);
+  bool asks_for_sack(Time now, std::size_t flight_with_next, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
   bool window_allows(std::size_t wire_bytes) const;
@@ -193,7 +197,9 @@ class DataSender {
   void expire_t3(Time now, bool probing);
   bool is_probing_window() const;
   void note_ack_point(Time now);
-  void restart_t3(Time now) { t3_ = now + rto_.rto(); }
+  void restart_t3(Time now) {
+    t3_ = now + rto_.rto() + (tail_waits_ ? kMaxPeerSackDelay : Duration::zero());
+  }
   Duration forward_tsn_interval() const;
   UnwrappedTsn forward_target() const;
 
@@ -208,6 +214,7 @@ class DataSender {
   std::size_t peer_rwnd_ = 0;  // As advertised; what is in flight comes off it.
   Time t3_ = kNever;
   Time last_sent_at_{};
+  Time asked_at_{};                 // When a chunk asked for its SACK at once.
   std::optional<Time> flush_time_;  // Of the `append_chunks` calls that share one burst.
   Time forward_sent_at_{};
   UnwrappedTsn forward_sent_;   // What the last FORWARD TSN said,
@@ -222,6 +229,7 @@ class DataSender {
   bool in_recovery_ = false;
   bool fast_packet_ = false;  // One packet may leave whatever cwnd says (§7.2.4).
   bool forward_due_ = false;
+  bool tail_waits_ = false;      // The last chunk sent leaves its SACK to the peer's delay.
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
   bool heard_since_t3_ = false;  // A SACK came since T3-rtx expired last.
   bool writable_wanted_ = false;

@@ -87,6 +87,7 @@ TEST_F(DataSenderTest, BundlesSmallMessagesAndFragmentsLargeOnes) {
   for (int i = 0; i < 9; ++i) EXPECT_EQ(send(100), SendStatus::kOk);
   EXPECT_EQ(flush().size(), 9u);
   EXPECT_EQ(packets_, 1);
+  wait(milliseconds(10));
   EXPECT_EQ(send(3000, 2), SendStatus::kOk);
   const auto fragments = flush();
   ASSERT_EQ(fragments.size(), 3u);
@@ -94,6 +95,45 @@ TEST_F(DataSenderTest, BundlesSmallMessagesAndFragmentsLargeOnes) {
   EXPECT_TRUE(fragments[2].flags.ending && fragments[2].flags.immediate);  // RFC 7053 §5.2.
   EXPECT_EQ(fragments[0].size, 1132u);
   EXPECT_EQ(fragments[2].size, 3000u - 2 * 1132);
+}
+
+// RFC 7053 §5.2
+TEST_F(DataSenderTest, LoneMessagesAskForTheirSackNowAndThen) {
+  std::vector<bool> asked;
+  for (int i = 0; i < 11; ++i) {
+    EXPECT_EQ(send(100), SendStatus::kOk);
+    for (const SentData& data : flush()) asked.push_back(data.flags.immediate);
+    sack(1000 + static_cast<std::uint32_t>(i));
+    wait(milliseconds(1));
+  }
+  std::vector<bool> expected(11, false);
+  expected.front() = expected.back() = true;
+  EXPECT_EQ(asked, expected);
+}
+
+// RFC 7053 §5.2
+TEST_F(DataSenderTest, TheLastOfAFullWindowAlwaysAsks) {
+  for (int i = 0; i < 2; ++i) {
+    while (send(4000) == SendStatus::kOk) {
+    }
+    const auto sent = flush();
+    ASSERT_FALSE(sent.empty());
+    EXPECT_TRUE(sent.back().flags.immediate);
+    sack(sent.back().tsn);
+    wait(milliseconds(1));
+  }
+}
+
+// RFC 9260 §6.2: the peer may take 200 ms over a SACK that was not asked for.
+TEST_F(DataSenderTest, T3WaitsForASackThatThePeerMayDelay) {
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(send(100), SendStatus::kOk);
+    flush();
+    const Duration rto = sender_->rto().rto();
+    EXPECT_EQ(sender_->next_timeout() - now_, i == 0 ? rto : rto + milliseconds(200));
+    sack(1000 + static_cast<std::uint32_t>(i));
+    wait(milliseconds(1));
+  }
 }
 
 TEST_F(DataSenderTest, StreamsTakeTurnsAtMessageBoundaries) {

@@ -11,6 +11,10 @@ namespace {
 // Room smaller than this in a packet is left empty rather than given to a fragment.
 constexpr std::size_t kMinFragmentBytes = 16;
 
+// A message on its own asks for its SACK at most this often. Oftener, a stream of them would
+// cost the peer a packet each, where one for two, or one that rides on the answer, will do.
+constexpr Duration kAskInterval = milliseconds(10);
+
 }  // namespace
 
 void DataSender::begin_flush(Time now) {
@@ -145,6 +149,19 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
   note_ack_point(now);
 }
 
+// RFC 7053 §5.2: a chunk that nothing may follow asks for its SACK at once, and so does the
+// last for now, which keeps the peer's delay out of the round trip; of those that leave the
+// window nearly empty, one now and then.
+bool DataSender::asks_for_sack(Time now, std::size_t flight_with_next, bool last) {
+  const std::size_t window = std::min(congestion_->cwnd(), peer_rwnd_);
+  const bool sparse = flight_with_next <= window / 2;
+  if (flight_with_next <= window && (!last || (sparse && now - asked_at_ < kAskInterval))) {
+    return false;
+  }
+  asked_at_ = now;
+  return true;
+}
+
 bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet) {
   const std::size_t max_fragment =
       options_.max_packet_bytes - CommonHeader::kBytes - DataChunkHeader::kBytes;
@@ -174,12 +191,12 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     message.ssn = stream.next_ssn;
     stream.next_ssn = stream.next_ssn.next();
   }
-  // RFC 7053 §5.2: the last chunk for now asks for its SACK at once, which keeps a peer's
-  // delay out of the round trip.
-  const bool last = queue_.buffered() == bytes || flight + 2 * wire > congestion_->cwnd() ||
-                    flight + 2 * wire > peer_rwnd_;
+  const bool last = queue_.buffered() == bytes;
+  const bool ask = asks_for_sack(now, flight + 2 * wire, last);
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
-  CHECK(append_chunk(outstanding_.at(tsn), tsn, last, packet));
+  CHECK(append_chunk(outstanding_.at(tsn), tsn, ask, packet));
+  tail_waits_ = last && !ask;
+  if (tail_waits_) outstanding_.cancel_rtt_probe(tsn);
   queue_.consume(static_cast<std::uint32_t>(bytes));
   update_thresholds();
   ++stats_.data_chunks_sent;

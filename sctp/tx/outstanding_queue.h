@@ -86,6 +86,11 @@ class OutstandingQueue {
   // FORWARD-TSN can tell the peer that the message will not end.
   void push_abandoned_rest(OutgoingMessage* message);
 
+  // Takes no round trip from `tsn`, whose acknowledgement the peer may delay.
+  void cancel_rtt_probe(UnwrappedTsn tsn) {
+    if (rtt_probe_ == tsn) rtt_probe_.reset();
+  }
+
   // The lowest chunk to be retransmitted; `has_lost` must be true. Those that have expired
   // by `now` are abandoned on the way; nothing is left if none remains.
   std::optional<UnwrappedTsn> next_lost(Time now);
