@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import resource
+import signal
 import sys
 import time
 
@@ -228,6 +229,7 @@ def make_plan(options, programs, peers):
 
 def main():
     options = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if os.cpu_count() < 2:
         raise Trouble("two processors are needed")
     programs = find_programs(options.build)

@@ -103,7 +103,10 @@ class Process:
     def __init__(self, command, log, cpus=None, prefix=()):
         self.command = command
         self.log = log
-        prefix = (["taskset", "-c", cpus] if cpus else []) + list(prefix)
+        # Whatever becomes of the driver, nothing goes on without it.
+        prefix = ["setpriv", "--pdeathsig", "KILL", *prefix]
+        if cpus:
+            prefix = ["taskset", "-c", cpus, *prefix]
         self.started = time.monotonic()
         with open(log, "w", encoding="utf-8") as out:
             self._process = subprocess.Popen(
