@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "crypto/bench/plain_handshake.h"
+#include "crypto/bench/handshake_bench.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "crypto/bench/plain_handshake.h"
+#include "crypto/bench/handshake_bench.h"
 
 #include <openssl/bio.h>
 #include <openssl/nid.h>
