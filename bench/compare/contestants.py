@@ -107,6 +107,16 @@ def _started(server, pattern):
     return server, (match[1] + "offer" if match.groups() else "")
 
 
+def why_missing(name, directory):
+    """What bench/peers/build said of a peer, as scripts/compare noted it down."""
+    try:
+        with open(os.path.join(directory, "build.log"), encoding="utf-8") as text:
+            said = re.findall(rf"\b{re.escape(name)}: (?:left out|failed): (.+)", text.read())
+    except OSError:
+        said = []
+    return said[-1] if said else f"not built by bench/peers/build into {directory}"
+
+
 def find_peers(wanted, directory):
     """The peers that were built, and {name: why} of those that were not."""
     found, missing = [], {}
@@ -117,5 +127,5 @@ def find_peers(wanted, directory):
                 found.append(Peer(name, path))
                 break
         else:
-            missing[name] = f"not built: no {os.path.relpath(program)} (bench/peers/build says why)"
+            missing[name] = why_missing(name, directory)
     return found, missing
