@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use webrtc::api::{APIBuilder, API};
 use webrtc::data_channel::data_channel_init::RTCDataChannelInit;
 use webrtc::ice::mdns::MulticastDnsMode;
 use webrtc::ice::network_type::NetworkType;
+use webrtc::ice::udp_mux::{UDPMuxDefault, UDPMuxParams};
+use webrtc::ice::udp_network::UDPNetwork;
 use webrtc::peer_connection::certificate::RTCCertificate;
 use webrtc::peer_connection::configuration::RTCConfiguration;
 use webrtc::peer_connection::sdp::session_description::RTCSessionDescription;
@@ -20,6 +23,7 @@ use webrtc::peer_connection::RTCPeerConnection;
 
 use crate::channel::{start_load, start_service};
 
+const SOCKET_BYTES: libc::c_int = 4 << 20;
 const GATHERING: Duration = Duration::from_secs(10);
 
 pub struct Connection {
@@ -38,6 +42,21 @@ pub struct WebrtcRs {
     runtime: Runtime,
     api: API,
     certificate: RTCCertificate,
+}
+
+/// A socket with large buffers: the library's bursts overflow the default of 208 KiB.
+fn roomy_socket(host: IpAddr) -> Result<tokio::net::UdpSocket, Failure> {
+    let socket = std::net::UdpSocket::bind((host, 0))?;
+    socket.set_nonblocking(true)?;
+    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
+        let size = std::mem::size_of::<libc::c_int>() as libc::socklen_t;
+        let value: *const libc::c_int = &SOCKET_BYTES;
+        // SAFETY: the socket is open and the size is the value's.
+        if unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value.cast(), size) } != 0 {
+            return Err(std::io::Error::last_os_error().into());
+        }
+    }
+    Ok(tokio::net::UdpSocket::from_std(socket)?)
 }
 
 /// Makes a description the local one and returns it with all candidates.
@@ -91,6 +110,8 @@ impl Stack for WebrtcRs {
         engine.set_sctp_max_message_size_can_send(SctpMaxMessageSize::Bounded(MAX_MESSAGE as u32));
         // Detached channels take messages above 65535 bytes, and copy less.
         engine.detach_data_channels();
+        if std::env::var("MUX").is_ok() { let _in_runtime = runtime.enter();
+        engine.set_udp_network(UDPNetwork::Muxed(UDPMuxDefault::new(UDPMuxParams::new(roomy_socket(host)?))));}
         let api = APIBuilder::new().with_setting_engine(engine).build();
         let certificate = RTCCertificate::from_key_pair(rcgen::KeyPair::generate()?)?;
         Ok(Self { runtime, api, certificate })
