@@ -168,6 +168,7 @@ std::optional<std::string> BenchCommand::measure_engine(bool latency) {
   LocalSignaller signaller(*server.value());
   const report::LoadReport load = run.run(signaller);
   server.value()->stop();
+  if (signals.came()) return "stopped";
   if (!load.good())
     return "the engine's run failed" + (load.errors.empty() ? "" : ": " + load.errors[0]);
   report_.engine_io = load.environment.back_end;
@@ -187,8 +188,8 @@ int BenchCommand::run() {
   report_.machine.version = kVersion;
   const bool uring = reference::uring_available();
   report_.back_ends = {"sockets"};
-  if (uring) report_.back_ends.insert(report_.back_ends.begin(), "io_uring");
-  report_.reference_io = io_ == IoBackend::kUring ? "io_uring" : "sockets";
+  if (uring) report_.back_ends.insert(report_.back_ends.begin(), "uring");
+  report_.reference_io = io_ == IoBackend::kUring ? "uring" : "sockets";
   report_.cpus = cpus_;
 
   std::fprintf(stderr, "measuring the steps of a packet...\n");
