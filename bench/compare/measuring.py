@@ -99,7 +99,7 @@ class Measuring:
         second = [program, sender, "--to", address, "--cpu", CLIENT_CPU, "--json",
                   paths[1] + ".json", *arguments, *receiver_arguments]
         with Process(first, paths[0] + ".log", SERVER_CPU) as listening:
-            time.sleep(0.2)
+            wait_for_udp(address, listening)
             with Process(second, paths[1] + ".log", CLIENT_CPU) as sending:
                 for process in (sending, listening):
                     if process.wait(30) != 0:
@@ -124,6 +124,18 @@ class Measuring:
             if process.wait(30) != 0:
                 raise Trouble(process.tail())
         return read_json(path + ".json")
+
+
+def wait_for_udp(address, process, seconds=10):
+    """Returns once somebody is bound to the UDP port of `address`."""
+    wanted = f":{int(address.rsplit(':', 1)[1]):04X}"
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.wait(0) is None:
+        with open("/proc/net/udp", encoding="ascii") as text:
+            if any(line.split()[1].endswith(wanted) for line in text):
+                return
+        time.sleep(0.02)
+    raise Trouble(f"{os.path.basename(process.command[0])} did not start: {process.tail()}")
 
 
 def read_stats(target):
