@@ -47,8 +47,9 @@ class Setting:
     server_cpus: str = SERVER_CPU
 
 
-def free_port():
-    with socket.socket() as probe:
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of TCP, or of UDP with SOCK_DGRAM, that nobody uses at the moment."""
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 

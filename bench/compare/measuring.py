@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import socket
 import time
 import urllib.parse
 import urllib.request
@@ -91,7 +92,7 @@ class Measuring:
 
     def reference(self, receiver, sender, arguments, receiver_arguments):
         """Two roles of millrace-reference; returns the reports of both."""
-        address = f"127.0.0.1:{free_port()}"
+        address = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
         program = self.program("reference")
         paths = [self.path(f"reference-{role}") for role in (receiver, sender)]
         first = [program, receiver, "--listen", address, "--cpu", SERVER_CPU, "--json",
