@@ -37,7 +37,7 @@ impl Link for Blocking {
     }
 }
 
-/// Reads message by message. A message too long for a small buffer stays where it is.
+/// Reads message by message. Of the buffer only what messages have touched is in memory.
 struct Reader {
     raw: Arc<DataChannel>,
     buffer: Vec<u8>,

@@ -110,8 +110,9 @@ impl Stack for WebrtcRs {
         engine.set_sctp_max_message_size_can_send(SctpMaxMessageSize::Bounded(MAX_MESSAGE as u32));
         // Detached channels take messages above 65535 bytes, and copy less.
         engine.detach_data_channels();
-        if std::env::var("MUX").is_ok() { let _in_runtime = runtime.enter();
-        engine.set_udp_network(UDPNetwork::Muxed(UDPMuxDefault::new(UDPMuxParams::new(roomy_socket(host)?))));}
+        let _within = runtime.enter();
+        let socket = UDPMuxParams::new(roomy_socket(host)?);
+        engine.set_udp_network(UDPNetwork::Muxed(UDPMuxDefault::new(socket)));
         let api = APIBuilder::new().with_setting_engine(engine).build();
         let certificate = RTCCertificate::from_key_pair(rcgen::KeyPair::generate()?)?;
         Ok(Self { runtime, api, certificate })
