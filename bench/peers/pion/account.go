@@ -86,6 +86,7 @@ type loadChannel struct {
 	writtenOff uint64 // Unreliable: below this nothing is waited for.
 	progress   time.Duration
 	reports    []sinkReport
+	endReport  int // The reports before this one tell of the beginning, the others of the end.
 	askedAt    time.Duration
 }
 

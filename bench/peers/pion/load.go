@@ -237,6 +237,21 @@ func (r *run) revive() {
 	}
 }
 
+// askAgain asks for the beginning where the question, or its answer, may have been lost.
+func (r *run) askAgain() {
+	if r.config.pattern != "upload" || r.config.reliable() {
+		return
+	}
+	for _, channel := range r.channels {
+		channel.mutex.Lock()
+		none := len(channel.reports) == 0
+		channel.mutex.Unlock()
+		if none {
+			channel.ask()
+		}
+	}
+}
+
 func (r *run) askAll() {
 	if r.control != nil {
 		r.control.ask()
@@ -260,7 +275,7 @@ func (r *run) missing(c *loadChannel) bool {
 		return r.config.reliable() && c.received < c.sent
 	}
 	n := len(c.reports)
-	if n >= 2 && (!r.config.reliable() || c.reports[n-1].Messages >= c.sent) {
+	if n > c.endReport && (!r.config.reliable() || c.reports[n-1].Messages >= c.sent) {
 		return false
 	}
 	if (!r.config.ordered || !r.config.reliable()) && now()-c.askedAt > askAgain {
@@ -307,8 +322,14 @@ func (r *run) carry() {
 	for now() < to {
 		time.Sleep(min(to-now(), stalled/4))
 		r.revive()
+		r.askAgain()
 	}
 	r.clientCPU = cpuSeconds() - cpu
+	for _, channel := range r.channels {
+		channel.mutex.Lock()
+		channel.endReport = max(len(channel.reports), 1)
+		channel.mutex.Unlock()
+	}
 	r.askAll()
 	r.settle()
 	if r.control == nil {

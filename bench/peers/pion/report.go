@@ -124,8 +124,8 @@ func (r *run) account(report *loadReport) {
 		if c.sent > arrived {
 			report.Faults.Lost += c.sent - arrived
 		}
-		if len(c.reports) >= 2 && r.config.pattern == "upload" {
-			begin, end := c.reports[0], c.reports[1]
+		if len(c.reports) > c.endReport && r.config.pattern == "upload" {
+			begin, end := c.reports[0], c.reports[c.endReport]
 			messages, bytes := end.Messages-begin.Messages, end.Bytes-begin.Bytes
 			report.Delivered.Messages += messages
 			report.Delivered.Bytes += bytes

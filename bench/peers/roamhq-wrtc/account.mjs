@@ -68,6 +68,7 @@ export class LoadChannel {
     this.writtenOff = 0; // Unreliable: below this nothing is waited for.
     this.progress = 0;
     this.reports = [];
+    this.endReport = 0; // The reports before this one tell of the beginning, the others of the end.
     this.askedAt = 0;
     this.closed = false;
     channel.binaryType = 'arraybuffer';

@@ -128,10 +128,17 @@ class Run {
     }
   }
 
-  async waitUntil(at) {
+  // Asks for the beginning again where the question, or its answer, may have been lost.
+  askAgain() {
+    if (this.options.pattern !== 'upload' || this.options.maxRetransmits === null) return;
+    for (const channel of this.channels) if (channel.reports.length === 0) channel.ask();
+  }
+
+  async waitUntil(at, measured) {
     for (let left = at - performance.now(); left > 0; left = at - performance.now()) {
       await sleep(Math.min(left, kStalledMs / 4));
       this.revive();
+      if (measured) this.askAgain();
     }
   }
 
@@ -147,7 +154,7 @@ class Run {
     if (channel.closed || pattern === 'idle') return false;
     if (pattern === 'echo') return channel.reliable && channel.received < channel.sent;
     const complete = channel.reports.at(-1)?.messages >= channel.sent;
-    if (channel.reports.length >= 2 && (!channel.reliable || complete)) return false;
+    if (channel.reports.length > channel.endReport && (!channel.reliable || complete)) return false;
     if (!(ordered && channel.reliable) && performance.now() - channel.askedAt > kAskAgainMs) channel.ask();
     return true;
   }
@@ -167,10 +174,11 @@ class Run {
     measures.from = start + options.warmup * 1000;
     measures.to = measures.from + options.duration * 1000;
     this.start(start, measures.to);
-    await this.waitUntil(measures.from);
+    await this.waitUntil(measures.from, false);
     const cpu = cpuSeconds();
     this.askAll();
-    await this.waitUntil(measures.to);
+    await this.waitUntil(measures.to, true);
+    for (const channel of this.channels) channel.endReport = Math.max(channel.reports.length, 1);
     this.clientCpu = cpuSeconds() - cpu;
     this.askAll();
     await this.settle();

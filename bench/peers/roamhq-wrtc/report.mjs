@@ -21,10 +21,11 @@ function sum({ options, measures, channels }) {
     mbps: upload ? 0 : (measures.delivered.bytes * 8e-6) / seconds,
     lost: 0,
   };
-  for (const { sent, received, reports } of channels) {
+  for (const { sent, received, reports, endReport } of channels) {
     const arrived = upload ? (reports.at(-1)?.messages ?? 0) : received;
     out.lost += Math.max(sent - arrived, 0);
-    const [begin, end] = reports;
+    const [begin] = reports;
+    const end = reports[endReport];
     if (!upload || !end) continue;
     const span = end.seconds - begin.seconds;
     out.delivered.messages += end.messages - begin.messages;

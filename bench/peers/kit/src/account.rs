@@ -99,6 +99,8 @@ pub struct Account {
     pub written_off: u64,
     pub progress: Duration,
     pub reports: Vec<SinkReport>,
+    /// The reports before this one tell of the beginning, the others of the end.
+    pub end_report: usize,
     pub asked_at: Duration,
     pub closed: bool,
     writable: bool,

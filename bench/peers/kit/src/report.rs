@@ -29,7 +29,9 @@ fn sum<C>(options: &Options, measures: &Measures, opened: &Opened<C>) -> Sum {
         let last = account.reports.last().map_or(0, |report| report.messages);
         sum.lost += account.sent.saturating_sub(if upload { last } else { account.received });
         sum.dropped += usize::from(account.closed);
-        let [begin, end, ..] = account.reports[..] else { continue };
+        let (Some(begin), Some(end)) = (account.reports.first(), account.reports.get(account.end_report)) else {
+            continue;
+        };
         let (messages, bytes) = (end.messages - begin.messages, end.bytes - begin.bytes);
         let seconds = end.seconds - begin.seconds;
         sum.delivered.messages += messages;

@@ -181,10 +181,21 @@ impl Traffic<'_> {
         }
     }
 
-    fn wait(&self, until: Duration) {
+    fn wait(&self, until: Duration, measured: bool) {
         while let Some(left) = until.checked_sub(self.plan.now()).filter(|left| !left.is_zero()) {
             sleep(left.min(STALLED / 4));
             self.revive();
+            self.ask_again(measured);
+        }
+    }
+
+    /// Asks again for the beginning where the question, or its answer, may have been lost.
+    fn ask_again(&self, measured: bool) {
+        if !measured || self.options().pattern != Pattern::Upload || self.options().mode.reliable() {
+            return;
+        }
+        for channel in self.channels.iter().filter(|channel| channel.account().reports.is_empty()) {
+            channel.ask();
         }
     }
 
@@ -208,7 +219,7 @@ impl Traffic<'_> {
             return mode.reliable() && account.received < account.sent;
         }
         let complete = account.reports.last().is_some_and(|last| last.messages >= account.sent);
-        if account.reports.len() >= 2 && (!mode.reliable() || complete) {
+        if account.reports.len() > account.end_report && (!mode.reliable() || complete) {
             return false;
         }
         let old = self.plan.now().saturating_sub(account.asked_at) > ASK_AGAIN;
@@ -243,10 +254,14 @@ impl Traffic<'_> {
             (measures.from, measures.to) = (from, to);
         }
         self.start(start, to);
-        self.wait(from);
+        self.wait(from, false);
         let begin = cpu_seconds();
         self.ask_all();
-        self.wait(to);
+        self.wait(to, true);
+        for channel in self.channels {
+            let mut account = channel.account();
+            account.end_report = account.reports.len().max(1);
+        }
         let client = cpu_seconds() - begin;
         self.ask_all();
         self.settle();
