@@ -156,6 +156,11 @@ void IceControllingAgent::arm_consent(Time now) {
       static_cast<std::uint64_t>(std::max<Duration::rep>(options_.consent_period.count(), 5));
   const std::uint64_t interval = period - period / 5 + rng_.below(2 * (period / 5) + 1);
   next_consent_ = now + Duration(static_cast<Duration::rep>(interval));
+  // Thousands of agents on one thread are then woken, and wake their peer, some at a time.
+  const Duration past = next_consent_.time_since_epoch() % options_.consent_grain;
+  if (Duration(static_cast<Duration::rep>(interval)) - past >= options_.consent_period * 4 / 5) {
+    next_consent_ -= past;
+  }
 }
 
 void IceControllingAgent::fail(Time now, std::size_t index) {

@@ -25,6 +25,8 @@ struct IceControllingOptions {
   int last_wait_factor = 16;
   // RFC 7675 §5.1: each interval is drawn from 0.8 to 1.2 times the period.
   Duration consent_period = seconds(5);
+  // The interval ends at a multiple of this where its bounds allow; above 0.
+  Duration consent_grain = milliseconds(16);
   Duration consent_timeout = seconds(30);
   // RFC 8863 §4: how long to wait for a full peer's own checks although all of ours
   // have failed. A lite peer sends none, so with one the wait does not apply.
