@@ -17,6 +17,7 @@ namespace {
 
 constexpr unsigned kSubmissions = 256;
 constexpr unsigned kCompletions = 4096;
+constexpr int kReceiveCalls = 8;  // In one burst.
 // While sends wait for the kernel's memory a sleep is this short: nothing tells when
 // that ends.
 constexpr Duration kRetryInterval = milliseconds(1);
@@ -91,13 +92,14 @@ std::size_t UringDatapath::rx_burst(std::span<RxView> in) {
   splitter_.done();
   std::size_t n = splitter_.fill(in);
   UringCompletion completion;
-  bool asked = false;
+  // The kernel looks after some twenty sockets a call.
+  int calls = 0;
   while (n < in.size()) {
     if (ring_->next(completion)) {
       handle(completion);
       n += splitter_.fill(in.subspan(n));
-    } else if (!asked && ring_->work_waiting()) {
-      asked = true;
+    } else if (calls < kReceiveCalls && provided_ > 0 && ring_->work_waiting()) {
+      ++calls;
       stats_.syscalls += ring_->submit();
     } else {
       break;
