@@ -40,7 +40,7 @@ impl Drop for Connection {
 
 pub struct WebrtcRs {
     runtime: Runtime,
-    api: API,
+    host: IpAddr,
     certificate: RTCCertificate,
 }
 
@@ -83,6 +83,21 @@ async fn open(
     Ok(())
 }
 
+/// Settings with a socket of their own: a multiplexer tells connections apart by the remote address alone.
+fn new_api(host: IpAddr) -> Result<API, Failure> {
+    let mut engine = SettingEngine::default();
+    engine.set_include_loopback_candidate(true);
+    engine.set_ip_filter(Box::new(move |ip| ip == host));
+    engine.set_network_types(vec![NetworkType::Udp4]);
+    engine.set_ice_multicast_dns_mode(MulticastDnsMode::Disabled);
+    engine.set_sctp_max_message_size_can_send(SctpMaxMessageSize::Bounded(MAX_MESSAGE as u32));
+    // Detached channels take messages above 65535 bytes, and copy less.
+    engine.detach_data_channels();
+    let socket = UDPMuxParams::new(roomy_socket(host)?);
+    engine.set_udp_network(UDPNetwork::Muxed(UDPMuxDefault::new(socket)));
+    Ok(APIBuilder::new().with_setting_engine(engine).build())
+}
+
 impl WebrtcRs {
     fn wait<T>(&self, event: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         self.runtime.block_on(event)
@@ -90,7 +105,7 @@ impl WebrtcRs {
 
     async fn connect(&self) -> Result<Connection, Failure> {
         let configuration = RTCConfiguration { certificates: vec![self.certificate.clone()], ..Default::default() };
-        let inner = Arc::new(self.api.new_peer_connection(configuration).await?);
+        let inner = Arc::new(new_api(self.host)?.new_peer_connection(configuration).await?);
         Ok(Connection { inner, runtime: self.runtime.handle().clone() })
     }
 }
@@ -102,20 +117,8 @@ impl Stack for WebrtcRs {
 
     fn new(host: IpAddr) -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread().enable_all().build()?;
-        let mut engine = SettingEngine::default();
-        engine.set_include_loopback_candidate(true);
-        engine.set_ip_filter(Box::new(move |ip| ip == host));
-        engine.set_network_types(vec![NetworkType::Udp4]);
-        engine.set_ice_multicast_dns_mode(MulticastDnsMode::Disabled);
-        engine.set_sctp_max_message_size_can_send(SctpMaxMessageSize::Bounded(MAX_MESSAGE as u32));
-        // Detached channels take messages above 65535 bytes, and copy less.
-        engine.detach_data_channels();
-        let _within = runtime.enter();
-        let socket = UDPMuxParams::new(roomy_socket(host)?);
-        engine.set_udp_network(UDPNetwork::Muxed(UDPMuxDefault::new(socket)));
-        let api = APIBuilder::new().with_setting_engine(engine).build();
         let certificate = RTCCertificate::from_key_pair(rcgen::KeyPair::generate()?)?;
-        Ok(Self { runtime, api, certificate })
+        Ok(Self { runtime, host, certificate })
     }
 
     fn offer(
