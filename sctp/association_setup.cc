@@ -364,7 +364,7 @@ void Association::enter_established(Time now) {
   state_ = State::kEstablished;
   t1_.stop();
   init_due_ = cookie_echo_due_ = false;
-  cookie_.clear();
+  cookie_ = std::vector<std::uint8_t>();  // Its memory, too.
   error_count_ = 0;
   heartbeat_.restart(now, sender_->rto().rto());
   stream_reset_.establish(local_initial_tsn_, peer_initial_tsn_, outgoing_streams_,

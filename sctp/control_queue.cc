@@ -11,7 +11,10 @@ void ControlQueue::RawChunk::write(MutableByteSpan out) const {
 
 MutableByteSpan ControlQueue::reserve(std::size_t bytes, bool alone, VerificationTag tag) {
   if (count_ == kMaxChunks || bytes_.size() + bytes > kMaxBytes) return {};
-  if (bytes_.capacity() < kMaxBytes) bytes_.reserve(kMaxBytes);
+  if (bytes_.size() + bytes > bytes_.capacity()) {
+    bytes_.reserve(std::clamp(bytes_.capacity() * 2, bytes_.size() + bytes, kMaxBytes));
+    if (bytes_.capacity() < kKeptBytes) bytes_.reserve(kKeptBytes);
+  }
   slots_[(first_ + count_) % kMaxChunks] = {
       .size = static_cast<std::uint16_t>(bytes), .alone = alone, .tag = tag};
   ++count_;
@@ -37,6 +40,8 @@ void ControlQueue::pop() {
 void ControlQueue::clear() {
   first_ = count_ = read_ = 0;
   bytes_.clear();
+  // Not shrink_to_fit, which does nothing where exceptions are off.
+  if (bytes_.capacity() > kKeptBytes) bytes_ = std::vector<std::uint8_t>();
 }
 
 }  // namespace millrace::sctp

@@ -19,6 +19,9 @@ class ControlQueue {
  public:
   static constexpr std::size_t kMaxChunks = 16;
   static constexpr std::size_t kMaxBytes = 4096;
+  // Memory that an empty queue keeps: enough for what an established association answers,
+  // little enough for ten thousand idle ones.
+  static constexpr std::size_t kKeptBytes = 128;
 
   // RawChunk is a chunk already written; a ChunkBuilder for PacketWriter.
   struct RawChunk {
@@ -45,6 +48,8 @@ class ControlQueue {
   }
 
   bool empty() const { return count_ == 0; }
+  // What it holds on the heap.
+  std::size_t memory() const { return bytes_.capacity(); }
   // The oldest chunk; valid until the next call that is not const.
   Chunk front() const;
   void pop();
@@ -68,8 +73,8 @@ class ControlQueue {
   std::array<Slot, kMaxChunks> slots_{};
   std::size_t first_ = 0;  // Index of the oldest slot.
   std::size_t count_ = 0;
-  std::size_t read_ = 0;             // Offset of the oldest chunk in bytes_.
-  std::vector<std::uint8_t> bytes_;  // Grows to kMaxBytes once, on first use.
+  std::size_t read_ = 0;  // Offset of the oldest chunk in bytes_.
+  std::vector<std::uint8_t> bytes_;
 };
 
 }  // namespace millrace::sctp

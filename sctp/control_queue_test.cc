@@ -44,5 +44,23 @@ TEST(ControlQueue, IsBoundedInBytes) {
   EXPECT_TRUE(queue.push(HeartbeatAckChunk{info}));
 }
 
+TEST(ControlQueue, GrowsWithWhatItHoldsAndGivesItBackWhenEmpty) {
+  ControlQueue queue;
+  EXPECT_EQ(queue.memory(), 0u);
+  EXPECT_TRUE(queue.push(ShutdownAckChunk{}));
+  EXPECT_EQ(queue.memory(), ControlQueue::kKeptBytes);
+  const std::vector<std::uint8_t> info(1000, 5);
+  while (queue.push(HeartbeatAckChunk{info})) {
+  }
+  EXPECT_GT(queue.memory(), ControlQueue::kMaxBytes / 2);
+  EXPECT_LE(queue.memory(), ControlQueue::kMaxBytes);
+  queue.pop();
+  while (!queue.empty()) {
+    EXPECT_EQ(queue.front().raw.bytes[4 + 4], 5);
+    queue.pop();
+  }
+  EXPECT_LE(queue.memory(), ControlQueue::kKeptBytes);
+}
+
 }  // namespace
 }  // namespace millrace::sctp

@@ -348,7 +348,7 @@ bool StreamReset::handle_timeout(Time now) {
 
 StreamReset::Event StreamReset::take_event() {
   Event event = std::move(events_.front());
-  events_.pop_front();
+  events_.erase(events_.begin());
   // A generation begins with its event, not with the packet that caused it, so that the
   // owner sees both change at once. Messages received before a reset are handed out first.
   if (event.kind == EventKind::kRefused) return event;

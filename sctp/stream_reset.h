@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -155,7 +154,7 @@ class StreamReset {
 
   StreamGenerations outgoing_;
   StreamGenerations incoming_;
-  std::deque<Event> events_;
+  std::vector<Event> events_;  // At most kMaxEvents, oldest first: no memory before the first.
 };
 
 }  // namespace millrace::sctp

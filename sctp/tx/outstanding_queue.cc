@@ -6,7 +6,7 @@
 namespace millrace::sctp {
 namespace {
 
-constexpr std::size_t kFirstCapacity = 16;
+constexpr std::size_t kFirstCapacity = 4;
 
 }  // namespace
 
