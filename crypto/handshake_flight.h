@@ -50,6 +50,8 @@ class HandshakeFlight {
   // the `now` with which the flight was taken. Once the handshake is complete the keys
   // are exported and the SSL is freed: it can never write again.
   void run();
+  // Before its first run: this is a ClientHello, for which there is no public-key work.
+  bool is_first_of_client() const { return !ssl_ && role_ == Role::kClient; }
 
  private:
   friend class DtlsSession;

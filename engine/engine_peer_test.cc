@@ -55,6 +55,21 @@ TEST_F(PeerTest, CarriesMessagesBothWaysAndClosesInOrder) {
   EXPECT_TRUE(pair.run([&] { return pair.at_client->opened.size() == 2; }));
 }
 
+// RFC 7675 §5.1: a check every 4 to 6 seconds and its answer; HEARTBEAT would come on top.
+TEST(IdleSession, WithIceSendsConsentChecksAndNothingElse) {
+  SimPair pair;
+  ASSERT_TRUE(pair.open().open() || pair.run([&] { return !pair.at_server->channels.empty(); }));
+  const auto sent = [](const Engine& engine) { return engine.stats().shards.at(0).datagrams_sent; };
+  pair.pass(seconds(10));
+  const std::uint64_t client = sent(*pair.client);
+  const std::uint64_t server = sent(*pair.server);
+  pair.pass(seconds(240));
+  EXPECT_GE(sent(*pair.client) - client, 39u);
+  EXPECT_LE(sent(*pair.client) - client, 61u);
+  EXPECT_NEAR(static_cast<double>(sent(*pair.server) - server),
+              static_cast<double>(sent(*pair.client) - client), 1);
+}
+
 TEST_F(PeerTest, LivesByHeartbeatAndNoticesAVanishedPeer) {
   EngineOptions options;
   options.sctp.heartbeat_interval = milliseconds(500);

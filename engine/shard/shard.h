@@ -59,7 +59,7 @@ class Shard final : public ShardRunner, private SocketPort {
     core_.classify(now, std::span(rx_).first(received));
     core_.open_and_deliver(now);
     core_.drain_inbox(now);
-    core_.expire_timers(now);
+    core_.expire_timers(now, received >= kBacklog);
     core_.advance(now);
     collect(now);
     core_.settle(now);
@@ -104,8 +104,10 @@ class Shard final : public ShardRunner, private SocketPort {
   }
 
  private:
-  static constexpr std::size_t kBurst = 256;      // Datagrams received a turn.
-  static constexpr std::size_t kMaxRuns = 64;     // Runs filled a turn, of all sessions.
+  static constexpr std::size_t kBurst = 256;    // Datagrams received a turn.
+  static constexpr std::size_t kBacklog = 48;   // A burst from which on more may wait.
+  static constexpr std::size_t kMaxRuns = 256;  // Runs filled a turn, of all sessions.
+  static constexpr std::size_t kSpareSegments = 4;
   static constexpr std::size_t kSessionRuns = 4;  // Of one session, before others go.
 
   // SocketPort.
@@ -122,7 +124,9 @@ class Shard final : public ShardRunner, private SocketPort {
 
   void collect(Time now) {
     for (Session* const session : core_.touched()) {
-      session->more_to_send = false;
+      // With thousands waiting for room, each of them costs the turn next to nothing.
+      session->more_to_send = session->unserved = runs_.size() == kMaxRuns;
+      if (session->unserved) continue;
       for (std::size_t i = 0; i < kSessionRuns; ++i) {
         if (!collect_run(now, *session)) break;
         session->more_to_send = i + 1 == kSessionRuns;
@@ -138,8 +142,12 @@ class Shard final : public ShardRunner, private SocketPort {
     crypto::RecordKeys* const keys = session.dtls->record_keys();
     if (pair == nullptr || keys->worn_out()) return false;
     if (runs_.size() == kMaxRuns) return session.more_to_send = true, false;
+    // Room for what is queued, for a few packets of control and repeats besides: where many
+    // send a little each, their runs lie close together in memory that stays cached.
     const std::size_t per_run =
-        std::min(io::TxRun::kMaxSegments, io::kMaxDatagramBytes / options_.datagram_bytes);
+        std::min({io::TxRun::kMaxSegments, io::kMaxDatagramBytes / options_.datagram_bytes,
+                  kSpareSegments +
+                      2 * session.sctp->association.buffered_amount() / options_.datagram_bytes});
     io::TxRun run = datapath_->reserve(session.path.to(*pair), options_.datagram_bytes, per_run);
     if (run.empty()) return session.more_to_send = true, false;
     bool idle = false;

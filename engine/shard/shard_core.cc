@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kInboxBudget = 256;
 constexpr std::size_t kForwardBudget = 256;
 constexpr std::size_t kTimerBudget = 1024;
+constexpr std::size_t kBacklogTimers = 32;
 constexpr std::size_t kOpenJobs = 2048;
 constexpr Duration kPublishInterval = milliseconds(100);
 constexpr Duration kSumInterval = seconds(2);
@@ -53,6 +54,7 @@ void ShardCore::begin_turn(Time now) {
 }
 
 void ShardCore::touch(Session& session) {
+  session.unserved = false;
   if (session.dirty) return;
   session.dirty = true;
   touched_.push_back(&session);
@@ -90,8 +92,11 @@ void ShardCore::handle_message(Time now, ShardMessage& message) {
   }
 }
 
-void ShardCore::expire_timers(Time now) {
-  wheel_.advance(now, kTimerBudget, [&](TimerWheel::Id slot) {
+// What an overdue timer waits for may have arrived already and stand in the kernel's queue. A
+// thread that has fallen behind and ran all its timers first would send again what the peer
+// has long acknowledged, when it has the least time for it, and fall behind for good.
+void ShardCore::expire_timers(Time now, bool backlog) {
+  wheel_.advance(now, backlog ? kBacklogTimers : kTimerBudget, [&](TimerWheel::Id slot) {
     Session* const session = slots_[slot].get();
     if (session == nullptr) return;
     if (ice::IceControllingAgent* agent = session->path.controlling()) agent->handle_timeout(now);
@@ -120,9 +125,10 @@ void ShardCore::settle(Time now) {
       poll_control(now, *session);
     }
     session->dirty = false;
-    if (session->more_to_send || session->flight ||
-        std::exchange(session->control_blocked, false)) {
+    const bool advance = session->flight || std::exchange(session->control_blocked, false);
+    if (session->more_to_send || advance) {
       session->dirty = true;
+      session->unserved &= !advance;
       touched_[kept++] = session;
     } else if (session->phase == Session::Phase::kClosed) {
       closed_.push_back(session);

@@ -92,7 +92,8 @@ class ShardCore {
   void classify(Time now, std::span<io::RxView> burst);
   void open_and_deliver(Time now);
   void drain_inbox(Time now);
-  void expire_timers(Time now);
+  // With `backlog` there is more to receive: see shard_core.cc.
+  void expire_timers(Time now, bool backlog);
   void advance(Time now);
   // The sessions that may have something to send, for Shard's collect.
   std::span<Session* const> touched() const { return touched_; }

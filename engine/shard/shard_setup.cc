@@ -174,7 +174,8 @@ void ShardCore::start_dtls(Time now, Session& session) {
 
 void ShardCore::submit_flight(Time now, Session& session) {
   if (!session.flight) session.flight = session.dtls->take_flight(now);
-  if (world_.workers.empty()) {
+  // A ClientHello costs less than the way to a worker and back.
+  if (world_.workers.empty() || session.flight->is_first_of_client()) {
     session.flight->run();
     return land_flight(now, session, std::move(session.flight));
   }
@@ -197,12 +198,16 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   sctp::Options options = world_.settings.sctp;
   options.remote_port = session.terms.sctp_port;
   options.max_message_bytes = session.terms.max_message_bytes;
+  // RFC 7675 §5.1: consent checks show every few seconds that the peer is there, to both
+  // ends. RFC 9260 §8.3 lets the upper layer switch HEARTBEAT off, which then adds nothing.
+  if (session.path.kind() != Path::Kind::kStatic) options.heartbeat_interval = Duration::zero();
   sctp::ChannelLimits limits;
   limits.max_message_bytes = session.terms.max_message_bytes;
   const auto role = session.terms.role == crypto::Role::kClient ? sctp::DtlsRole::kClient
                                                                 : sctp::DtlsRole::kServer;
   session.sctp = std::make_unique<Sctp>(options, role, limits, rng_, world_.mac, pool_);
   session.phase = Session::Phase::kAssociating;
+  session.terms.fingerprints = std::vector<crypto::Fingerprint>();  // They have served.
   // A DTLS server has finished first: an INIT sent at once may overtake its own last flight,
   // and werift falls over one that comes before its handshake's end (test/interop/README.md).
   // The client's own INIT is on its way in nearly every case.
@@ -223,7 +228,9 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
 
 void ShardCore::advance(Time now) {
   // Handlers may touch further sessions meanwhile: the list grows under the loop.
-  for (std::size_t i = 0; i < touched_.size(); ++i) advance_session(now, *touched_[i]);
+  for (std::size_t i = 0; i < touched_.size(); ++i) {
+    if (!touched_[i]->unserved) advance_session(now, *touched_[i]);
+  }
 }
 
 void ShardCore::advance_session(Time now, Session& session) {

@@ -30,8 +30,9 @@ struct SctpOptions {
   milliseconds rto_min{50};
   milliseconds rto_max{10'000};
   milliseconds sack_delay{20};
-  milliseconds heartbeat_interval{15'000};  // 0: none.
-  unsigned max_retransmissions = 10;        // Association.Max.Retrans.
+  // HEARTBEAT of sessions without ICE; 0: none. With ICE, consent checks do its work.
+  milliseconds heartbeat_interval{15'000};
+  unsigned max_retransmissions = 10;  // Association.Max.Retrans.
   std::size_t receive_window_bytes = 8u << 20;
   std::size_t send_buffer_bytes = 8u << 20;
   std::size_t max_message_bytes = 256u << 10;  // Advertised; at most the window.
