@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,8 +43,8 @@ struct ServeChannel {
   std::size_t slot = 0;
   std::uint64_t generation = 0;
 
-  // Waiting for room, in order.
-  std::deque<StoredMessage> backlog;
+  // Waiting for room, in order. A list, for most have none: it takes no memory when empty.
+  std::list<StoredMessage> backlog;
   std::size_t backlog_bytes = 0;
   std::vector<std::uint8_t> partial;  // A message that comes in parts.
 
