@@ -72,6 +72,8 @@ void Role::add_plan() {
   settings_.seconds_of("warmup", "Time before it", 0, 3600, options_.warmup);
   if (kind_ != Kind::kSend) return;
   settings_.number("segments", "N", "Datagrams of a GSO send; 1: no GSO", 1, 64, options_.segments);
+  settings_.number("window", "BYTES", "Sent beyond what the other end has told of; 0: no bound", 0,
+                   64 << 20, options_.window_bytes);
   settings_.number("depth", "N", "GSO sends handed over in one system call", 1, 32, options_.depth);
 }
 

@@ -13,6 +13,10 @@ constexpr std::size_t kMaxRunBytes = 65'000;
 constexpr unsigned kMaxSegments = 64;  // UDP_MAX_SEGMENTS of older kernels.
 // The sender goes on for a little, so that the receiver's time is filled.
 constexpr Duration kTail = milliseconds(200);
+// The receiver gives credit each time so much has come.
+constexpr std::size_t kCreditBytes = 256u << 10;
+// A sender without credit for so long takes it that what it sent was lost, and goes on.
+constexpr milliseconds kStarved{1};
 // A receiver that hears nothing for so long takes it that the sender died.
 constexpr Duration kSilence = seconds(2);
 
@@ -25,6 +29,7 @@ class ReceiveCount {
     const std::size_t datagrams = arrival.datagrams();
     report_.datagrams += datagrams;
     report_.bytes += arrival.bytes.size();
+    bytes_ += arrival.bytes.size();
     ++report_.receives;
     heard_ = true;
     if (arrival.bytes.size() < 8) return;
@@ -44,6 +49,13 @@ class ReceiveCount {
     heard_ = false;
   }
 
+  // True once for each kCreditBytes or so.
+  bool credit_due() {
+    if (bytes_ - credited_bytes_ < kCreditBytes) return false;
+    credited_bytes_ = bytes_;
+    return true;
+  }
+  std::uint64_t expects() const { return next_; }
   bool silent(Time now) const { return first_ != kNever && now - last_ > kSilence; }
 
   ReceiverReport finish(Time now) {
@@ -77,6 +89,8 @@ class ReceiveCount {
   Time ended_ = kNever;
   std::uint64_t next_ = 0;  // One past the highest sequence number.
   std::uint64_t begun_at_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t credited_bytes_ = 0;
   double cpu_ = 0;
   ReceiverReport report_;
   ReceiverReport result_;
@@ -94,6 +108,9 @@ ReceiverReport receive_blast(Port& port, const RawSocket& socket, const Control&
         finished |= answer_control(socket, *control);
       } else {
         count.add(arrival);
+        if (count.credit_due()) {
+          send_control(socket, {.word = Word::kCredit, .expects = count.expects()});
+        }
       }
     });
     now = monotonic_now();
@@ -135,8 +152,38 @@ class Blaster {
   std::uint64_t next_ = 0;
 };
 
+// Pace keeps the sender within its window.
+class Pace {
+ public:
+  Pace(const RawSocket& socket, const Options& options)
+      : socket_(socket),
+        spin_(options.spin),
+        window_(options.window_bytes / options.datagram_bytes) {}
+
+  // Returns when more may be sent than the `sent` datagrams so far.
+  void wait(std::uint64_t sent) {
+    if (window_ == 0 || sent < credit_ + window_) return;
+    const Time limit = monotonic_now() + kStarved;
+    while (sent >= credit_ + window_) {
+      if (const auto credit = take_credit(socket_, spin_ ? milliseconds(0) : kStarved)) {
+        credit_ = std::max(credit_, *credit);
+      } else if (monotonic_now() >= limit) {
+        credit_ = sent;
+      }
+    }
+  }
+
+ private:
+  const RawSocket& socket_;
+  const bool spin_;
+  const std::uint64_t window_;  // Datagrams.
+  std::uint64_t credit_ = 0;    // What the receiver expects next.
+};
+
 template <class Port>
-Result<SenderReport, io::IoError> send_blast(Port& port, const Options& options) {
+Result<SenderReport, io::IoError> send_blast(Port& port, const RawSocket& socket,
+                                             const Options& options) {
+  Pace pace(socket, options);
   Blaster blaster(options);
   SenderReport report;
   const Time start = monotonic_now();
@@ -151,13 +198,14 @@ Result<SenderReport, io::IoError> send_blast(Port& port, const Options& options)
       cpu = cpu_seconds(options.thread_time);
       report.datagrams = blaster.sent();
     }
+    pace.wait(blaster.sent());
     if (!blaster.send(port)) return Failure(io::IoError{"the receiver is gone", 0});
   }
   report.datagrams = blaster.sent() - report.datagrams;
   report.bytes = report.datagrams * options.datagram_bytes;
   report.seconds = std::chrono::duration<double>(now - begun).count();
   report.cpu_seconds = cpu_seconds(options.thread_time) - cpu;
-  while (monotonic_now() < end + kTail && blaster.send(port)) continue;
+  while (monotonic_now() < end + kTail && blaster.send(port)) pace.wait(blaster.sent());
   return report;
 }
 
@@ -187,8 +235,8 @@ Result<SenderReport, io::IoError> run_sender(RawSocket& socket, const Options& o
   if (auto ready = call(socket, plan, Word::kReady, options.patience); !ready) {
     return Failure(ready.error());
   }
-  auto report = with_port<SenderReport>(socket, options, false, true,
-                                        [&](auto& port) { return send_blast(port, options); });
+  auto report = with_port<SenderReport>(
+      socket, options, false, true, [&](auto& port) { return send_blast(port, socket, options); });
   // A receiver that is gone by itself has its figures.
   if (report)
     static_cast<void>(call(socket, {.word = Word::kFinish}, Word::kDone, seconds(2)).ok());

@@ -30,19 +30,24 @@ bool readable(const RawSocket& socket, milliseconds timeout) {
 std::optional<Control> parse_control(ByteSpan datagram) {
   if (datagram.size() < kControlBytes || load_be64(datagram.data()) != kMark) return std::nullopt;
   const std::uint64_t word = load_be64(datagram.data() + 8);
-  if (word < 1 || word > static_cast<std::uint64_t>(Word::kDone)) return std::nullopt;
+  if (word < 1 || word > static_cast<std::uint64_t>(Word::kCredit)) return std::nullopt;
+  if (word == static_cast<std::uint64_t>(Word::kCredit)) {
+    return Control{.word = Word::kCredit, .expects = load_be64(datagram.data() + 16)};
+  }
   const auto duration = [&](std::size_t at) {
     const std::uint64_t ns = std::min(load_be64(datagram.data() + at), kLongest);
     return Duration(static_cast<Duration::rep>(ns));
   };
-  return Control{static_cast<Word>(word), duration(16), duration(24)};
+  return Control{.word = static_cast<Word>(word), .warmup = duration(16), .duration = duration(24)};
 }
 
 void send_control(const RawSocket& socket, const Control& control) {
   std::array<std::uint8_t, kControlBytes> out{};
   store_be64(out.data(), kMark);
   store_be64(out.data() + 8, static_cast<std::uint64_t>(control.word));
-  store_be64(out.data() + 16, static_cast<std::uint64_t>(control.warmup.count()));
+  store_be64(out.data() + 16, control.word == Word::kCredit
+                                  ? control.expects
+                                  : static_cast<std::uint64_t>(control.warmup.count()));
   store_be64(out.data() + 24, static_cast<std::uint64_t>(control.duration.count()));
   ::send(socket.fd(), out.data(), out.size(), MSG_NOSIGNAL);
 }
@@ -83,6 +88,18 @@ Result<bool, io::IoError> call(RawSocket& socket, const Control& control, Word a
     if (heard && heard->word == answer) return true;
   }
   return Failure(io::IoError{"the other side does not answer", 0});
+}
+
+std::optional<std::uint64_t> take_credit(const RawSocket& socket, milliseconds timeout) {
+  if (timeout.count() > 0 && !readable(socket, timeout)) return std::nullopt;
+  std::optional<std::uint64_t> latest;
+  std::array<std::uint8_t, kControlBytes> in;
+  for (;;) {
+    const ssize_t got = ::recv(socket.fd(), in.data(), in.size(), MSG_DONTWAIT);
+    if (got < 0) return latest;
+    const auto heard = parse_control(ByteSpan(in).first(static_cast<std::size_t>(got)));
+    if (heard && heard->word == Word::kCredit) latest = heard->expects;
+  }
 }
 
 bool answer_control(const RawSocket& socket, const Control& control) {

@@ -16,16 +16,19 @@ namespace millrace::reference {
 //
 //   kMark (8) | word (8) | warm-up, ns (8) | duration, ns (8)
 //
-// The beginning side sends kHello until it hears kReady, and kFinish until kDone.
+// The beginning side sends kHello until it hears kReady, and kFinish until kDone. A receiver
+// of a blast sends kCredit as it goes; the sequence number it expects next takes the place
+// of the warm-up.
 inline constexpr std::uint64_t kMark = 0x6d696c6c72616365;  // "millrace".
 inline constexpr std::size_t kControlBytes = 32;
 
-enum class Word : std::uint64_t { kHello = 1, kReady, kFinish, kDone };
+enum class Word : std::uint64_t { kHello = 1, kReady, kFinish, kDone, kCredit };
 
 struct Control {
   Word word = Word::kHello;
   Duration warmup{};
   Duration duration{};
+  std::uint64_t expects = 0;  // Of kCredit.
 };
 
 std::optional<Control> parse_control(ByteSpan datagram);
@@ -36,6 +39,8 @@ Result<Control, io::IoError> await_hello(RawSocket& socket, Duration patience);
 // Sends `control` every 10 ms until `answer` comes.
 Result<bool, io::IoError> call(RawSocket& socket, const Control& control, Word answer,
                                Duration patience);
+// The latest credit that waits at the socket, if one does within `timeout`; zero only looks.
+std::optional<std::uint64_t> take_credit(const RawSocket& socket, milliseconds timeout);
 // Answers what the other side repeats; true for kFinish.
 bool answer_control(const RawSocket& socket, const Control& control);
 

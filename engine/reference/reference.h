@@ -25,6 +25,9 @@ struct Options {
   std::size_t datagram_bytes = 1200;
   unsigned segments = 54;  // Datagrams of a GSO send, as far as 64 KB hold them; 1: no GSO.
   unsigned depth = 8;      // GSO sends handed over in one system call.
+  // The sender keeps within this of what the receiver has told it of, so that neither the
+  // queue between them overflows nor its memory leaves the cache; 0: it sends blindly.
+  std::size_t window_bytes = 4u << 20;
   Duration warmup = seconds(1);
   Duration duration = seconds(10);
   Duration patience = seconds(10);  // How long either side waits for the other to appear.
