@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "engine/base/time.h"
+#include "sctp/congestion_algorithm.h"
 
 namespace millrace::sctp {
 
@@ -40,6 +41,8 @@ struct Options {
   std::size_t send_buffer_bytes = 2 * 1024 * 1024;
   // The largest message that `send` takes: what the peer's SDP allows.
   std::size_t max_message_bytes = 256 * 1024;
+
+  CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
 
   // RFC 9260 §16. The initial value is low because the path has just carried a DTLS
   // handshake; the floor is what decides the cost of a lost packet.

@@ -68,6 +68,8 @@ struct NetworkOptions {
   double duplication = 0;
   Duration delay = milliseconds(5);
   Duration jitter = Duration::zero();  // Uniform; more than the spacing reorders.
+  std::uint64_t bytes_per_second = 0;  // Of the way to the receiver; 0: no bottleneck.
+  std::size_t queue_bytes = 1 << 20;   // Drop-tail, in front of it.
 };
 
 // Transfer couples a DataSender to a DataReceiver through a seeded network in virtual
@@ -94,6 +96,12 @@ class Transfer {
   std::size_t sender_memory() const { return sender_pool_.used_bytes(); }
   void set_network(const NetworkOptions& network) { network_ = network; }
   void set_reading(bool reading) { reading_ = reading; }
+  // Messages are counted and not kept.
+  void set_keeping(bool keeping) { keeping_ = keeping; }
+  std::uint64_t payload_received() const { return payload_received_; }
+  // Of data packets whose number, from 0, makes it true, as often as they are sent.
+  void drop_if(std::function<bool(std::size_t)> drop) { drop_ = std::move(drop); }
+  std::size_t data_packets_sent() const { return data_packets_sent_; }
   std::size_t packets_sent() const { return packets_sent_; }
 
   // Runs until nothing is left to happen or `until` has come. Returns false for the latter.
@@ -147,7 +155,10 @@ class Transfer {
   }
   void read() {
     MessageView view;
-    while (reading_ && receiver_.poll_message(view)) received_.push_back(copy_of(view));
+    while (reading_ && receiver_.poll_message(view)) {
+      if (keeping_) received_.push_back(copy_of(view));
+      for (const ByteSpan piece : view.pieces) payload_received_ += piece.size();
+    }
   }
   void deliver_sack(const Bytes& bytes) {
     ChunkReader reader(ByteSpan(bytes).subspan(CommonHeader::kBytes));
@@ -174,10 +185,31 @@ class Transfer {
       post(false, std::move(bytes));
     }
   }
+  // How long a packet waits for those before it and is sent for; nothing if it was dropped.
+  std::optional<Duration> pass_bottleneck(std::size_t bytes) {
+    if (network_.bytes_per_second == 0) return Duration::zero();
+    const auto rate = static_cast<double>(network_.bytes_per_second);
+    const Time start = std::max(now_, bottleneck_free_at_);
+    const auto queued = std::chrono::duration<double>(start - now_).count() * rate;
+    if (queued + static_cast<double>(bytes) > static_cast<double>(network_.queue_bytes)) {
+      return std::nullopt;
+    }
+    const auto nanos = static_cast<std::int64_t>(static_cast<double>(bytes) * 1e9 / rate);
+    bottleneck_free_at_ = start + Duration(nanos);
+    return bottleneck_free_at_ - now_;
+  }
   double chance() { return static_cast<double>(rng_.below(1u << 30)) / (1u << 30); }
   void post(bool to_receiver, Bytes bytes) {
     ++packets_sent_;
+    if (to_receiver && drop_ && drop_(data_packets_sent_)) {
+      ++data_packets_sent_;
+      return;
+    }
+    if (to_receiver) ++data_packets_sent_;
     if (chance() < network_.loss) return;
+    const std::optional<Duration> queueing =
+        to_receiver ? pass_bottleneck(bytes.size()) : Duration::zero();
+    if (!queueing) return;
     const int copies = chance() < network_.duplication ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
       Duration jitter = Duration::zero();
@@ -185,7 +217,7 @@ class Transfer {
         jitter = Duration(static_cast<std::int64_t>(
             rng_.below(static_cast<std::uint64_t>(network_.jitter.count()))));
       }
-      wire_.emplace(now_ + network_.delay + jitter, Packet{to_receiver, bytes});
+      wire_.emplace(now_ + *queueing + network_.delay + jitter, Packet{to_receiver, bytes});
     }
   }
 
@@ -201,7 +233,12 @@ class Transfer {
   std::multimap<Time, Packet> wire_;
   std::vector<ReceivedMessage> received_;
   std::size_t packets_sent_ = 0;
+  std::size_t data_packets_sent_ = 0;
+  std::uint64_t payload_received_ = 0;
+  Time bottleneck_free_at_{};
+  std::function<bool(std::size_t)> drop_;
   bool reading_ = true;
+  bool keeping_ = true;
 };
 
 }  // namespace millrace::sctp::testing

@@ -7,19 +7,26 @@
 #include <memory>
 
 #include "engine/base/time.h"
+#include "sctp/congestion_algorithm.h"
 
 namespace millrace::sctp {
 
 // AckSample is what one SACK has taught the sender.
 struct AckSample {
-  Time now;
+  Time now{};
   std::size_t acked_bytes = 0;    // Newly acknowledged, cumulatively or by gap block.
+  std::size_t acked_chunks = 0;   // The same in chunks.
   std::size_t flight_before = 0;  // In flight when the SACK came.
   std::size_t flight_after = 0;
   bool cumulative_advanced = false;
-  bool in_recovery = false;  // In fast recovery when the SACK came.
-  bool left_recovery = false;
-  Duration rtt = Duration::zero();  // Sample of this SACK; zero if it gave none.
+  bool in_recovery = false;          // In fast recovery when the SACK came.
+  bool round_ended = false;          // What was in flight when the last round ended has arrived.
+  Duration rtt = Duration::zero();   // Sample of this SACK; zero if it gave none.
+  Duration srtt = Duration::zero();  // Smoothed; zero before the first sample.
+
+  // RFC 9260 §7.2.1: only a window that is used may grow. Bursts are paced, so a full
+  // window is not in flight at every SACK: half of it counts (as in RFC 9002 §7.8).
+  bool window_used(std::size_t cwnd) const { return 2 * flight_before >= cwnd; }
 };
 
 // CongestionControl decides how much may be in flight. All sizes are bytes of DATA
@@ -33,7 +40,8 @@ class CongestionControl {
 
   virtual void on_sent(Time now, std::size_t bytes, std::size_t flight_after) = 0;
   virtual void on_ack(const AckSample& sample) = 0;
-  // Entry into fast recovery, once per loss episode (RFC 9260 §7.2.4).
+  // A loss was found, for the first time since the last call among what was sent after it:
+  // once per round trip at most (RFC 9260 §7.2.4, RFC 9002 §7.3.2).
   virtual void on_fast_recovery(Time now, std::size_t flight) = 0;
   // T3-rtx expired (RFC 9260 §7.2.3).
   virtual void on_timeout(Time now) = 0;
@@ -46,9 +54,15 @@ class CongestionControl {
   virtual std::size_t ssthresh() const = 0;
   // Bytes per second at which bursts are refilled, or kUnpaced.
   virtual std::uint64_t pacing_rate(Duration srtt) const = 0;
+
+ protected:
+  // What sends a window per round trip, and some more, so that pacing never is what limits:
+  // twice that where the window doubles within the round trip, five quarters where not.
+  static std::uint64_t window_rate(std::size_t cwnd, Duration srtt, bool doubling);
 };
 
 struct CongestionControlOptions {
+  CongestionAlgorithm algorithm = CongestionAlgorithm::kCubic;
   std::size_t mtu_bytes = 1160;
   // RFC 9260 §7.2.1 allows min(4 MTU, max(2 MTU, 4404 bytes)); RFC 6928 has shown ten
   // packets to be safe for TCP and browsers send as many.
@@ -56,8 +70,8 @@ struct CongestionControlOptions {
   std::size_t max_cwnd_bytes = std::size_t{64} << 20;
 };
 
-// make_newreno returns RFC 9260 §7 with L counted in bytes newly acknowledged; see
-// engine/docs/decisions/0003-slow-start-by-bytes-acked.md.
-std::unique_ptr<CongestionControl> make_newreno(const CongestionControlOptions& options);
+// make_congestion_control returns the algorithm that `options` name. All count growth in
+// bytes newly acknowledged; see engine/docs/decisions/0004-window-growth-per-byte.md.
+std::unique_ptr<CongestionControl> make_congestion_control(const CongestionControlOptions& options);
 
 }  // namespace millrace::sctp

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // DataSender's RFC 9260 §6.2.1 (processing a SACK), §6.3 (T3-rtx) and §7.2.4 (fast
-// retransmit and recovery).
+// retransmit and recovery), and RFC 8985.
 #include <algorithm>
 
 #include "sctp/tx/data_sender.h"
@@ -30,28 +30,23 @@ SackOutcome DataSender::handle_cumulative_ack(Time now, Tsn cumulative_tsn) {
 }
 
 SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_t flight_before) {
-  if (result.rtt) rto_.observe(*result.rtt);
+  if (result.rtt) observe_sample(now, *result.rtt);
   const bool was_in_recovery = in_recovery_;
   // RFC 9260 §7.2.4: recovery ends where all that was outstanding at its start is acked.
   if (in_recovery_ && outstanding_.cumulative_acked() >= recovery_exit_) in_recovery_ = false;
   congestion_->on_ack({
       .now = now,
       .acked_bytes = result.acked_bytes,
+      .acked_chunks = result.acked_chunks,
       .flight_before = flight_before,
       .flight_after = outstanding_.flight_bytes(),
       .cumulative_advanced = result.cumulative_advanced,
       .in_recovery = was_in_recovery,
-      .left_recovery = was_in_recovery && !in_recovery_,
+      .round_ended = end_round(result.cumulative_advanced),
       .rtt = result.rtt.value_or(Duration::zero()),
+      .srtt = rto_.srtt().value_or(Duration::zero()),
   });
-  if (result.newly_lost && !in_recovery_) {
-    in_recovery_ = true;
-    recovery_exit_ = outstanding_.next_tsn().previous();
-    // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
-    fast_packet_ = outstanding_.has_lost();
-    ++stats_.fast_retransmits;
-    congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
-  }
+  react_to_loss(now, result);
   drop_rest_of_abandoned();
   // RFC 9260 §6.3.2 (R2, R3, R4).
   if (outstanding_.empty()) {
@@ -62,6 +57,34 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_
   note_ack_point(now);
   return {.newly_acked = result.acked_bytes > 0 || result.cumulative_advanced,
           .cumulative_advanced = result.cumulative_advanced};
+}
+
+// RFC 9260 §6.3.1 (C4): one sample a round trip, for which the weights of C3 are meant.
+void DataSender::observe_sample(Time now, Duration rtt) {
+  if (now < next_sample_at_) return;
+  next_sample_at_ = now + rtt;
+  rto_.observe(rtt);
+}
+
+// RFC 9406 §4.2: a round ends where all that had been sent at its start is acknowledged.
+bool DataSender::end_round(bool cumulative_advanced) {
+  if (!cumulative_advanced || outstanding_.cumulative_acked() < round_end_) return false;
+  round_end_ = outstanding_.next_tsn().previous();
+  return true;
+}
+
+void DataSender::react_to_loss(Time now, const AckResult& result) {
+  if (!result.newly_lost) return;
+  // RFC 9260 §7.2.4 (2) reduces once for what was in flight when recovery began. What left
+  // after that and was lost says that the reduction was not enough (RFC 9002 §7.3.2).
+  if (in_recovery_ && result.lost_sent_at < recovery_began_at_) return;
+  in_recovery_ = true;
+  recovery_began_at_ = now;
+  recovery_exit_ = outstanding_.next_tsn().previous();
+  // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
+  fast_packet_ = outstanding_.has_lost();
+  ++stats_.fast_retransmits;
+  congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
 }
 
 UnwrappedTsn DataSender::forward_target() const {
@@ -99,6 +122,13 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
   // The next flush says so again if need be: a caller that does not flush in some state
   // must not be woken for ever.
   if (burst_blocked_ && now >= burst_.refilled_at(pacing_rate_)) burst_blocked_ = false;
+  if (now >= outstanding_.overtaken_at()) {
+    AckResult result;
+    outstanding_.detect_overtaken(now, result);
+    react_to_loss(now, result);
+    drop_rest_of_abandoned();
+    note_ack_point(now);
+  }
   if (now >= t3_) {
     outcome.t3_expired = true;
     const bool probing = is_probing_window();
@@ -134,7 +164,7 @@ void DataSender::expire_t3(Time now, bool probing) {
 }
 
 Time DataSender::next_timeout() const {
-  Time next = t3_;
+  Time next = std::min(t3_, outstanding_.overtaken_at());
   if (forward_tsn_) next = std::min(next, queue_.next_expiry());
   if (burst_blocked_) next = std::min(next, burst_.refilled_at(pacing_rate_));
   return next;

@@ -10,7 +10,7 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
       store_(pool),
       queue_(store_),
       outstanding_(options.initial_tsn, store_),
-      congestion_(make_newreno(options.congestion)),
+      congestion_(make_congestion_control(options.congestion)),
       rto_(options.rto),
       burst_(options.min_burst_bytes),
       forward_sent_(outstanding_.cumulative_acked()),

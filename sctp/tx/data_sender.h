@@ -123,7 +123,8 @@ class DataSender {
   SackOutcome handle_cumulative_ack(Time now, Tsn cumulative_tsn);
 
   TimeoutOutcome handle_timeout(Time now);
-  // T3-rtx, message lifetime or refill of the burst, whichever is first; else kNever.
+  // T3-rtx, loss by RFC 8985, message lifetime or refill of the burst, whichever is first;
+  // else kNever.
   Time next_timeout() const;
 
   // Stream reset (RFC 6525 §5.1.2). Pause; wait until `may_reset_stream`; send the request
@@ -192,8 +193,11 @@ class DataSender {
   void drop_rest_of_abandoned();
   UnwrappedTsn collect_skipped(std::size_t max_streams);
 
-  // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4.
+  // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4, RFC 8985.
   SackOutcome finish_ack(Time now, const AckResult& result, std::size_t flight_before);
+  void observe_sample(Time now, Duration rtt);
+  bool end_round(bool cumulative_advanced);
+  void react_to_loss(Time now, const AckResult& result);
   void expire_t3(Time now, bool probing);
   bool is_probing_window() const;
   void note_ack_point(Time now);
@@ -221,6 +225,9 @@ class DataSender {
   UnwrappedTsn forward_aimed_;  // and what it would have said with room for all streams.
   UnwrappedTsn forward_fence_;
   UnwrappedTsn recovery_exit_;
+  Time recovery_began_at_{};
+  UnwrappedTsn round_end_;  // The last that had been sent when the round began.
+  Time next_sample_at_{};
   std::uint32_t forward_stamp_ = 0;
   std::uint16_t streams_ = 0;
   bool established_ = false;

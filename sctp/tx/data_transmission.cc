@@ -92,7 +92,7 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
     const bool immediate = flight + 2 * wire > congestion_->cwnd();
     if (!append_chunk(lost, *tsn, immediate, packet)) break;
     const bool earliest = *tsn == outstanding_.cumulative_acked().next();
-    outstanding_.mark_resent(now, *tsn, in_recovery_);
+    outstanding_.mark_resent(now, *tsn);
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
     // RFC 9260 §7.2.4 (4): T3 restarts where the earliest chunk leaves again.
@@ -196,7 +196,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
   CHECK(append_chunk(outstanding_.at(tsn), tsn, ask, packet));
   tail_waits_ = last && !ask;
-  if (tail_waits_) outstanding_.cancel_rtt_probe(tsn);
+  if (tail_waits_) outstanding_.leave_to_sack_delay(tsn);
   queue_.consume(static_cast<std::uint32_t>(bytes));
   update_thresholds();
   ++stats_.data_chunks_sent;

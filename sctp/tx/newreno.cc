@@ -18,9 +18,7 @@ void NewReno::on_ack(const AckSample& sample) {
   // RFC 9260 §7.2.1, §7.2.2: no growth in fast recovery, nor without progress.
   if (sample.in_recovery || !sample.cumulative_advanced) return;
   if (in_slow_start()) {
-    // RFC 9260 §7.2.1: only a window that is used may grow. Bursts are paced, so a full
-    // window is not in flight at every SACK: half of it counts (as in RFC 9002 §7.8).
-    if (2 * sample.flight_before < cwnd_) return;
+    if (!sample.window_used(cwnd_)) return;
     cwnd_ = std::min(cwnd_ + sample.acked_bytes, max_cwnd_);
     return;
   }
@@ -28,7 +26,7 @@ void NewReno::on_ack(const AckSample& sample) {
   partial_bytes_acked_ += sample.acked_bytes;
   while (partial_bytes_acked_ >= cwnd_) {
     partial_bytes_acked_ -= cwnd_;
-    if (2 * sample.flight_before < cwnd_) continue;
+    if (!sample.window_used(cwnd_)) continue;
     cwnd_ = std::min(cwnd_ + mtu_, max_cwnd_);
   }
   if (sample.flight_after == 0) partial_bytes_acked_ = 0;
@@ -62,16 +60,7 @@ void NewReno::set_mtu(std::size_t mtu_bytes) {
 }
 
 std::uint64_t NewReno::pacing_rate(Duration srtt) const {
-  if (srtt <= Duration::zero()) return kUnpaced;
-  // Above the window's own rate, so that pacing never is what limits: twice in slow
-  // start, where the window doubles within the round trip, five quarters after it.
-  const std::uint64_t gain = in_slow_start() ? 8 : 5;
-  const auto nanos = static_cast<std::uint64_t>(srtt.count());
-  return std::max<std::uint64_t>(std::uint64_t{cwnd_} * gain / 4 * 1'000'000'000 / nanos, 1);
-}
-
-std::unique_ptr<CongestionControl> make_newreno(const CongestionControlOptions& options) {
-  return std::make_unique<NewReno>(options);
+  return window_rate(cwnd_, srtt, in_slow_start());
 }
 
 }  // namespace millrace::sctp

@@ -19,7 +19,7 @@ AckSample ack(std::size_t bytes, std::size_t flight) {
           .cumulative_advanced = true};
 }
 
-// RFC 9260 §7.2.1; decision 0003.
+// RFC 9260 §7.2.1; decision 0004.
 TEST(NewReno, OneSackForSixtyFourPacketsGrowsTheWindowByThem) {
   NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 64});
   control.on_ack(ack(64 * kMtu, 64 * kMtu));

@@ -34,6 +34,9 @@ void OutstandingQueue::reserve_one() {
   for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) {
     ring[static_cast<std::size_t>(tsn.value()) & (capacity - 1)] = chunk(tsn);
   }
+  in_flight_.grow(capacity, [&](std::size_t old_slot) {
+    return static_cast<std::size_t>(tsn_at(old_slot).value()) & (capacity - 1);
+  });
   ring_ = std::move(ring);
   capacity_ = capacity;
 }
@@ -45,10 +48,19 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
   OutstandingChunk& added = chunk(tsn);
   added = OutstandingChunk{.message = message, .sent_at = now, .offset = offset, .size = size};
   ++message->outstanding;
-  flight_bytes_ += added.wire_bytes();
-  if (!rtt_probe_) rtt_probe_ = tsn;
+  enter_flight(tsn);
   end_ = end_.next();
   return tsn;
+}
+
+void OutstandingQueue::enter_flight(UnwrappedTsn tsn) {
+  flight_bytes_ += chunk(tsn).wire_bytes();
+  in_flight_.push_newest(slot(tsn));
+}
+
+void OutstandingQueue::leave_flight(UnwrappedTsn tsn) {
+  flight_bytes_ -= chunk(tsn).wire_bytes();
+  in_flight_.remove(slot(tsn));
 }
 
 void OutstandingQueue::push_abandoned_rest(OutgoingMessage* message) {
@@ -74,24 +86,19 @@ std::optional<UnwrappedTsn> OutstandingQueue::next_lost(Time now) {
   return std::nullopt;
 }
 
-void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn, bool fast) {
+void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn) {
   OutstandingChunk& resent = chunk(tsn);
   DCHECK(resent.state == State::kLost);
   resent.state = State::kInFlight;
   resent.sent_at = now;
-  resent.missing_reports = 0;
-  resent.fast_retransmitted = fast;
   if (resent.retransmits < 0xFFFF) ++resent.retransmits;
   --lost_;
-  flight_bytes_ += resent.wire_bytes();
-  settled_ = std::min(settled_, tsn);
+  enter_flight(tsn);
 }
 
 void OutstandingQueue::mark_all_lost(Time now) {
-  // Whatever is in flight lies in the holes between the ranges acknowledged.
-  for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) {
-    if (chunk(tsn).state == State::kInFlight) mark_lost(now, tsn);
-  }
+  while (!in_flight_.empty()) mark_lost(now, tsn_at(in_flight_.oldest()));
+  overtaken_at_ = kNever;
   advance_ack_point();
 }
 
@@ -108,12 +115,10 @@ void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
     abandon(tsn);
     return;
   }
+  leave_flight(tsn);
   lost.state = State::kLost;
-  flight_bytes_ -= lost.wire_bytes();
   ++lost_;
   lost_cursor_ = std::min(lost_cursor_, tsn);
-  // RFC 9260 §6.3.1 (C5), Karn: its acknowledgement will be ambiguous.
-  if (rtt_probe_ == tsn) rtt_probe_.reset();
 }
 
 void OutstandingQueue::abandon(UnwrappedTsn tsn) {
@@ -123,10 +128,9 @@ void OutstandingQueue::abandon(UnwrappedTsn tsn) {
   while (first > base_ && chunk(first.previous()).message == message) first = first.previous();
   for (UnwrappedTsn at = first; at < end_ && chunk(at).message == message; at = at.next()) {
     OutstandingChunk& fragment = chunk(at);
-    if (fragment.state == State::kInFlight) flight_bytes_ -= fragment.wire_bytes();
+    if (fragment.state == State::kInFlight) leave_flight(at);
     if (fragment.state == State::kLost) --lost_;
     fragment.state = State::kAbandoned;
-    if (rtt_probe_ == at) rtt_probe_.reset();
   }
   if (!message->abandoned) ++messages_abandoned_;
   message->abandoned = true;

@@ -13,6 +13,7 @@
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/tx/outgoing_message.h"
 #include "sctp/tx/sack_status.h"
+#include "sctp/tx/send_order.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -34,7 +35,7 @@ struct OutstandingChunk {
   std::uint16_t retransmits = 0;
   State state = State::kInFlight;
   std::uint8_t missing_reports = 0;
-  bool fast_retransmitted = false;
+  bool ack_may_wait = false;  // For the peer's SACK delay: no measure of the round trip.
 
   // What it counts in flight: the chunk with header and padding.
   std::size_t wire_bytes() const { return DataChunkHeader::kBytes + padded_to_four(size); }
@@ -47,9 +48,12 @@ struct AckResult {
   SackStatus status = SackStatus::kProcessed;
   bool cumulative_advanced = false;
   bool earliest_acked = false;  // The lowest chunk in flight was acknowledged (§6.3.2 R3).
-  bool newly_lost = false;      // By three missing reports.
+  bool newly_lost = false;      // By three missing reports, or overtaken.
   bool reneged = false;
+  Time lost_sent_at{};          // The newest transmission among those.
   std::size_t acked_bytes = 0;  // As `wire_bytes`.
+  std::size_t acked_chunks = 0;
+  // Of the newest chunk newly acknowledged that was sent once (Karn, §6.3.1 C5).
   std::optional<Duration> rtt;
 };
 
@@ -87,18 +91,23 @@ class OutstandingQueue {
   void push_abandoned_rest(OutgoingMessage* message);
 
   // Takes no round trip from `tsn`, whose acknowledgement the peer may delay.
-  void cancel_rtt_probe(UnwrappedTsn tsn) {
-    if (rtt_probe_ == tsn) rtt_probe_.reset();
-  }
+  void leave_to_sack_delay(UnwrappedTsn tsn) { chunk(tsn).ack_may_wait = true; }
 
   // The lowest chunk to be retransmitted; `has_lost` must be true. Those that have expired
   // by `now` are abandoned on the way; nothing is left if none remains.
   std::optional<UnwrappedTsn> next_lost(Time now);
-  void mark_resent(Time now, UnwrappedTsn tsn, bool fast);
+  void mark_resent(Time now, UnwrappedTsn tsn);
 
   // Processes a SACK. `in_recovery` is the state of fast recovery (§7.2.4).
   AckResult handle_sack(Time now, const SackChunkView& sack, bool in_recovery);
   AckResult handle_cumulative_ack(Time now, Tsn cumulative);
+
+  // Takes for lost, be it a retransmission, what has been in flight for a round trip and a
+  // while longer when a chunk that left after it has arrived (RFC 8985). A SACK does so
+  // itself; at `overtaken_at`, which is kNever where nothing was overtaken, it is called for
+  // what that SACK left open.
+  void detect_overtaken(Time now, AckResult& result);
+  Time overtaken_at() const { return overtaken_at_; }
 
   // RFC 9260 §6.3.3 (E3): takes everything in flight for lost.
   void mark_all_lost(Time now);
@@ -116,11 +125,15 @@ class OutstandingQueue {
   static constexpr std::size_t kMaybeTruncatedBlocks = 16;
   static constexpr std::size_t kMaxRanges = 2048;
   static constexpr std::uint8_t kMissingReportsForLoss = 3;
+  static_assert(kMaxChunks <= SendOrder::kMaxCapacity);
 
   std::size_t slot(UnwrappedTsn tsn) const {
     return static_cast<std::size_t>(tsn.value()) & (capacity_ - 1);
   }
   OutstandingChunk& chunk(UnwrappedTsn tsn) { return ring_[slot(tsn)]; }
+  UnwrappedTsn tsn_at(std::size_t slot_index) const {
+    return base_.plus((slot_index - slot(base_)) & (capacity_ - 1));
+  }
   void reserve_one();
   bool is_valid(UnwrappedTsn cumulative, const SackChunkView& sack) const;
   void pop_until(Time now, UnwrappedTsn cumulative, AckResult& result);
@@ -131,7 +144,12 @@ class OutstandingQueue {
   // One more missing report for what is in flight below `limit` (§7.2.4, HTNA).
   void count_missing(Time now, UnwrappedTsn limit, AckResult& result);
   void count_missing_in(Time now, Range hole, bool& settled, AckResult& result);
+  void enter_flight(UnwrappedTsn tsn);
+  void leave_flight(UnwrappedTsn tsn);
   void mark_lost(Time now, UnwrappedTsn tsn);
+  void note_lost(Time now, UnwrappedTsn tsn, AckResult& result);
+  bool was_overtaken(UnwrappedTsn tsn) const;
+  Duration reordering_window() const;
   bool should_abandon(Time now, const OutstandingChunk& chunk) const;
   void note_acked(Time now, UnwrappedTsn tsn, AckResult& result);
   void advance_ack_point();
@@ -146,11 +164,15 @@ class OutstandingQueue {
   UnwrappedTsn lost_cursor_;  // No lost chunk lies below.
   UnwrappedTsn settled_;      // No chunk below can gain a missing report.
   UnwrappedTsn highest_newly_acked_;
-  Time newest_acked_sent_at_{};
   std::size_t flight_bytes_ = 0;
   std::size_t lost_ = 0;
-  // The chunk whose round trip is being measured, one at a time (§6.3.1 C4).
-  std::optional<UnwrappedTsn> rtt_probe_;
+  SendOrder in_flight_;
+  // RFC 8985 §5.3: of the acknowledged the one that left last, and the round trip it took.
+  Time newest_acked_sent_at_{};
+  UnwrappedTsn newest_acked_;
+  Duration newest_acked_rtt_ = Duration::zero();
+  Duration min_rtt_ = Duration::max();
+  Time overtaken_at_ = kNever;
   std::vector<Range> acked_ranges_;  // Above base_, as gap blocks last told.
   std::vector<Range> next_ranges_;
   std::uint64_t messages_abandoned_ = 0;

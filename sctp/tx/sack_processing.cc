@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// OutstandingQueue's half of RFC 9260 §6.2.1 and §7.2.4: what a SACK says of each chunk.
+// OutstandingQueue's half of RFC 9260 §6.2.1 and §7.2.4, and RFC 8985: what a SACK says of
+// each chunk.
 #include <algorithm>
 
 #include "sctp/tx/outstanding_queue.h"
 
 namespace millrace::sctp {
 namespace {
+
+// A path or a receiver that holds single packets back for less does not reorder.
+constexpr Duration kMinReorderingWindow = milliseconds(1);
 
 // Calls `visit` for each run of TSNs that is in `a` and not in `b`; both ascend.
 template <class Range, class Visit>
@@ -46,7 +50,6 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, boo
     return result;
   }
   highest_newly_acked_ = cumulative_acked();
-  newest_acked_sent_at_ = Time{};
   pop_until(now, cumulative, result);
   if (sack.gap_block_count() > 0 || !acked_ranges_.empty()) {
     apply_gap_blocks(now, cumulative, sack, result);
@@ -55,10 +58,11 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, boo
     UnwrappedTsn limit = highest_newly_acked_;
     if (in_recovery && result.cumulative_advanced && !acked_ranges_.empty()) {
       limit = acked_ranges_.back().last;
-      newest_acked_sent_at_ = std::max(newest_acked_sent_at_, chunk(limit).sent_at);
     }
     if (limit > base_) count_missing(now, limit, result);
   }
+  if (result.rtt) min_rtt_ = std::min(min_rtt_, *result.rtt);
+  detect_overtaken(now, result);
   advance_ack_point();
   return result;
 }
@@ -84,12 +88,21 @@ AckResult OutstandingQueue::handle_cumulative_ack(Time now, Tsn tsn) {
 void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result) {
   const OutstandingChunk& acked = chunk(tsn);
   result.acked_bytes += acked.wire_bytes();
-  newest_acked_sent_at_ = std::max(newest_acked_sent_at_, acked.sent_at);
+  ++result.acked_chunks;
   highest_newly_acked_ = std::max(highest_newly_acked_, tsn);
-  if (rtt_probe_ == tsn) {
-    if (now >= acked.sent_at) result.rtt = now - acked.sent_at;
-    rtt_probe_.reset();
+  if (now < acked.sent_at) return;
+  const Duration rtt = now - acked.sent_at;
+  if (acked.retransmits == 0) {
+    if (!acked.ack_may_wait && (!result.rtt || rtt < *result.rtt)) result.rtt = rtt;
+  } else if (rtt < min_rtt_) {
+    // RFC 8985 §6.2, step 2: an earlier transmission is what arrived.
+    return;
   }
+  if (acked.sent_at < newest_acked_sent_at_) return;
+  if (acked.sent_at == newest_acked_sent_at_ && tsn < newest_acked_) return;
+  newest_acked_sent_at_ = acked.sent_at;
+  newest_acked_ = tsn;
+  newest_acked_rtt_ = rtt;
 }
 
 void OutstandingQueue::pop_until(Time now, UnwrappedTsn cumulative, AckResult& result) {
@@ -99,13 +112,12 @@ void OutstandingQueue::pop_until(Time now, UnwrappedTsn cumulative, AckResult& r
   for (; base_ <= cumulative; base_ = base_.next()) {
     OutstandingChunk& popped = chunk(base_);
     if (popped.state == State::kInFlight) {
-      flight_bytes_ -= popped.wire_bytes();
+      leave_flight(base_);
       note_acked(now, base_, result);
     } else if (popped.state == State::kLost) {
       --lost_;
       note_acked(now, base_, result);
     }
-    if (rtt_probe_ == base_) rtt_probe_.reset();
     OutgoingMessage* const message = popped.message;
     if (--message->outstanding == 0) store_.release_if_done(message);
   }
@@ -144,7 +156,7 @@ void OutstandingQueue::ack_range(Time now, Range range, AckResult& result) {
   for (UnwrappedTsn tsn = range.first; tsn <= range.last; tsn = tsn.next()) {
     OutstandingChunk& acked = chunk(tsn);
     if (acked.state == State::kInFlight) {
-      flight_bytes_ -= acked.wire_bytes();
+      leave_flight(tsn);
     } else if (acked.state == State::kLost) {
       --lost_;
     } else {
@@ -162,7 +174,7 @@ void OutstandingQueue::renege_range(Range range, AckResult& result) {
     // RFC 9260 §6.2.1 (D iv): in flight again, with one report against it.
     reneged.state = State::kInFlight;
     reneged.missing_reports = 1;
-    flight_bytes_ += reneged.wire_bytes();
+    enter_flight(tsn);
     settled_ = std::min(settled_, tsn);
     result.reneged = true;
   }
@@ -185,17 +197,49 @@ void OutstandingQueue::count_missing(Time now, UnwrappedTsn limit, AckResult& re
 void OutstandingQueue::count_missing_in(Time now, Range hole, bool& settled, AckResult& result) {
   for (UnwrappedTsn tsn = hole.first; tsn <= hole.last; tsn = tsn.next()) {
     OutstandingChunk& missing = chunk(tsn);
-    if (missing.state == State::kInFlight && !missing.fast_retransmitted) {
-      // A retransmission is missed only by what was sent after it.
-      const bool overtaken = missing.retransmits == 0 || missing.sent_at < newest_acked_sent_at_;
-      if (overtaken && ++missing.missing_reports >= kMissingReportsForLoss) {
-        mark_lost(now, tsn);
-        result.newly_lost = true;
+    // Of a retransmission TSNs prove nothing; see `detect_overtaken`.
+    if (missing.state == State::kInFlight && missing.retransmits == 0) {
+      if (++missing.missing_reports >= kMissingReportsForLoss) {
+        note_lost(now, tsn, result);
       } else {
         settled = false;
       }
     }
     if (settled) settled_ = tsn.next();
+  }
+}
+
+void OutstandingQueue::note_lost(Time now, UnwrappedTsn tsn, AckResult& result) {
+  result.newly_lost = true;
+  result.lost_sent_at = std::max(result.lost_sent_at, chunk(tsn).sent_at);
+  mark_lost(now, tsn);
+}
+
+// RFC 8985 §6.2, step 2: what left at one instant left in the order of TSNs.
+bool OutstandingQueue::was_overtaken(UnwrappedTsn tsn) const {
+  const Time sent_at = at(tsn).sent_at;
+  return sent_at < newest_acked_sent_at_ ||
+         (sent_at == newest_acked_sent_at_ && tsn < newest_acked_);
+}
+
+// RFC 8985 §6.2, step 4.
+Duration OutstandingQueue::reordering_window() const {
+  if (min_rtt_ == Duration::max()) return kMinReorderingWindow;
+  return std::max(min_rtt_ / 4, kMinReorderingWindow);
+}
+
+// RFC 8985 §6.2, step 5.
+void OutstandingQueue::detect_overtaken(Time now, AckResult& result) {
+  overtaken_at_ = kNever;
+  while (!in_flight_.empty()) {
+    const UnwrappedTsn oldest = tsn_at(in_flight_.oldest());
+    if (!was_overtaken(oldest)) return;
+    const Time lost_at = at(oldest).sent_at + newest_acked_rtt_ + reordering_window();
+    if (now < lost_at) {
+      overtaken_at_ = lost_at;
+      return;
+    }
+    note_lost(now, oldest, result);
   }
 }
 

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recovery from loss, and what a bottleneck lets through: both halves of an association over
+// a path in virtual time.
+#include <gtest/gtest.h>
+
+#include "sctp/testing/transfer.h"
+
+namespace millrace::sctp {
+namespace {
+
+using testing::Bytes;
+using testing::NetworkOptions;
+using testing::Transfer;
+
+constexpr NetworkOptions kFatPath{.delay = milliseconds(10),
+                                  .bytes_per_second = 125'000'000,  // 1 Gbit/s.
+                                  .queue_bytes = 1 << 20};
+
+DataSenderOptions sender_options(CongestionAlgorithm algorithm = CongestionAlgorithm::kCubic) {
+  DataSenderOptions options;
+  options.send_buffer_bytes = 8 << 20;
+  options.congestion.algorithm = algorithm;
+  return options;
+}
+
+DataReceiverOptions receiver_options() {
+  DataReceiverOptions options;
+  options.window_bytes = 8 << 20;
+  return options;
+}
+
+// Load sends 16 KiB messages, as much as is taken, for as long as it is run.
+class Load {
+ public:
+  Load(const NetworkOptions& network, std::uint64_t seed,
+       CongestionAlgorithm algorithm = CongestionAlgorithm::kCubic)
+      : transfer_(sender_options(algorithm), receiver_options(), network, seed) {
+    transfer_.set_keeping(false);
+  }
+  Transfer& transfer() { return transfer_; }
+
+  void run(Duration time) {
+    for (const Time end = transfer_.now() + time; transfer_.now() < end;) {
+      while (transfer_.sender().send(transfer_.now(), StreamId(1), kPpidBinary, message_, {}) ==
+             SendStatus::kOk) {
+      }
+      transfer_.run(std::min(end, transfer_.now() + milliseconds(2)));
+    }
+  }
+  // Megabits a second of payload that arrived within `time`.
+  double goodput(Duration time) {
+    const std::uint64_t before = transfer_.payload_received();
+    run(time);
+    const auto bytes = static_cast<double>(transfer_.payload_received() - before);
+    return bytes * 8e-6 / std::chrono::duration<double>(time).count();
+  }
+
+ private:
+  Transfer transfer_;
+  const Bytes message_ = Bytes(16384, 7);
+};
+
+// RFC 9438 §5.2, RFC 9406: start included.
+TEST(Recovery, CubicFillsAFatPath) {
+  Load load(kFatPath, 1);
+  EXPECT_GE(load.goodput(seconds(20)), 700.0);
+  EXPECT_EQ(load.transfer().sender().stats().t3_expiries, 0u);
+}
+
+// RFC 8985 §3.1: what is lost of one window, its retransmissions too, is found without T3.
+TEST(Recovery, ALossOfHalfAWindowTakesAFewRoundTrips) {
+  Load load({.delay = milliseconds(10)}, 1);
+  load.run(milliseconds(130));
+  Transfer& transfer = load.transfer();
+  const std::size_t first = transfer.data_packets_sent();
+  transfer.drop_if([=](std::size_t n) { return n >= first && n < first + 800 && n % 2 == 0; });
+  load.run(milliseconds(40));
+  const Tsn last = transfer.sender().next_tsn();
+  load.run(milliseconds(70));
+  EXPECT_GE(transfer.sender().stats().retransmitted_chunks, 300u);
+  EXPECT_TRUE(last.precedes(transfer.sender().cumulative_acked()));
+  EXPECT_EQ(transfer.sender().stats().t3_expiries, 0u);
+}
+
+// RFC 8985 §3.1 (3): lost retransmissions.
+TEST(Recovery, ARetransmissionLostAgainAndAgainIsFoundWithoutT3) {
+  Load load({.delay = milliseconds(10)}, 1);
+  load.run(milliseconds(70));
+  Transfer& transfer = load.transfer();
+  const Tsn victim = transfer.sender().next_tsn();
+  // The TSN is not to be seen here: a third of everything for two round trips will do.
+  transfer.drop_if([](std::size_t n) { return n % 3 == 0; });
+  load.run(milliseconds(40));
+  transfer.drop_if({});
+  load.run(milliseconds(80));
+  EXPECT_TRUE(victim.precedes(transfer.sender().cumulative_acked()));
+  EXPECT_EQ(transfer.sender().stats().t3_expiries, 0u);
+}
+
+}  // namespace
+}  // namespace millrace::sctp
