@@ -94,6 +94,7 @@ std::optional<Error> EngineImpl::bind_listening() {
       static_cast<std::uint32_t>(settings_.options.socket_buffer_bytes);
   listen_ = *settings_.listen;
   for (const std::unique_ptr<ShardRunner>& shard : shards_) {
+    options.first_of_port = shard == shards_.front();
     const auto bound = shard->open_listening(listen_, options);
     if (!bound.ok()) return Error{bound.error().message};
     listen_ = bound.value();

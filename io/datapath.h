@@ -54,6 +54,9 @@ struct RxView {
 // kernel grants may be less, and that is no error.
 struct SocketOptions {
   bool reuse_port = false;  // Several shards on one address; all bind before traffic.
+  // Of the first of them: it fails where another program of this user shares the address
+  // already, and port 0 finds a port that nobody has. The kernel looks after neither by itself.
+  bool first_of_port = false;
   std::uint32_t receive_buffer_bytes = 4u << 20;
   std::uint32_t send_buffer_bytes = 4u << 20;
   std::uint32_t busy_poll_us = 0;  // SO_BUSY_POLL; 0 leaves the kernel's default.

@@ -202,10 +202,40 @@ TYPED_TEST(KernelDatapathTest, RefusedDestinationIsCountedAndTheRestGoesOn) {
 }
 
 TYPED_TEST(KernelDatapathTest, SecondDatapathSharesAnAddressByReusePort) {
-  const auto first = this->a().open_socket({this->pair_->v4(), 0}, {.reuse_port = true});
+  const SocketOptions first_options{.reuse_port = true, .first_of_port = true};
+  const auto first = this->a().open_socket({this->pair_->v4(), 0}, first_options);
   ASSERT_TRUE(first.ok());
   const Address shared = this->a().local_address(first.value());
-  EXPECT_TRUE(this->b().open_socket(shared, {.reuse_port = true}).ok());
+  const auto second = this->b().open_socket(shared, {.reuse_port = true});
+  ASSERT_TRUE(second.ok());
+  this->start();
+  // The kernel spreads many sources over both.
+  for (int i = 0; i < 64; ++i) {
+    const int raw = socket(AF_INET, SOCK_DGRAM, 0);
+    KernelAddress target;
+    const socklen_t length = to_kernel(shared, false, target);
+    EXPECT_EQ(sendto(raw, "hello", 5, 0, &target.any, length), 5);
+    close(raw);
+  }
+  const std::size_t got = this->receive(this->a(), 64).size();
+  EXPECT_GT(got, 0u);
+  EXPECT_LT(got, 64u);
+  EXPECT_EQ(this->receive(this->b(), 64 - got).size(), 64 - got);
+}
+
+TYPED_TEST(KernelDatapathTest, TheFirstOfASharedPortHasItToItself) {
+  const SocketOptions first_options{.reuse_port = true, .first_of_port = true};
+  std::vector<std::uint16_t> ports;
+  for (int i = 0; i < 500; ++i) {
+    const auto first = this->a().open_socket({this->pair_->v4(), 0}, first_options);
+    ASSERT_TRUE(first.ok());
+    ports.push_back(this->a().local_address(first.value()).port);
+  }
+  const auto taken = this->b().open_socket({this->pair_->v4(), ports[0]}, first_options);
+  ASSERT_FALSE(taken.ok());
+  EXPECT_EQ(taken.error().code, EADDRINUSE);
+  std::sort(ports.begin(), ports.end());
+  EXPECT_EQ(std::adjacent_find(ports.begin(), ports.end()), ports.end());
 }
 
 TYPED_TEST(KernelDatapathTest, EmptyDatagramsAreCountedAndPassedOver) {

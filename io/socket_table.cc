@@ -48,22 +48,30 @@ void set_options(int fd, bool v6, bool wildcard, const SocketOptions& options) {
   }
 }
 
+// Binds; returns 0 or errno.
+int bind_to(int fd, const Address& local, bool v6, const SocketOptions& options,
+            KernelAddress& bound) {
+  // Who binds with the option shares the port with everybody of this user who has it too, and
+  // takes part of their datagrams; port 0 finds such ports as well. Who has it afterwards
+  // lets others in.
+  const auto share = [&] { return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1); };
+  if (options.reuse_port && !options.first_of_port && !share()) return errno;
+  KernelAddress address;
+  const socklen_t length = to_kernel(local, v6, address);
+  socklen_t bound_length = sizeof(bound);
+  if (bind(fd, &address.any, length) != 0) return errno;
+  if (getsockname(fd, &bound.any, &bound_length) != 0) return errno;
+  if (options.reuse_port && options.first_of_port && !share()) return errno;
+  return 0;
+}
+
 // Opens, sets up and binds; returns the descriptor, or -errno.
 int open_bound(const Address& local, bool v6, const SocketOptions& options, KernelAddress& bound) {
   const int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;
   if (v6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, local.ip.is_unspecified() ? 0 : 1);
-  if (options.reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
-    const int error = errno;
-    close(fd);
-    return -error;
-  }
   set_options(fd, v6, local.ip.is_unspecified(), options);
-  KernelAddress address;
-  const socklen_t length = to_kernel(local, v6, address);
-  socklen_t bound_length = sizeof(bound);
-  if (bind(fd, &address.any, length) != 0 || getsockname(fd, &bound.any, &bound_length) != 0) {
-    const int error = errno;
+  if (const int error = bind_to(fd, local, v6, options, bound); error != 0) {
     close(fd);
     return -error;
   }
