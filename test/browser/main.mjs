@@ -29,7 +29,7 @@ const kCases = [
   ['echoes in all four modes', inPage.allModes, 120],
   ['reaches sink and source', inPage.sinkAndSource],
   ['relays', inPage.relay],
-  ['echoes a file', pageCases.file],
+  ['echoes a file', pageCases.file, 120],
   ['pings with a live chart', pageCases.ping],
   ['measures throughput in all four modes', pageCases.throughput, 120],
   ['shows facts of the connection', pageCases.facts],
