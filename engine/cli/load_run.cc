@@ -179,6 +179,10 @@ report::LoadReport LoadRun::run(Signaller& signaller) {
   if (opened > 0 && !stop_()) carry_traffic(report);
   engine_->stop();
   for (const LoadShard* const shard : shards_) shard->add_to(report);
+  for (const ShardStats& shard : engine_->stats().shards) {
+    report.records_per_seal = std::max(report.records_per_seal, shard.records_per_seal_p50);
+    report.records_per_open = std::max(report.records_per_open, shard.records_per_open_p50);
+  }
   return report;
 }
 

@@ -89,6 +89,8 @@ std::string to_json(const LoadReport& report) {
   out["cpu"] = {
       {"client_seconds", report.client_cpu_seconds},
       {"server_seconds", report.server_cpu_seconds ? Json(*report.server_cpu_seconds) : Json()}};
+  out["records"] = {{"per_seal_p50", report.records_per_seal},
+                    {"per_open_p50", report.records_per_open}};
   out["faults"] = {{"lost", report.lost},
                    {"duplicated", report.duplicated},
                    {"reordered", report.reordered},

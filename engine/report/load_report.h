@@ -84,6 +84,10 @@ struct LoadReport {
   std::uint64_t damaged = 0;
   std::uint64_t unsent = 0;  // Due by the rate, but there was no room for them.
 
+  // Records that the busiest shard of this side sealed or opened in one call, median.
+  std::uint64_t records_per_seal = 0;
+  std::uint64_t records_per_open = 0;
+
   double client_cpu_seconds = 0;
   std::optional<double> server_cpu_seconds;  // None: the peer did not tell.
 

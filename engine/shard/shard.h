@@ -170,6 +170,7 @@ class Shard final : public ShardRunner, private SocketPort {
   }
 
   void seal() {
+    core_.note_sealed(seal_jobs_.size());
     crypto::seal_batch(seal_jobs_);
     // Keys that wore out in the middle sealed nothing from there on: those packets, the
     // last of their run, must not leave in the clear.

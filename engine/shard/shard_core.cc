@@ -17,8 +17,7 @@ constexpr std::size_t kTimerBudget = 1024;
 constexpr std::size_t kBacklogTimers = 32;
 constexpr std::size_t kOpenJobs = 2048;
 constexpr Duration kPublishInterval = milliseconds(100);
-constexpr Duration kSumInterval = seconds(2);
-constexpr std::size_t kFewSessions = 64;
+constexpr std::size_t kSummedAtOnce = 256;  // Sessions, each time counters are posted.
 constexpr Duration kPendingSweep = seconds(1);
 constexpr Duration kCloseTimeout = seconds(5);
 
@@ -214,8 +213,24 @@ void ShardCore::count_sent(std::size_t datagrams, std::size_t bytes) {
 }
 
 void ShardCore::publish_last() {
-  next_sum_ = now_;
+  summed_ = 0;
+  sum_sctp(slots_.size());
   publish_stats();
+}
+
+// Every association has counters of its own, and with thousands a sum is no trifle: it goes on
+// over several turns. A total never falls, though a session may end between two of them.
+void ShardCore::sum_sctp(std::size_t slots) {
+  if (summed_ == 0) sctp_sum_ = retired_sctp_;
+  const std::size_t end = std::min(summed_ + slots, slots_.size());
+  for (; summed_ < end; ++summed_) {
+    if (slots_[summed_] != nullptr) sctp_sum_.add(*slots_[summed_]);
+  }
+  if (summed_ < slots_.size()) return;
+  summed_ = 0;
+  for (std::size_t i = 0; i < sctp_sum_.drops.size(); ++i) {
+    sctp_totals_.drops[i] = std::max(sctp_totals_.drops[i], sctp_sum_.drops[i]);
+  }
 }
 
 void ShardCore::publish_stats() {
@@ -224,12 +239,9 @@ void ShardCore::publish_stats() {
   counters_.sessions = by_id_.size();
   counters_.payload_copied_in_order = copy_counters().in_order;
   counters_.payload_copied_held = copy_counters().held;
-  if (now_ >= next_sum_) {
-    // Every association has counters of its own: with thousands, a sum is no trifle.
-    next_sum_ = now_ + (by_id_.size() > kFewSessions ? kSumInterval : kPublishInterval);
-    sctp_totals_ = retired_sctp_;
-    for (const auto& [id, slot] : by_id_) sctp_totals_.add(*slots_[slot]);
-  }
+  counters_.records_per_seal_p50 = sealed_.median();
+  counters_.records_per_open_p50 = opened_.median();
+  sum_sctp(kSummedAtOnce);
   const DropTotals drops{drops_, dtls_.counters, sctp_totals_, sockets_.io_stats()};
   board_.post(flatten(counters_, drops));
 }

@@ -32,6 +32,7 @@
 #include "engine/ice/stun_message.h"
 #include "engine/session_directory.h"
 #include "engine/settings.h"
+#include "engine/shard/batch_sizes.h"
 #include "engine/shard/control_queue.h"
 #include "engine/shard/drop_reason.h"
 #include "engine/shard/handshake_workers.h"
@@ -141,6 +142,7 @@ class ShardCore {
   void touch(Session& session);
 
   void count_sent(std::size_t datagrams, std::size_t bytes);
+  void note_sealed(std::size_t records) { sealed_.note(records); }
   const StatsBoard& stats_board() const { return board_; }
 
  private:
@@ -196,6 +198,7 @@ class ShardCore {
   void rearm(Session& session);
   void destroy(Session& session);
   void publish_stats();
+  void sum_sctp(std::size_t slots);
   void drop(DropReason reason) { drops_.add(reason); }
 
   const unsigned index_;
@@ -231,9 +234,12 @@ class ShardCore {
   std::vector<std::uint8_t> gathered_;  // A message of several pieces, to be sent on.
   DropCounters drops_;
   ShardStats counters_;
+  BatchSizes sealed_;
+  BatchSizes opened_;
   SctpTotals retired_sctp_;  // Of sessions that have ended.
   SctpTotals sctp_totals_;   // Of all, as last summed.
-  Time next_sum_{};
+  SctpTotals sctp_sum_;      // Of those that the sum under way has come to,
+  std::size_t summed_ = 0;   // which are the slots below this.
   StatsBoard board_;
   Time next_publish_{};
   Time next_sweep_{};  // Of pending sessions; shard 0 alone.

@@ -104,6 +104,7 @@ void ShardCore::handle_dtls(Time now, std::uint32_t index) {
 
 void ShardCore::open_and_deliver(Time now) {
   const std::span<crypto::OpenJob> jobs = jobs_.jobs();
+  opened_.note(jobs.size());
   crypto::open_batch(jobs);
   for (const crypto::OpenJob& job : jobs) {
     Session& session = *static_cast<Session*>(job.tag.owner);

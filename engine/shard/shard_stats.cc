@@ -27,6 +27,8 @@ constexpr std::array kFields = {
     &ShardStats::datagrams_forwarded,
     &ShardStats::payload_copied_in_order,
     &ShardStats::payload_copied_held,
+    &ShardStats::records_per_seal_p50,
+    &ShardStats::records_per_open_p50,
 };
 static_assert(kFields.size() + kShardDrops + kDtlsDrops + sctp::kDropReasonCount + kIoDrops <=
               StatsBoard::kWords);

@@ -24,6 +24,10 @@ struct ShardStats {
   std::uint64_t datagrams_forwarded = 0;      // Handed to the shard that owns the session.
   std::uint64_t payload_copied_in_order = 0;  // Bytes; 0 by contract.
   std::uint64_t payload_copied_held = 0;      // Bytes copied out to free a large buffer.
+  // Gauges: half the calls that seal or open records were given this many or fewer (256: at
+  // least); 0 before the first.
+  std::uint64_t records_per_seal_p50 = 0;
+  std::uint64_t records_per_open_p50 = 0;
   // Dropped datagrams, records and chunks by reason; only reasons that occurred.
   std::vector<std::pair<std::string, std::uint64_t>> drops;
 };
