@@ -15,15 +15,18 @@ namespace millrace::sctp {
 // burst: credit up to a burst comes back with time, at the pacing rate. A burst is half
 // the window, where that is more than `min_burst`: a driver whose turns come late, by the
 // scheduler's will or a coarse clock, has the whole window in flight with two of them, and a
-// receiver whose buffer such a burst overflows shrinks it by shrinking the window.
+// receiver whose buffer such a burst overflows shrinks it by shrinking the window. On long
+// paths four milliseconds, which no turn is late by for long, are enough: half a window there
+// is more than a bottleneck's queue.
 class BurstLimiter {
  public:
   explicit BurstLimiter(std::size_t min_burst)
       : min_burst_(min_burst), max_burst_(min_burst), credit_(min_burst) {}
 
-  // The congestion window changed.
-  void set_window(std::size_t cwnd) {
-    max_burst_ = std::max(min_burst_, cwnd / 2);
+  // The congestion window or the pacing rate changed.
+  void set_window(std::size_t cwnd, std::uint64_t rate) {
+    const std::uint64_t of_rate = std::min(rate, kMaxRate) / 250;
+    max_burst_ = std::max<std::size_t>(min_burst_, std::min<std::uint64_t>(cwnd / 2, of_rate));
     credit_ = std::min(credit_, max_burst_);
   }
 

@@ -46,7 +46,12 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_
       .rtt = result.rtt.value_or(Duration::zero()),
       .srtt = rto_.srtt().value_or(Duration::zero()),
   });
-  react_to_loss(now, result);
+  react_to_loss(now, result, flight_before);
+  if (in_recovery_) {
+    recovery_rate_.handle_ack(result.acked_bytes, outstanding_.flight_bytes(),
+                              result.cumulative_advanced && !result.newly_lost,
+                              options_.max_packet_bytes);
+  }
   drop_rest_of_abandoned();
   // RFC 9260 §6.3.2 (R2, R3, R4).
   if (outstanding_.empty()) {
@@ -73,7 +78,7 @@ bool DataSender::end_round(bool cumulative_advanced) {
   return true;
 }
 
-void DataSender::react_to_loss(Time now, const AckResult& result) {
+void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t flight_before) {
   if (!result.newly_lost) return;
   // RFC 9260 §7.2.4 (2) reduces once for what was in flight when recovery began. What left
   // after that and was lost says that the reduction was not enough (RFC 9002 §7.3.2).
@@ -85,6 +90,7 @@ void DataSender::react_to_loss(Time now, const AckResult& result) {
   fast_packet_ = outstanding_.has_lost();
   ++stats_.fast_retransmits;
   congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
+  recovery_rate_.begin(flight_before, congestion_->cwnd());
 }
 
 UnwrappedTsn DataSender::forward_target() const {
@@ -124,8 +130,9 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
   if (burst_blocked_ && now >= burst_.refilled_at(pacing_rate_)) burst_blocked_ = false;
   if (now >= outstanding_.overtaken_at()) {
     AckResult result;
+    const std::size_t flight_before = outstanding_.flight_bytes();
     outstanding_.detect_overtaken(now, result);
-    react_to_loss(now, result);
+    react_to_loss(now, result, flight_before);
     drop_rest_of_abandoned();
     note_ack_point(now);
   }

@@ -18,6 +18,7 @@
 #include "sctp/tx/burst_limiter.h"
 #include "sctp/tx/congestion_control.h"
 #include "sctp/tx/outstanding_queue.h"
+#include "sctp/tx/proportional_rate.h"
 #include "sctp/tx/rto_estimator.h"
 #include "sctp/tx/send_queue.h"
 #include "sctp/types.h"
@@ -197,7 +198,7 @@ class DataSender {
   SackOutcome finish_ack(Time now, const AckResult& result, std::size_t flight_before);
   void observe_sample(Time now, Duration rtt);
   bool end_round(bool cumulative_advanced);
-  void react_to_loss(Time now, const AckResult& result);
+  void react_to_loss(Time now, const AckResult& result, std::size_t flight_before);
   void expire_t3(Time now, bool probing);
   bool is_probing_window() const;
   void note_ack_point(Time now);
@@ -214,6 +215,7 @@ class DataSender {
   std::unique_ptr<CongestionControl> congestion_;
   RtoEstimator rto_;
   BurstLimiter burst_;
+  ProportionalRate recovery_rate_;
   std::uint64_t pacing_rate_ = CongestionControl::kUnpaced;
   std::size_t peer_rwnd_ = 0;  // As advertised; what is in flight comes off it.
   Time t3_ = kNever;

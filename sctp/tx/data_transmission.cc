@@ -26,7 +26,7 @@ void DataSender::begin_flush(Time now) {
     last_sent_at_ = now;
   }
   pacing_rate_ = congestion_->pacing_rate(rto_.srtt().value_or(Duration::zero()));
-  burst_.set_window(congestion_->cwnd());
+  burst_.set_window(congestion_->cwnd(), pacing_rate_);
   burst_.refill(now, pacing_rate_);
 }
 
@@ -45,6 +45,7 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   if (sent > 0) {
     last_sent_at_ = now;
     burst_.spend(sent);
+    recovery_rate_.spend(sent);
     congestion_->on_sent(now, sent, outstanding_.flight_bytes());
   }
   // RFC 9260 §6.3.2 (R1). A FORWARD TSN is guarded by the same timer (RFC 3758 §3.5 C4).
@@ -57,6 +58,9 @@ bool DataSender::window_allows(std::size_t wire_bytes) const {
   // RFC 9260 §6.1 (A): one chunk may always be in flight, as a probe. What was sent before
   // and found the window shut is held to the same.
   if (flight == 0) return true;
+  if (in_recovery_) {
+    return wire_bytes <= recovery_rate_.allowance() && flight + wire_bytes <= peer_rwnd_;
+  }
   // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
   return flight + wire_bytes <= std::min(congestion_->cwnd(), peer_rwnd_);
 }
@@ -248,7 +252,9 @@ bool DataSender::has_something_to_send(Time now) const {
   if (!established_) return false;
   if (forward_due_) return true;
   const std::size_t flight = outstanding_.flight_bytes();
-  const bool cwnd_open = flight == 0 || flight + DataChunkHeader::kBytes < congestion_->cwnd();
+  const bool cwnd_open =
+      flight == 0 || (in_recovery_ ? recovery_rate_.allowance() > DataChunkHeader::kBytes
+                                   : flight + DataChunkHeader::kBytes < congestion_->cwnd());
   const bool burst_open =
       flush_time_ != now || burst_.available(now, pacing_rate_) > CommonHeader::kBytes;
   if (outstanding_.has_lost()) return fast_packet_ || (cwnd_open && burst_open);

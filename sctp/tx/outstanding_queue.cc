@@ -34,9 +34,11 @@ void OutstandingQueue::reserve_one() {
   for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) {
     ring[static_cast<std::size_t>(tsn.value()) & (capacity - 1)] = chunk(tsn);
   }
-  in_flight_.grow(capacity, [&](std::size_t old_slot) {
+  const auto moved = [&](std::size_t old_slot) {
     return static_cast<std::size_t>(tsn_at(old_slot).value()) & (capacity - 1);
-  });
+  };
+  sent_once_.grow(capacity, moved);
+  sent_again_.grow(capacity, moved);
   ring_ = std::move(ring);
   capacity_ = capacity;
 }
@@ -55,12 +57,12 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
 
 void OutstandingQueue::enter_flight(UnwrappedTsn tsn) {
   flight_bytes_ += chunk(tsn).wire_bytes();
-  in_flight_.push_newest(slot(tsn));
+  order_of(chunk(tsn)).push_newest(slot(tsn));
 }
 
 void OutstandingQueue::leave_flight(UnwrappedTsn tsn) {
   flight_bytes_ -= chunk(tsn).wire_bytes();
-  in_flight_.remove(slot(tsn));
+  order_of(chunk(tsn)).remove(slot(tsn));
 }
 
 void OutstandingQueue::push_abandoned_rest(OutgoingMessage* message) {
@@ -97,7 +99,9 @@ void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn) {
 }
 
 void OutstandingQueue::mark_all_lost(Time now) {
-  while (!in_flight_.empty()) mark_lost(now, tsn_at(in_flight_.oldest()));
+  for (SendOrder* const order : {&sent_once_, &sent_again_}) {
+    while (!order->empty()) mark_lost(now, tsn_at(order->oldest()));
+  }
   overtaken_at_ = kNever;
   advance_ack_point();
 }

@@ -148,6 +148,10 @@ class OutstandingQueue {
   void leave_flight(UnwrappedTsn tsn);
   void mark_lost(Time now, UnwrappedTsn tsn);
   void note_lost(Time now, UnwrappedTsn tsn, AckResult& result);
+  SendOrder& order_of(const OutstandingChunk& chunk) {
+    return chunk.retransmits == 0 ? sent_once_ : sent_again_;
+  }
+  void detect_overtaken_in(Time now, const SendOrder& order, AckResult& result);
   bool was_overtaken(UnwrappedTsn tsn) const;
   Duration reordering_window() const;
   bool should_abandon(Time now, const OutstandingChunk& chunk) const;
@@ -166,7 +170,11 @@ class OutstandingQueue {
   UnwrappedTsn highest_newly_acked_;
   std::size_t flight_bytes_ = 0;
   std::size_t lost_ = 0;
-  SendOrder in_flight_;
+  // In flight. Apart, for TSNs do not tell when a retransmission left, and what a SACK had
+  // no room for stands behind what it told in each.
+  SendOrder sent_once_;
+  SendOrder sent_again_;
+  UnwrappedTsn reported_end_;  // Of the last SACK; it may be silent on what lies above.
   // RFC 8985 §5.3: of the acknowledged the one that left last, and the round trip it took.
   Time newest_acked_sent_at_{};
   UnwrappedTsn newest_acked_;

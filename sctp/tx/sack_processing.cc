@@ -62,6 +62,9 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, boo
     if (limit > base_) count_missing(now, limit, result);
   }
   if (result.rtt) min_rtt_ = std::min(min_rtt_, *result.rtt);
+  const std::size_t blocks = sack.gap_block_count();
+  reported_end_ = blocks < kMaybeTruncatedBlocks ? end_.previous()
+                                                 : cumulative.plus(sack.gap_block(blocks - 1).end);
   detect_overtaken(now, result);
   advance_ack_point();
   return result;
@@ -228,15 +231,21 @@ Duration OutstandingQueue::reordering_window() const {
   return std::max(min_rtt_ / 4, kMinReorderingWindow);
 }
 
-// RFC 8985 §6.2, step 5.
 void OutstandingQueue::detect_overtaken(Time now, AckResult& result) {
   overtaken_at_ = kNever;
-  while (!in_flight_.empty()) {
-    const UnwrappedTsn oldest = tsn_at(in_flight_.oldest());
-    if (!was_overtaken(oldest)) return;
+  for (const SendOrder* const order : {&sent_once_, &sent_again_}) {
+    detect_overtaken_in(now, *order, result);
+  }
+}
+
+// RFC 8985 §6.2, step 5.
+void OutstandingQueue::detect_overtaken_in(Time now, const SendOrder& order, AckResult& result) {
+  while (!order.empty()) {
+    const UnwrappedTsn oldest = tsn_at(order.oldest());
+    if (oldest > reported_end_ || !was_overtaken(oldest)) return;
     const Time lost_at = at(oldest).sent_at + newest_acked_rtt_ + reordering_window();
     if (now < lost_at) {
-      overtaken_at_ = lost_at;
+      overtaken_at_ = std::min(overtaken_at_, lost_at);
       return;
     }
     note_lost(now, oldest, result);
