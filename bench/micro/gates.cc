@@ -86,7 +86,7 @@ void turn_gate(Report& report, const std::string& name, const char* unit, std::u
                std::uint64_t messages, Traffic traffic) {
   traffic.send_buffer_bytes = kEvenBuffer;
   SimPair pair(kBurstPath, traffic);
-  pair.run_messages(4 * messages);
+  pair.run_messages(12 * messages);
   cost_gate(report, name, unit, [&] {
     const std::uint64_t before = pair.messages();
     pair.run_messages(messages);
@@ -103,10 +103,10 @@ void association_gate(Report& report, const std::string& name, const char* unit,
 
 void costs() {
   Report report;
-  turn_gate(report, "turn_bulk_16k", "packet", kPacketsOf16k, 800, {});
-  turn_gate(report, "turn_unreliable_16k", "packet", kPacketsOf16k, 800,
+  turn_gate(report, "turn_bulk_16k", "packet", kPacketsOf16k, 1600, {});
+  turn_gate(report, "turn_unreliable_16k", "packet", kPacketsOf16k, 1600,
             {.ordered = false, .max_retransmits = 0});
-  turn_gate(report, "turn_bulk_100", "message", 1, 40'000, {.message_bytes = 100});
+  turn_gate(report, "turn_bulk_100", "message", 1, 80'000, {.message_bytes = 100});
   turn_gate(report, "turn_echo_100", "round trip", 1, 500, {.message_bytes = 100, .echoes = 1});
   association_gate(report, "association_bulk_16k", "packet", kPacketsOf16k, 800, 16384);
   association_gate(report, "association_bulk_100", "message", 1, 40'000, 100);
@@ -156,7 +156,7 @@ void goodput() {
   Report report;
   const Path lan{"lan", 0.05, 10'000, 0, 0.1, 0.1, 1};
   const Path wan{"rtt20", 10, 1000, 0, 1, 4, 1};
-  const Path lossy{"rtt20_loss1", 10, 1000, 0.01, 2, 10, 32};
+  const Path lossy{"rtt20_loss1", 10, 1000, 0.01, 2, 40, 32};
   const Traffic unreliable{.ordered = false, .max_retransmits = 0};
   for (const Path& path : {lan, wan, lossy}) {
     goodput_gate(report, path, "bulk_16k", {});
