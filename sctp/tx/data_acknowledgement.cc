@@ -34,6 +34,8 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_
   const bool was_in_recovery = in_recovery_;
   // RFC 9260 §7.2.4: recovery ends where all that was outstanding at its start is acked.
   if (in_recovery_ && outstanding_.cumulative_acked() >= recovery_exit_) in_recovery_ = false;
+  const bool round_ended = end_round(result.cumulative_advanced);
+  bound_flight(now, result, flight_before, round_ended);
   congestion_->on_ack({
       .now = now,
       .acked_bytes = result.acked_bytes,
@@ -42,7 +44,7 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_
       .flight_after = outstanding_.flight_bytes(),
       .cumulative_advanced = result.cumulative_advanced,
       .in_recovery = was_in_recovery,
-      .round_ended = end_round(result.cumulative_advanced),
+      .round_ended = round_ended,
       .rtt = result.rtt.value_or(Duration::zero()),
       .srtt = rto_.srtt().value_or(Duration::zero()),
   });
@@ -91,6 +93,12 @@ void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t fl
   ++stats_.fast_retransmits;
   congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
   recovery_rate_.begin(flight_before, congestion_->cwnd());
+}
+
+void DataSender::bound_flight(Time now, const AckResult& result, std::size_t flight_before,
+                              bool round_ended) {
+  const bool limited = 2 * flight_before >= std::min(congestion_->cwnd(), flight_bound_.bytes());
+  flight_bound_.on_ack(now, result.acked_bytes, round_ended, limited, result.rtt);
 }
 
 UnwrappedTsn DataSender::forward_target() const {

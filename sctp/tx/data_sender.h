@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "sctp/send_options.h"
 #include "sctp/tx/burst_limiter.h"
 #include "sctp/tx/congestion_control.h"
+#include "sctp/tx/flight_bound.h"
 #include "sctp/tx/outstanding_queue.h"
 #include "sctp/tx/proportional_rate.h"
 #include "sctp/tx/rto_estimator.h"
@@ -188,6 +190,9 @@ class DataSender {
   bool asks_for_sack(Time now, std::size_t flight_with_next, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
+  std::size_t window() const {
+    return std::min({congestion_->cwnd(), flight_bound_.bytes(), peer_rwnd_});
+  }
   bool window_allows(std::size_t wire_bytes) const;
   // The message whose turn it is, those that have expired dropped; nullptr if none.
   OutgoingMessage* next_message(Time now);
@@ -195,6 +200,7 @@ class DataSender {
   UnwrappedTsn collect_skipped(std::size_t max_streams);
 
   // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4, RFC 8985.
+  void bound_flight(Time now, const AckResult& result, std::size_t flight_before, bool round_ended);
   SackOutcome finish_ack(Time now, const AckResult& result, std::size_t flight_before);
   void observe_sample(Time now, Duration rtt);
   bool end_round(bool cumulative_advanced);
@@ -228,6 +234,7 @@ class DataSender {
   UnwrappedTsn forward_fence_;
   UnwrappedTsn recovery_exit_;
   Time recovery_began_at_{};
+  FlightBound flight_bound_;
   UnwrappedTsn round_end_;  // The last that had been sent when the round began.
   Time next_sample_at_{};
   std::uint32_t forward_stamp_ = 0;

@@ -62,7 +62,7 @@ bool DataSender::window_allows(std::size_t wire_bytes) const {
     return wire_bytes <= recovery_rate_.allowance() && flight + wire_bytes <= peer_rwnd_;
   }
   // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
-  return flight + wire_bytes <= std::min(congestion_->cwnd(), peer_rwnd_);
+  return flight + wire_bytes <= window();
 }
 
 bool DataSender::append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
@@ -157,9 +157,8 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
 // last for now, which keeps the peer's delay out of the round trip; of those that leave the
 // window nearly empty, one now and then.
 bool DataSender::asks_for_sack(Time now, std::size_t flight_with_next, bool last) {
-  const std::size_t window = std::min(congestion_->cwnd(), peer_rwnd_);
-  const bool sparse = flight_with_next <= window / 2;
-  if (flight_with_next <= window && (!last || (sparse && now - asked_at_ < kAskInterval))) {
+  const bool sparse = flight_with_next <= window() / 2;
+  if (flight_with_next <= window() && (!last || (sparse && now - asked_at_ < kAskInterval))) {
     return false;
   }
   asked_at_ = now;
