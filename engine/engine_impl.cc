@@ -2,7 +2,9 @@
 #include "engine/engine_impl.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "crypto/random.h"
@@ -16,6 +18,11 @@ constexpr std::size_t kMailbox = 8192;
 constexpr milliseconds kStopStep{2};
 // For ABORT and close_notify of the sessions that the grace was too short for.
 constexpr milliseconds kLastWords{100};
+
+// A server that starts anew finds its port taken for a little: the kernel ends the io_uring of a
+// process that has gone in its own time, and the socket with it.
+constexpr Duration kPortWait = milliseconds(500);
+constexpr milliseconds kPortStep{10};
 
 class MonotonicClock final : public Clock {
  public:
@@ -95,7 +102,12 @@ std::optional<Error> EngineImpl::bind_listening() {
   listen_ = *settings_.listen;
   for (const std::unique_ptr<ShardRunner>& shard : shards_) {
     options.first_of_port = shard == shards_.front();
-    const auto bound = shard->open_listening(listen_, options);
+    auto bound = shard->open_listening(listen_, options);
+    for (Duration waited{}; !bound.ok() && bound.error().code == EADDRINUSE && waited < kPortWait;
+         waited += kPortStep) {
+      std::this_thread::sleep_for(kPortStep);
+      bound = shard->open_listening(listen_, options);
+    }
     if (!bound.ok()) return Error{bound.error().message};
     listen_ = bound.value();
   }

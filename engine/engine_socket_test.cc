@@ -226,6 +226,23 @@ TEST(EngineCreate, NamesThePortThatIsInUse) {
   }
 }
 
+// A server's successor comes while the kernel still ends its io_uring.
+TEST(EngineCreate, WaitsALittleForAPortThatIsGivenUp) {
+  const auto handler = [](ShardContext&) { return std::make_unique<EchoHandler>(); };
+  EngineOptions options;
+  options.listen = "127.0.0.1:0";
+  auto first = Engine::create(options, handler);
+  ASSERT_TRUE(first.ok());
+  options.listen = first.value()->listen_address();
+  std::thread leaving([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    first.value().reset();
+  });
+  const auto second = Engine::create(options, handler);
+  leaving.join();
+  EXPECT_TRUE(second.ok());
+}
+
 TEST(EngineCreate, NamesTheCertificateFileThatIsMissing) {
   EngineOptions options;
   options.certificate_file = "/nonexistent/cert.pem";
