@@ -93,6 +93,7 @@ void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t fl
   ++stats_.fast_retransmits;
   congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
   recovery_rate_.begin(flight_before, congestion_->cwnd());
+  flight_bound_.on_loss(now, flight_before);
 }
 
 void DataSender::bound_flight(Time now, const AckResult& result, std::size_t flight_before,
@@ -165,7 +166,10 @@ void DataSender::expire_t3(Time now, bool probing) {
   ++stats_.t3_expiries;
   // RFC 9260 §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is
   // no sign of congestion.
-  if (!probing) congestion_->on_timeout(now);
+  if (!probing) {
+    flight_bound_.on_loss(now, outstanding_.flight_bytes());
+    congestion_->on_timeout(now);
+  }
   // §6.3.3 (E2).
   rto_.back_off();
   in_recovery_ = false;

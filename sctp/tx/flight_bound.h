@@ -20,7 +20,17 @@ class FlightBound {
   // On paths with less delay than this takes to send, scheduling rules, not the path.
   static constexpr std::size_t kFloorBytes = std::size_t{1} << 20;
 
-  std::size_t bytes() const { return bytes_; }
+  // A peer's socket buffer of 208 KiB holds it; a window below this is for loss to set.
+  static constexpr std::size_t kLeastCeilingBytes = std::size_t{64} << 10;
+
+  std::size_t bytes() const { return std::min(bytes_, ceiling_); }
+
+  // `flight_bytes` were under way when a loss was found that the window must answer.
+  void on_loss(Time now, std::size_t flight_bytes) {
+    if (std::min(older_rtt_, newer_rtt_) >= kNear) return;
+    ceiling_ = std::max(kLeastCeilingBytes, flight_bytes / 8 * 7);
+    ceiling_until_ = now + kCeilingMemory;
+  }
 
   // Call it for each SACK. `round_ended`: what was in flight when the last round ended has
   // arrived. `limited`: the sender had used its window up, so the round tells of the path and
@@ -28,6 +38,7 @@ class FlightBound {
   void on_ack(Time now, std::size_t acked_bytes, bool round_ended, bool limited,
               std::optional<Duration> rtt) {
     if (rtt) observe_rtt(now, *rtt);
+    if (now >= ceiling_until_) ceiling_ = kNoCeiling;
     round_bytes_ += acked_bytes;
     if (!round_ended) return;
     if (now > round_began_) end_round(now, limited);
@@ -38,6 +49,11 @@ class FlightBound {
  private:
   // A route may become longer: the shortest round trip is that of the last 10 to 20 s.
   static constexpr Duration kRttMemory = seconds(10);
+  // On a path so short what overflows is the receiver's socket, and it has not become larger
+  // a moment later: the window would find that out again and again.
+  static constexpr Duration kNear = milliseconds(5);
+  static constexpr Duration kCeilingMemory = seconds(10);
+  static constexpr std::size_t kNoCeiling = ~std::size_t{0};
   static constexpr int kRateMemory = 8;  // Rounds; so many to twice as many count.
 
   void observe_rtt(Time now, Duration rtt) {
@@ -67,6 +83,8 @@ class FlightBound {
   }
 
   std::size_t bytes_ = kFloorBytes;
+  std::size_t ceiling_ = kNoCeiling;
+  Time ceiling_until_{};
   std::size_t round_bytes_ = 0;
   Time round_began_{};
   double newer_rate_ = 0;  // Bytes a nanosecond.

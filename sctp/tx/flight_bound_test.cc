@@ -68,6 +68,30 @@ TEST_F(FlightBoundTest, IsNotLoweredByAnApplicationThatSendsLittle) {
   EXPECT_NEAR(static_cast<double>(bound_.bytes()), 5e6, 1e5);
 }
 
+TEST_F(FlightBoundTest, RemembersWhereANearReceiverOverflowed) {
+  round(100'000, microseconds(100));
+  bound_.on_loss(now_, 160'000);
+  EXPECT_EQ(bound_.bytes(), 140'000u);
+  now_ += seconds(9);
+  round(100'000, microseconds(100));
+  EXPECT_EQ(bound_.bytes(), 140'000u);
+  now_ += seconds(2);
+  round(100'000, microseconds(100));
+  EXPECT_EQ(bound_.bytes(), kFloor);
+}
+
+TEST_F(FlightBoundTest, LeavesASmallWindowToTheCongestionControl) {
+  round(100'000, microseconds(100));
+  bound_.on_loss(now_, 12'000);
+  EXPECT_EQ(bound_.bytes(), FlightBound::kLeastCeilingBytes);
+}
+
+TEST_F(FlightBoundTest, TakesNoLossOfAFarPathForAReceivers) {
+  round(100'000, milliseconds(20));
+  bound_.on_loss(now_, 160'000);
+  EXPECT_EQ(bound_.bytes(), kFloor);
+}
+
 TEST_F(FlightBoundTest, TakesRoundsThatEndAtOneInstantTogether) {
   bound_.on_ack(now_, 1000, true, true, milliseconds(1));
   bound_.on_ack(now_, 1000, true, true, std::nullopt);
