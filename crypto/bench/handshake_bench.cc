@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -98,8 +99,7 @@ std::optional<std::pair<double, double>> one_handshake(SSL_CTX* client_ctx, SSL_
 }
 
 double quantile(std::vector<double> values, double part) {
-  const auto at = values.begin() +
-                  static_cast<std::ptrdiff_t>(part * static_cast<double>(values.size() - 1) + 0.5);
+  const auto at = values.begin() + std::lround(part * static_cast<double>(values.size() - 1));
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
