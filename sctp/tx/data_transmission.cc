@@ -157,8 +157,9 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
 // last for now, which keeps the peer's delay out of the round trip; of those that leave the
 // window nearly empty, one now and then.
 bool DataSender::asks_for_sack(Time now, std::size_t flight_with_next, bool last) {
-  const bool sparse = flight_with_next <= window() / 2;
-  if (flight_with_next <= window() && (!last || (sparse && now - asked_at_ < kAskInterval))) {
+  const std::size_t limit = window();
+  const bool sparse = flight_with_next <= limit / 2;
+  if (flight_with_next <= limit && (!last || (sparse && now - asked_at_ < kAskInterval))) {
     return false;
   }
   asked_at_ = now;
