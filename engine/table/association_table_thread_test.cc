@@ -253,13 +253,19 @@ TEST(AssociationTable, ExactlyOneShardWinsEveryClaim) {
 }
 
 // A universe of keys: the first kStable belong to sessions that stay, the rest come and go. Whoever
-// finds key n must find session n: slot, generation, payload and all.
+// finds key n must find session n: slot, generation, payload and all. Updates are drawn out between
+// their steps, so that threads meet there however they are scheduled.
 class Churn {
  public:
   static constexpr std::uint32_t kStable = 40;
   static constexpr std::uint32_t kKeys = 120;
 
-  Churn() : table_({.max_sessions = kKeys, .addresses_per_session = 2, .key = {3, 4}}) {
+  Churn()
+      : table_({.max_sessions = kKeys,
+                .addresses_per_session = 2,
+                .key = {3, 4},
+                .on_step = &Churn::draw_out,
+                .on_step_context = this}) {
     TableMember member(table_);
     for (std::uint32_t n = 0; n < kStable; ++n) {
       const EntryRef entry = make(member, n);
@@ -298,8 +304,8 @@ class Churn {
           member.remove_address(found.entry, address_key(n));
         } else if (rng.below(3) == 0) {
           (void)member.add_address(found.entry, address_key(n));
-        } else {
-          // May lose against a claim: then the next round ends it.
+        } else if (!found.handle.is_claimed() || owned_[n].load() == word_of(found.entry)) {
+          // May lose against a claim: then a later round ends it, for its owner.
           (void)member.remove(found.entry, found.handle);
         }
       }
@@ -316,6 +322,14 @@ class Churn {
   const AssociationTable& table() const { return table_; }
 
  private:
+  static std::uint64_t word_of(EntryRef entry) {
+    return std::uint64_t{entry.generation} << 32 | entry.index;
+  }
+  static void draw_out(void* context, UpdateStep step) {
+    auto* const churn = static_cast<Churn*>(context);
+    const auto steps = churn->steps_.fetch_add(1, std::memory_order_relaxed);
+    if (step == UpdateStep::kClaimed || steps % 64 == 0) std::this_thread::yield();
+  }
   void check(bool good) { wrong_ += !good; }
 
   EntryRef make(TableMember& member, std::uint32_t n) {
@@ -341,6 +355,8 @@ class Churn {
       if (claim.status == ClaimStatus::kWon) {
         claims_.fetch_add(1, std::memory_order_relaxed);
         check(claim.payload != nullptr && number_of(claim.payload) == n);
+        // From here on the owner, in whose name the writer acts, may end it.
+        owned_[n].store(word_of(found.entry));
       }
     }
     // Still there, whatever happened since.
@@ -348,7 +364,10 @@ class Churn {
   }
 
   std::atomic<int> alive_{0};
+  std::atomic<std::uint64_t> steps_{0};
   AssociationTable table_;
+  // The session of each key whose claim has returned.
+  std::array<std::atomic<std::uint64_t>, kKeys> owned_{};
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> wrong_{0};
   std::atomic<std::uint64_t> hits_{0};
