@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/cli/flow_control.h"
 #include "engine/cli/load_shard.h"
 
 namespace millrace::cli {
@@ -199,6 +200,7 @@ void LoadShard::on_channel_open(Channel channel) {
     LoadChannel* const state = find(channel);
     if (state == nullptr) return;
     state->open = true;
+    channel.set_buffered_amount_low_threshold(kLowWater);
     index = state->connection;
   }
   Connection& connection = connections_[index];

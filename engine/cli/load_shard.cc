@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "engine/cli/flow_control.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -40,6 +42,10 @@ void LoadShard::on_writable(Channel channel) {
   if (LoadChannel* const state = find(channel)) pump(*state);
 }
 
+void LoadShard::on_buffered_amount_low(Channel channel) {
+  if (LoadChannel* const state = find(channel)) pump(*state);
+}
+
 Time LoadShard::intended_time(std::uint64_t index) const {
   return started_ + Duration(static_cast<std::int64_t>(static_cast<double>(index) * interval_ns_));
 }
@@ -65,6 +71,8 @@ void LoadShard::pump(LoadChannel& channel) {
     return;
   }
   if (config_.pattern != Pattern::kUpload) return;
+  // `on_buffered_amount_low` goes on.
+  if (channel.channel.buffered_amount() >= kHighWater) return;
   std::size_t bytes = 0;
   for (unsigned sent = 0; sent < kBurstMessages && bytes < kBurstBytes; ++sent) {
     if (!send(channel, Time())) return;

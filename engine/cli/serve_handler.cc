@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "engine/base/bytes.h"
+#include "engine/cli/flow_control.h"
 
 namespace millrace::cli {
 namespace {
@@ -74,6 +75,7 @@ void ServeHandler::on_channel_open(Channel channel) {
   }
   state.order = *order;
   state.started = context_.now();
+  channel.set_buffered_amount_low_threshold(kLowWater);
   run_source(state);
 }
 
@@ -167,6 +169,13 @@ void ServeHandler::on_writable(Channel channel) {
   }
 }
 
+void ServeHandler::on_buffered_amount_low(Channel channel) {
+  ServeChannel* const state = find(channel);
+  if (state == nullptr || state->behaviour != Behaviour::kSource) return;
+  state->blocked = false;
+  run_source(*state);
+}
+
 void ServeHandler::on_sink(ServeChannel& channel, const MessageView& message) {
   if (is_report(message)) {
     channel.reports_owed = std::min(channel.reports_owed + 1, kMaxReportsOwed);
@@ -208,7 +217,8 @@ void ServeHandler::run_source(ServeChannel& channel) {
     if (burst_bytes >= kSourceBurstBytes || burst_messages >= kSourceBurstMessages) {
       return schedule(channel, context_.now());
     }
-    const SendStatus status = channel.channel.send(message);
+    const bool full = order.rate == 0 && channel.channel.buffered_amount() >= kHighWater;
+    const SendStatus status = full ? SendStatus::kWouldBlock : channel.channel.send(message);
     if (status == SendStatus::kWouldBlock) {
       channel.blocked = true;
       return;

@@ -41,6 +41,7 @@ class ServeHandler final : public Handler {
   void on_channel_close(Channel channel) override;
   void on_message(Channel channel, const MessageView& message) override;
   void on_writable(Channel channel) override;
+  void on_buffered_amount_low(Channel channel) override;
   void on_wakeup(Time now) override;
 
   // Delivers a message that a relay channel of another shard has received.
