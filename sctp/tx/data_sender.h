@@ -187,7 +187,7 @@ class DataSender {
   void append_forward_tsn(Time now, PacketWriter& packet);
   void append_new(Time now, PacketWriter& packet);
   bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet);
-  bool asks_for_sack(Time now, std::size_t flight_with_next, bool last);
+  bool asks_for_sack(Time now, std::size_t wire_bytes, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
   std::size_t window() const {

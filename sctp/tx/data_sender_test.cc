@@ -104,6 +104,23 @@ TEST_F(DataSenderTest, LoneMessagesAskForTheirSackNowAndThen) {
     EXPECT_EQ(send(100), SendStatus::kOk);
     for (const SentData& data : flush()) asked.push_back(data.flags.immediate);
     sack(1000 + static_cast<std::uint32_t>(i));
+    wait(milliseconds(10));
+  }
+  std::vector<bool> expected(11, false);
+  expected.front() = expected.back() = true;
+  EXPECT_EQ(asked, expected);
+}
+
+// RFC 7053 §5.2
+TEST_F(DataSenderTest, TheLastOfSeveralPacketsAsksOftener) {
+  std::vector<bool> asked;
+  for (int i = 0; i < 11; ++i) {
+    EXPECT_EQ(send(2000), SendStatus::kOk);  // Two packets, the second of which may ask.
+    const auto sent = flush();
+    ASSERT_EQ(sent.size(), 2u);
+    EXPECT_FALSE(sent.front().flags.immediate);
+    asked.push_back(sent.back().flags.immediate);
+    sack(sent.back().tsn);
     wait(milliseconds(1));
   }
   std::vector<bool> expected(11, false);

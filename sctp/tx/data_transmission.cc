@@ -11,9 +11,12 @@ namespace {
 // Room smaller than this in a packet is left empty rather than given to a fragment.
 constexpr std::size_t kMinFragmentBytes = 16;
 
-// A message on its own asks for its SACK at most this often. Oftener, a stream of them would
-// cost the peer a packet each, where one for two, or one that rides on the answer, will do.
+// What leaves the window nearly empty asks for its SACK at most this often. Oftener, it would
+// cost the peer a packet each time, where one for two, or one that rides on the answer, will do.
 constexpr Duration kAskInterval = milliseconds(10);
+// The same for a packet with none before it on the way: of a thousand sessions that speak now
+// and then, each packet would be answered by one that has nothing else to say.
+constexpr Duration kLoneAskInterval = milliseconds(100);
 
 }  // namespace
 
@@ -156,12 +159,13 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
 // RFC 7053 §5.2: a chunk that nothing may follow asks for its SACK at once, and so does the
 // last for now, which keeps the peer's delay out of the round trip; of those that leave the
 // window nearly empty, one now and then.
-bool DataSender::asks_for_sack(Time now, std::size_t flight_with_next, bool last) {
+bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
   const std::size_t limit = window();
-  const bool sparse = flight_with_next <= limit / 2;
-  if (flight_with_next <= limit && (!last || (sparse && now - asked_at_ < kAskInterval))) {
-    return false;
-  }
+  const std::size_t flight = outstanding_.flight_bytes();
+  const std::size_t with_next = flight + 2 * wire_bytes;
+  const Duration interval = flight == 0 ? kLoneAskInterval : kAskInterval;
+  const bool sparse = with_next <= limit / 2;
+  if (with_next <= limit && (!last || (sparse && now - asked_at_ < interval))) return false;
   asked_at_ = now;
   return true;
 }
@@ -187,7 +191,6 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     burst_blocked_ = true;
     return false;
   }
-  const std::size_t flight = outstanding_.flight_bytes();
   const auto size = static_cast<std::uint16_t>(bytes);
   const std::uint32_t offset = message.sent;
   if (offset == 0 && !message.unordered) {
@@ -196,7 +199,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     stream.next_ssn = stream.next_ssn.next();
   }
   const bool last = queue_.buffered() == bytes;
-  const bool ask = asks_for_sack(now, flight + 2 * wire, last);
+  const bool ask = asks_for_sack(now, wire, last);
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
   CHECK(append_chunk(outstanding_.at(tsn), tsn, ask, packet));
   tail_waits_ = last && !ask;
