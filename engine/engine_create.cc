@@ -85,6 +85,10 @@ Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_shard(unsigned inde
 
 Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_kernel_shard(unsigned index) {
   const io::KernelOptions options;
+  // Who never sleeps has no use for what tells a sleeper (decision 0006).
+  if (io_ == IoBackend::kAuto && settings_.options.wait == WaitPolicy::kSpin) {
+    io_ = IoBackend::kSockets;
+  }
 #ifdef MILLRACE_IO_URING
   if (io_ == IoBackend::kAuto || io_ == IoBackend::kUring) {
     auto datapath = io::UringDatapath::create(options);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine_impl.h"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -10,6 +12,7 @@
 #include "crypto/random.h"
 #include "engine/shard/shard_core.h"
 #include "engine/signalling.h"
+#include "io/monotonic_clock.h"
 
 namespace millrace::engine {
 namespace {
@@ -24,9 +27,11 @@ constexpr milliseconds kLastWords{100};
 constexpr Duration kPortWait = milliseconds(500);
 constexpr milliseconds kPortStep{10};
 
+constexpr unsigned long kTimerSlackNs = 1000;
+
 class MonotonicClock final : public Clock {
  public:
-  Time now() const override { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
+  Time now() const override { return io::monotonic_now(); }
 };
 
 const Clock& monotonic_clock() {
@@ -138,6 +143,8 @@ void EngineImpl::run_shard(unsigned index) {
           std::to_string(cpus[index % cpus.size()]));
     }
   }
+  // By default the kernel may let a sleep last 50 us longer than was asked for.
+  ::prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   shards_[index]->start();
   shards_[index]->run(stop_);
 }

@@ -209,6 +209,16 @@ TEST_P(EngineSocketTest, RefusesOffersBeyondTheLimit) {
   EXPECT_EQ(full, 1);
 }
 
+TEST(EngineCreate, TakesSocketsByItselfWhereItNeverSleeps) {
+  EngineOptions options;
+  options.listen = "127.0.0.1:0";
+  options.wait = WaitPolicy::kSpin;
+  const auto engine =
+      Engine::create(options, [](ShardContext&) { return std::make_unique<EchoHandler>(); });
+  ASSERT_TRUE(engine.ok()) << engine.error().message;
+  EXPECT_EQ(engine.value()->io(), IoBackend::kSockets);
+}
+
 TEST(EngineCreate, NamesThePortThatIsInUse) {
   const auto handler = [](ShardContext&) { return std::make_unique<EchoHandler>(); };
   // With two, the shards share the port, but no other engine has a part in it.

@@ -16,7 +16,7 @@
 //   ... write segment(i), run.push(length) ...
 //   commit(run)                 queue; what was not pushed is given back
 //   flush()                     hand the queue to the kernel or the network
-//   wait(timeout)               block policy only
+//   wait(until)                 block policy only
 #pragma once
 
 #include <array>
@@ -104,10 +104,10 @@ concept Datapath = requires(D d, const D c, std::span<RxView> in, const Destinat
   // is tried again on later calls, a bounded number of times, then counted as a drop.
   { d.flush() } -> std::same_as<void>;
 
-  // Flushes, then sleeps until a datagram may have arrived, `timeout` has passed, or a
-  // Waker was used since the last return. Spurious returns are allowed. Duration::max()
-  // is for ever. The simulator never sleeps.
-  { d.wait(Duration{}) } -> std::same_as<void>;
+  // Flushes, then sleeps until a datagram may have arrived, CLOCK_MONOTONIC reaches `until`
+  // (kNever: without limit), or a Waker was used since the last return. Spurious returns
+  // are allowed. The simulator never sleeps.
+  { d.wait(Time{}) } -> std::same_as<void>;
   // A handle to end `wait` from any thread; it may outlive the datapath.
   { c.waker() } -> std::same_as<Waker>;
   // A descriptor that polls readable when `wait` would return early, for an embedder's

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "io/datapath.h"
@@ -45,7 +46,8 @@ class KernelPair {
   IpAddress v6() const { return ip("::1"); }
   // Lets what was flushed arrive.
   void settle() {
-    for (auto& end : ends_) end->wait(microseconds(200));
+    for (auto& end : ends_) end->flush();
+    std::this_thread::sleep_for(microseconds(200));
   }
 
  private:

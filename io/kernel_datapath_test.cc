@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <thread>
@@ -14,6 +15,7 @@
 
 #include "io/datapath_fixture.h"
 #include "io/kernel_address.h"
+#include "io/monotonic_clock.h"
 
 namespace millrace::io {
 namespace {
@@ -31,12 +33,62 @@ TYPED_TEST(KernelDatapathTest, WaitReturnsAtItsTimeoutAndNotBefore) {
   this->start();
   const auto begin = std::chrono::steady_clock::now();
   const auto passed = [&] { return std::chrono::steady_clock::now() - begin; };
+  const auto end = begin.time_since_epoch() + milliseconds(30);
   // A return for nothing is allowed, now and then.
   int returns = 0;
-  for (; passed() < milliseconds(30); ++returns) this->a().wait(milliseconds(30) - passed());
+  for (; passed() < milliseconds(30); ++returns) this->a().wait(Time(end));
   EXPECT_LE(returns, 5);
-  this->a().wait(Duration::zero());
+  this->a().wait(Time{});
   EXPECT_LT(passed(), seconds(5));
+}
+
+TYPED_TEST(KernelDatapathTest, WaitKeepsItsTimeWhateverEarlierOnesWereFor) {
+  this->start();
+  const auto sleep_for = [&](Duration length, int most_returns) {
+    const Time begin = monotonic_now();
+    int returns = 0;
+    for (; monotonic_now() < begin + length; ++returns) {
+      std::array<RxView, 1> none;  // A turn, of which the completions are a part.
+      EXPECT_EQ(this->a().rx_burst(none), 0u);
+      this->a().wait(begin + length);
+    }
+    EXPECT_LE(returns, most_returns);
+    EXPECT_LT(monotonic_now() - begin, length + seconds(5));
+  };
+  // Each is ended by a wake, with its time still to come; then it is an earlier one's turn.
+  for (int i = 0; i < 3; ++i) {
+    for (const Duration other : {Duration(milliseconds(5)), Duration(seconds(60))}) {
+      this->a().waker().wake();
+      this->a().wait(monotonic_now() + other);
+      this->a().wait(monotonic_now());
+    }
+    sleep_for(milliseconds(20), 5);
+  }
+}
+
+TYPED_TEST(KernelDatapathTest, ALoneDatagramIsOneSystemCallAndStaysBehindTheOthers) {
+  const SocketId from = this->open(this->a(), this->pair_->v4());
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->start();
+  const Address target = this->b().local_address(to);
+  this->a().flush();
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    const std::uint64_t before = this->a().stats().syscalls;
+    ASSERT_TRUE(this->send(this->a(), {from, target, {}}, 64, {std::size_t{10} + i}));
+    this->a().flush();
+    EXPECT_EQ(this->a().stats().syscalls, before + 1);
+    // Several at a time, with other sizes, take the longer way in between.
+    ASSERT_TRUE(this->send(this->a(), {from, target, {}}, 64, {40, 41, 40}));
+    this->a().flush();
+  }
+  const auto got = this->receive(this->b(), 80);
+  ASSERT_EQ(got.size(), 80u);
+  for (std::size_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(got[4 * i].bytes.size(), 10 + i);
+    EXPECT_EQ(got[4 * i + 1].bytes.size(), 40u);
+    EXPECT_EQ(got[4 * i + 2].bytes.size(), 41u);
+    EXPECT_EQ(got[4 * i + 3].bytes.size(), 40u);
+  }
 }
 
 TYPED_TEST(KernelDatapathTest, WaitEndsWhenADatagramArrives) {
@@ -46,7 +98,7 @@ TYPED_TEST(KernelDatapathTest, WaitEndsWhenADatagramArrives) {
   ASSERT_TRUE(this->send(this->a(), {from, this->b().local_address(to), {}}, 100, {100}));
   this->a().flush();
   const auto before = std::chrono::steady_clock::now();
-  this->b().wait(seconds(10));
+  this->b().wait(monotonic_now() + seconds(10));
   EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(5));
   EXPECT_EQ(this->receive(this->b(), 1).size(), 1u);
 }
@@ -78,7 +130,7 @@ TYPED_TEST(KernelDatapathTest, MoreReadableSocketsThanBuffersCostNoMoreEach) {
     for (std::size_t i = 0; i < n; ++i) ++got[views[i].buffer->socket];
     this->a().rx_done();
     total += n;
-    this->a().wait(milliseconds(1));
+    this->a().wait(monotonic_now() + milliseconds(1));
   }
   EXPECT_EQ(got.size(), kSockets);
   for (const auto& [socket, count] : got) EXPECT_EQ(count, kEach);
@@ -98,11 +150,11 @@ TYPED_TEST(KernelDatapathTest, WaitEndsForAnyOfMoreSocketsThanThereAreBuffers) {
   this->start();
   const auto before = std::chrono::steady_clock::now();
   for (const SocketId socket : sockets) {
-    this->a().wait(Duration::zero());
+    this->a().wait(Time{});
     const Address to = this->a().local_address(socket);
     ASSERT_TRUE(this->send(this->b(), {sender, to, {}}, 64, {64}));
     this->b().flush();
-    this->a().wait(seconds(10));
+    this->a().wait(monotonic_now() + seconds(10));
     ASSERT_EQ(this->receive(this->a(), 1).size(), 1u);
   }
   EXPECT_LT(std::chrono::steady_clock::now() - before, seconds(10));
@@ -120,7 +172,8 @@ TYPED_TEST(KernelDatapathTest, WakeFromAnotherThreadEndsEveryWait) {
     }
   });
   const auto begin = std::chrono::steady_clock::now();
-  while (posted.load(std::memory_order_acquire) < kPosts) this->a().wait(seconds(20));
+  while (posted.load(std::memory_order_acquire) < kPosts)
+    this->a().wait(monotonic_now() + seconds(20));
   // A lost wake would have cost 20 s.
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(15));
   poster.join();

@@ -44,7 +44,7 @@ class SimDatapath {
   void commit(TxRun& run);
   void flush();
 
-  void wait(Duration) {}
+  void wait(Time) {}
   Waker waker() const { return Waker(wake_); }
   int native_handle() const { return -1; }
   bool begin_wait() { return wake_->begin_wait(); }

@@ -87,7 +87,7 @@ class SlotDatapath final : private RxBufferHome {
   }
   void flush() { inner_.flush(); }
 
-  void wait(Duration timeout) { inner_.wait(timeout); }
+  void wait(Time until) { inner_.wait(until); }
   Waker waker() const { return inner_.waker(); }
   int native_handle() { return inner_.native_handle(); }
   bool begin_wait() { return inner_.begin_wait(); }

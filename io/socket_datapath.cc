@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "io/io_error.h"
+#include "io/monotonic_clock.h"
 
 namespace millrace::io {
 
@@ -60,15 +61,34 @@ Result<SocketId, IoError> SocketDatapath::open_socket(const Address& local,
                                                       const SocketOptions& options) {
   Result<SocketId, IoError> opened = sockets_.open(local, options, options_.gro, stats_);
   if (!opened) return opened;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = *opened;
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, sockets_.find(*opened)->fd, &event) != 0) {
-    const int error = errno;
+  unwatched_.push_back(*opened);
+  if (!watching_ && sockets_.slots().size() <= kPolledSockets) return opened;
+  if (const int error = watch_sockets(); error != 0) {
     sockets_.close(*opened);
     return Failure(io_error("epoll_ctl udp " + local.to_string(), error));
   }
   return opened;
+}
+
+// A shard that never sleeps, and has few sockets, has no need of epoll: the senders are
+// spared the notice at each datagram.
+int SocketDatapath::watch_sockets() {
+  watching_ = true;
+  while (!unwatched_.empty()) {
+    if (const KernelSocket* const socket = sockets_.find(unwatched_.back())) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.u64 = socket->id;
+      if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket->fd, &event) != 0) return errno;
+    }
+    unwatched_.pop_back();
+  }
+  return 0;
+}
+
+bool SocketDatapath::begin_wait() {
+  // A sleep that nothing would end is none.
+  return (unwatched_.empty() || watch_sockets() == 0) && wake_->begin_wait();
 }
 
 void SocketDatapath::close_socket(SocketId socket) {
@@ -136,6 +156,20 @@ std::size_t SocketDatapath::rx_burst(std::span<RxView> in) {
   return n;
 }
 
+int SocketDatapath::fetch_one(const KernelSocket& socket) {
+  ++stats_.syscalls;
+  const ssize_t length = recvmsg(socket.fd, &messages_[0].msg_hdr, MSG_DONTWAIT);
+  if (length < 0) return -1;
+  messages_[0].msg_len = static_cast<unsigned>(length);
+  return 1;
+}
+
+int SocketDatapath::fetch_many(const KernelSocket& socket) {
+  ++stats_.syscalls;
+  return recvmmsg(socket.fd, messages_.data(), static_cast<unsigned>(ready_), MSG_DONTWAIT,
+                  nullptr);
+}
+
 std::size_t SocketDatapath::receive(KernelSocket& socket, std::span<RxView> in) {
   std::size_t n = 0;
   for (bool dry = false; !dry && n < in.size();) {
@@ -144,9 +178,9 @@ std::size_t SocketDatapath::receive(KernelSocket& socket, std::span<RxView> in) 
       ++stats_.rx_starved;
       break;
     }
-    ++stats_.syscalls;
-    const int got =
-        recvmmsg(socket.fd, messages_.data(), static_cast<unsigned>(ready_), MSG_DONTWAIT, nullptr);
+    const bool one = streak_ < kStreak;
+    const int got = one ? fetch_one(socket) : fetch_many(socket);
+    streak_ = got > 0 ? streak_ + 1 : 0;
     if (got <= 0) {
       if (got < 0 && errno != EAGAIN && errno != EINTR) {
         // An ICMP error of an earlier send; the datagrams behind it come next time.
@@ -155,7 +189,7 @@ std::size_t SocketDatapath::receive(KernelSocket& socket, std::span<RxView> in) 
       break;
     }
     used_ = static_cast<std::size_t>(got);
-    dry = used_ < ready_;
+    dry = one || used_ < ready_;
     for (std::size_t i = 0; i < used_; ++i) accept(socket, *buffers_[i], messages_[i]);
     n += splitter_.fill(in.subspan(n));
   }
@@ -190,12 +224,16 @@ std::size_t SocketDatapath::send_batch(std::size_t limit, int& blocked_fd) {
     queue.push_back(send);
     return 1;
   }
-  std::size_t n = 0;
-  while (n < std::min(limit, kBatch) && tx_.at(queue[n]).fd == fd) {
-    sends_[n].msg_hdr = tx_.at(queue[n]).header;
-    ++n;
-  }
+  std::size_t n = 1;
+  while (n < std::min(limit, kBatch) && tx_.at(queue[n]).fd == fd) ++n;
   ++stats_.syscalls;
+  if (n == 1) {
+    const std::uint16_t send = queue.front();
+    queue.pop_front();
+    if (tx_.complete(send, tx_.at(send).send_now(), stats_)) blocked_fd = fd;
+    return 1;
+  }
+  for (std::size_t i = 0; i < n; ++i) sends_[i].msg_hdr = tx_.at(queue[i]).header;
   const int sent =
       sendmmsg(fd, sends_.data(), static_cast<unsigned>(n), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent <= 0) {
@@ -213,9 +251,10 @@ std::size_t SocketDatapath::send_batch(std::size_t limit, int& blocked_fd) {
   return static_cast<std::size_t>(sent);
 }
 
-void SocketDatapath::wait(Duration timeout) {
+void SocketDatapath::wait(Time until) {
   flush();
   if (splitter_.pending()) return;
+  Duration timeout = until == kNever ? Duration::max() : until - monotonic_now();
   if (!tx_.queue().empty()) timeout = std::min(timeout, kRetryInterval);
   if (begin_wait()) sleep(timeout);
   end_wait();

@@ -40,16 +40,19 @@ class SocketDatapath {
   void commit(TxRun& run) { tx_.commit(run, sockets_, stats_); }
   void flush();
 
-  void wait(Duration timeout);
+  void wait(Time until);
   Waker waker() const { return Waker(wake_); }
   int native_handle() const { return epoll_fd_; }
-  bool begin_wait() { return wake_->begin_wait(); }
+  bool begin_wait();
   void end_wait() { wake_->end_wait(); }
   const IoStats& stats() const { return stats_; }
 
  private:
   static constexpr std::size_t kBatch = 16;         // Messages a recvmmsg or sendmmsg.
   static constexpr std::size_t kPolledSockets = 4;  // Up to here epoll is not asked.
+  // After so many receives in a row that found something there is more where it came from,
+  // and several messages are asked for in one call: for a single one that is dearer.
+  static constexpr unsigned kStreak = 2;
 
   SocketDatapath(const KernelOptions& options, int epoll_fd, int event_fd);
   void prepare(std::size_t i, RxBuffer& buffer);
@@ -57,6 +60,11 @@ class SocketDatapath {
   void refill();
   // Receives from one socket until it is dry or `in` is full; returns the views filled.
   std::size_t receive(KernelSocket& socket, std::span<RxView> in);
+  // Receive into `messages_`; return how many came, or -1 and errno.
+  int fetch_one(const KernelSocket& socket);
+  int fetch_many(const KernelSocket& socket);
+  // Has epoll watch the sockets opened since; returns 0 or the first error.
+  int watch_sockets();
   void accept(KernelSocket& socket, RxBuffer& buffer, const mmsghdr& message);
   // Sends up to `limit` of the queue that share a socket; returns how many it handled.
   std::size_t send_batch(std::size_t limit, int& blocked_fd);
@@ -75,8 +83,11 @@ class SocketDatapath {
   std::array<iovec, kBatch> vectors_{};
   std::array<RxBuffer*, kBatch> buffers_{};
   std::size_t ready_ = 0;
-  std::size_t used_ = 0;         // Of these, the first that the last call consumed.
-  std::size_t next_socket_ = 0;  // Where polling begins: each in its turn is first.
+  std::size_t used_ = 0;             // Of these, the first that the last call consumed.
+  std::size_t next_socket_ = 0;      // Where polling begins: each in its turn is first.
+  unsigned streak_ = 0;              // Receives in a row that found something.
+  std::vector<SocketId> unwatched_;  // Open, and not with epoll.
+  bool watching_ = false;            // Somebody has slept: sockets are watched from the start.
   std::array<mmsghdr, kBatch> sends_{};
   std::array<epoll_event, 64> events_{};
 };

@@ -46,6 +46,15 @@ bool may_be_lack_of_gso(int error) {
 
 }  // namespace
 
+int TxSend::send_now() const {
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  const bool plain = header.msg_iovlen == 1 && header.msg_controllen == 0;
+  const ssize_t sent = plain ? sendto(fd, vectors[0].iov_base, vectors[0].iov_len, kFlags,
+                                      &remote.any, header.msg_namelen)
+                             : sendmsg(fd, &header, kFlags);
+  return sent < 0 ? -errno : static_cast<int>(sent);
+}
+
 TxPool::TxPool(std::size_t chunks, bool gso)
     : memory_(chunks * kChunkBytes),
       send_memory_(chunks * TxRun::kMaxSegments * sizeof(TxSend)),

@@ -133,6 +133,22 @@ void Uring::poll_multishot(int fd, std::uint32_t value) {
   sqe->user_data = user_data(UringTag::kWake, value);
 }
 
+void Uring::set_timer(Time at, bool armed) {
+  io_uring_sqe* const sqe = next_sqe();
+  const auto ns = std::max<Duration::rep>(at.time_since_epoch().count(), 0);
+  timer_ = {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+  const std::uint64_t timer = user_data(UringTag::kTimer, 0);
+  if (!armed) {
+    io_uring_prep_timeout(sqe, &timer_, 0, IORING_TIMEOUT_ABS);
+    sqe->user_data = timer;
+    return;
+  }
+  io_uring_prep_timeout_update(sqe, &timer_, timer, IORING_TIMEOUT_ABS);
+  // It fails where the timer goes off this instant, which the timer itself tells.
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  sqe->user_data = user_data(UringTag::kCancel, 0);
+}
+
 void Uring::cancel(int fd) {
   io_uring_sync_cancel_reg request{};
   request.fd = fd;
@@ -174,12 +190,13 @@ unsigned Uring::submit() {
   return calls;
 }
 
+void Uring::submit_and_wait() { io_uring_submit_and_wait(&ring_, 1); }
+
 void Uring::submit_and_wait(Duration timeout) {
   io_uring_cqe* first = nullptr;
   const auto ns = std::max<Duration::rep>(timeout.count(), 0);
   __kernel_timespec limit{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-  io_uring_submit_and_wait_timeout(&ring_, &first, 1, timeout == Duration::max() ? nullptr : &limit,
-                                   nullptr);
+  io_uring_submit_and_wait_timeout(&ring_, &first, 1, &limit, nullptr);
 }
 
 bool Uring::next(UringCompletion& out) {

@@ -14,7 +14,7 @@
 namespace millrace::io {
 
 // UringTag says what a completion answers; it travels in the request's user data.
-enum class UringTag : std::uint8_t { kReceive, kSend, kWake, kCancel };
+enum class UringTag : std::uint8_t { kReceive, kSend, kWake, kTimer, kCancel };
 
 struct UringCompletion {
   UringTag tag;
@@ -45,6 +45,9 @@ class Uring {
   void receive_multishot(int fd, msghdr& layout, std::uint32_t value);
   void send(int fd, const msghdr& message, std::uint32_t value);
   void poll_multishot(int fd, std::uint32_t value);
+  // Sets the one timer, which completes at `at` (CLOCK_MONOTONIC); `armed`: it is set already,
+  // and is moved.
+  void set_timer(Time at, bool armed);
   // Cancels every request on `fd` (-1: on any) and returns when they are done. The kernel
   // looks at every request that there is.
   void cancel(int fd);
@@ -56,7 +59,8 @@ class Uring {
   unsigned submit();
   // True when the kernel has work to run that only a system call will run.
   bool work_waiting() const;
-  // Submits, then sleeps until there is a completion.
+  // Submits, then sleeps until there is a completion, for `timeout` at most.
+  void submit_and_wait();
   void submit_and_wait(Duration timeout);
 
   // Takes the next completion, if there is one.
@@ -73,6 +77,7 @@ class Uring {
   void cancel(io_uring_sync_cancel_reg& request);
 
   io_uring ring_{};
+  __kernel_timespec timer_{};  // The kernel reads it when the request is submitted.
   MappedMemory buffer_ring_;
   unsigned buffer_mask_;
   unsigned added_ = 0;

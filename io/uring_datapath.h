@@ -48,7 +48,7 @@ class UringDatapath {
   void commit(TxRun& run) { tx_.commit(run, sockets_, stats_); }
   void flush();
 
-  void wait(Duration timeout);
+  void wait(Time until);
   Waker waker() const { return Waker(wake_); }
   int native_handle();
   bool begin_wait();
@@ -64,6 +64,7 @@ class UringDatapath {
   void arm_sockets();
   bool arming_due() const { return unarmed_.size() > next_unarmed_ && provided_ > 0; }
   void provide_buffers();
+  bool send_alone();
   void queue_sends();
 
   const KernelOptions options_;
@@ -79,6 +80,7 @@ class UringDatapath {
   std::vector<SocketId> unarmed_;
   std::size_t next_unarmed_ = 0;
   std::size_t provided_ = 0;  // Buffers that the kernel has.
+  Time timer_at_ = kNever;    // When the ring's timer goes off.
   int epoll_fd_ = -1;         // For native_handle, once asked.
   bool started_ = false;
 };

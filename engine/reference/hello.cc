@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <string>
 
 #include "io/io_error.h"
@@ -106,12 +105,6 @@ bool answer_control(const RawSocket& socket, const Control& control) {
   if (control.word == Word::kHello) send_control(socket, {.word = Word::kReady});
   if (control.word == Word::kFinish) send_control(socket, {.word = Word::kDone});
   return control.word == Word::kFinish;
-}
-
-Time monotonic_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return Time(seconds(now.tv_sec) + nanoseconds(now.tv_nsec));
 }
 
 double cpu_seconds(bool thread) {

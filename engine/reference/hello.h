@@ -9,6 +9,7 @@
 #include "engine/base/result.h"
 #include "engine/base/time.h"
 #include "engine/reference/raw_socket.h"
+#include "io/monotonic_clock.h"
 
 namespace millrace::reference {
 
@@ -44,8 +45,8 @@ std::optional<std::uint64_t> take_credit(const RawSocket& socket, milliseconds t
 // Answers what the other side repeats; true for kFinish.
 bool answer_control(const RawSocket& socket, const Control& control);
 
-// CLOCK_MONOTONIC; CPU time of the thread or the whole process; pins the calling thread.
-Time monotonic_now();
+using io::monotonic_now;
+// CPU time of the thread or the whole process; pins the calling thread.
 double cpu_seconds(bool thread);
 Result<bool, io::IoError> pin_thread(int cpu);
 

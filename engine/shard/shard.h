@@ -84,7 +84,7 @@ class Shard final : public ShardRunner, private SocketPort {
       const Time due = core_.next_deadline();
       if (due <= now) continue;
       core_.before_sleep();
-      datapath_->wait(due == kNever ? Duration::max() : due - now);
+      datapath_->wait(due);
       core_.after_sleep();
     }
     core_.publish_last();

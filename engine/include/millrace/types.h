@@ -53,7 +53,9 @@ enum class WaitPolicy : std::uint8_t {
 
 // IoBackend is the packet I/O of an engine.
 enum class IoBackend : std::uint8_t {
-  kAuto,  // io_uring, or sockets with one log line where it is forbidden.
+  // io_uring, or sockets with one log line where it is forbidden; sockets with
+  // WaitPolicy::kSpin, for whose lone datagrams they are the shorter way.
+  kAuto,
   kUring,
   kSockets,
   kSim,  // A simulated network in virtual time; see Simulation.
