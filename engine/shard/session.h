@@ -66,6 +66,7 @@ struct Session {
   bool silent = false;           // Consent is lost: nothing may be sent.
   bool draining = false;         // Events are being handed to the handler.
   bool over = false;             // `close_reason` is set; the handler is told once drained.
+  bool handshaking = false;      // DTLS has begun and is not established.
   bool owns_socket = false;      // The dialling side's: closed with the session.
   CloseReason close_reason = CloseReason::kLocal;
   // Set once DTLS is established.

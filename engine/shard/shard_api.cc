@@ -103,6 +103,7 @@ SendStatus ShardCore::send(const Channel& channel,
   switch (status) {
     case sctp::ChannelSendStatus::kOk:
       ++counters_.messages_sent;
+      last_message_ = now_;
       return SendStatus::kOk;
     case sctp::ChannelSendStatus::kWouldBlock: {
       auto& blocked = session->sctp->blocked;

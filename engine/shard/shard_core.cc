@@ -152,6 +152,7 @@ void ShardCore::reap() {
 }
 
 void ShardCore::destroy(Session& session) {
+  end_handshake(session);
   wheel_.cancel(session.slot);
   if (session.entry != EntryRef{}) table_.remove(session.entry, table_.handle(session.entry));
   if (session.owns_socket) {

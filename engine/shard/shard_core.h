@@ -171,6 +171,8 @@ class ShardCore {
   Session* session_of_socket(io::SocketId socket);
   Session* claim(Time now, EntryRef entry);
   void start_dtls(Time now, Session& session);
+  bool is_quiet(Time now) const;
+  void end_handshake(Session& session);
   void submit_flight(Time now, Session& session);
   void land_flight(Time now, Session& session, std::unique_ptr<crypto::HandshakeFlight> flight);
   void on_dtls_established(Time now, Session& session);
@@ -230,6 +232,8 @@ class ShardCore {
   std::vector<Session*> touched_;
   std::vector<Session*> closed_;
   Time handler_wakeup_ = kNever;
+  Time last_message_{};         // The application sent or was given one.
+  std::size_t handshakes_ = 0;  // Sessions between the start of DTLS and its end.
 
   std::vector<std::uint8_t> gathered_;  // A message of several pieces, to be sent on.
   DropCounters drops_;

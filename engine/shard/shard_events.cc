@@ -105,6 +105,7 @@ void ShardCore::deliver_message(Session& session, const sctp::ChannelEvent& even
   message.aborted = event.message.aborted;
   message.pieces = event.message.pieces;
   if (message.offset == 0) ++counters_.messages_received;
+  last_message_ = now_;
   handler_->on_message(channel_of(session, event.channel), message);
 }
 

@@ -15,6 +15,9 @@ namespace {
 // round trip and the client's last work on the handshake take on most paths.
 constexpr Duration kInitPatience = milliseconds(100);
 
+// Without a message for so long a shard has no traffic that a flight would hold up.
+constexpr Duration kQuiet = milliseconds(100);
+
 CloseReason reason_of(crypto::CloseReason reason, bool open) {
   switch (reason) {
     case crypto::CloseReason::kFingerprintMismatch:
@@ -164,6 +167,8 @@ void ShardCore::add_peer(SessionId id, const Address& local, const Address& remo
 
 void ShardCore::start_dtls(Time now, Session& session) {
   session.dtls.emplace(world_.dtls, dtls_, session.terms.role, session.terms.fingerprints);
+  session.handshaking = true;
+  ++handshakes_;
   // A client's first flight waits for a path; a server's clock may start at once.
   if (session.terms.role == crypto::Role::kServer) {
     session.dtls->start(now);
@@ -172,10 +177,20 @@ void ShardCore::start_dtls(Time now, Session& session) {
   touch(session);
 }
 
+// Whether the turn has time for a flight's public-key work: nobody waits for it, and the way
+// to a worker and back is two wake-ups (decision 0007).
+bool ShardCore::is_quiet(Time now) const {
+  return now - last_message_ >= kQuiet && handshakes_ == 1;
+}
+
+void ShardCore::end_handshake(Session& session) {
+  if (std::exchange(session.handshaking, false)) --handshakes_;
+}
+
 void ShardCore::submit_flight(Time now, Session& session) {
   if (!session.flight) session.flight = session.dtls->take_flight(now);
-  // A ClientHello costs less than the way to a worker and back.
-  if (world_.workers.empty() || session.flight->is_first_of_client()) {
+  // A ClientHello costs less than that way, whatever else there is.
+  if (world_.workers.empty() || session.flight->is_first_of_client() || is_quiet(now)) {
     session.flight->run();
     return land_flight(now, session, std::move(session.flight));
   }
@@ -195,6 +210,7 @@ void ShardCore::land_flight(Time now, Session& session,
 }
 
 void ShardCore::on_dtls_established(Time now, Session& session) {
+  end_handshake(session);
   sctp::Options options = world_.settings.sctp;
   options.remote_port = session.terms.sctp_port;
   options.max_message_bytes = session.terms.max_message_bytes;
