@@ -178,7 +178,8 @@ std::size_t SocketDatapath::receive(KernelSocket& socket, std::span<RxView> in) 
       ++stats_.rx_starved;
       break;
     }
-    const bool one = streak_ < kStreak;
+    // Of many sockets each has one datagram, or a coalesced buffer, as a rule.
+    const bool one = streak_ < kStreak || sockets_.slots().size() > kPolledSockets;
     const int got = one ? fetch_one(socket) : fetch_many(socket);
     streak_ = got > 0 ? streak_ + 1 : 0;
     if (got <= 0) {
