@@ -121,6 +121,38 @@ TEST_F(EngineSimTest, OpensASessionAndEchoesMessages) {
   EXPECT_EQ(server_side_->channels.at(0).label(), "echo");
 }
 
+TEST_F(EngineSimTest, OwnedMemoryIsSentUncopiedAndReleasedOnce) {
+  make({.delay = microseconds(100)});
+  dial();
+  ASSERT_TRUE(run([&] { return client_side_->opened.size() == 1; }));
+  auto opened = client_side_->context().open_channel(client_side_->opened[0], {.label = "echo"});
+  ASSERT_TRUE(opened.ok());
+  Channel channel = opened.value();
+  std::vector<std::uint8_t> memory(50'000);
+  for (std::size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<std::uint8_t>(i * 31);
+  int released = 0;
+  const auto owned = [&] {
+    return OwnedBytes(
+        memory,
+        [](void* count, std::span<const std::uint8_t>) noexcept { ++*static_cast<int*>(count); },
+        &released);
+  };
+  ASSERT_TRUE(run([&] { return channel.open(); }));
+  // Where it is refused it stays with the caller.
+  OwnedBytes kept = owned();
+  EXPECT_EQ(Channel().send(std::move(kept)), SendStatus::kClosed);
+  EXPECT_EQ(released, 0);
+  EXPECT_EQ(channel.send(std::move(kept)), SendStatus::kOk);
+  EXPECT_EQ(released, 0);
+  ASSERT_TRUE(run([&] { return client_side_->received.size() == 1; }));
+  EXPECT_EQ(client_side_->received[0].text, std::string(memory.begin(), memory.end()));
+  ASSERT_TRUE(run([&] { return released == 1; }));
+  // What the peer has not acknowledged is released with the session.
+  EXPECT_EQ(channel.send(owned()), SendStatus::kOk);
+  client_.reset();
+  EXPECT_EQ(released, 2);
+}
+
 TEST_F(EngineSimTest, ClosesBothSidesWhenOneCloses) {
   make({.delay = microseconds(100)});
   dial();

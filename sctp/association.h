@@ -11,6 +11,7 @@
 #include "engine/base/block_pool.h"
 #include "engine/base/bytes.h"
 #include "engine/base/mac.h"
+#include "engine/base/owned_bytes.h"
 #include "engine/base/rng.h"
 #include "engine/base/rx_buffer.h"
 #include "engine/base/time.h"
@@ -18,7 +19,6 @@
 #include "sctp/event.h"
 #include "sctp/heartbeat.h"
 #include "sctp/options.h"
-#include "sctp/owned_payload.h"
 #include "sctp/packet/common_header.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/init_parameters.h"
@@ -84,7 +84,7 @@ class Association {
                   const SendOptions& options = {});
 
   // The same, and takes `payload` over where the answer is kOk.
-  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                   const SendOptions& options = {});
 
   // Asks the peer to reset the outgoing side of the streams (RFC 6525). What is queued on

@@ -29,7 +29,7 @@ SendStatus Association::send(Time now, StreamId stream, Ppid ppid, ByteSpan payl
   return sender_->send(now, stream, ppid, payload, options);
 }
 
-SendStatus Association::send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+SendStatus Association::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                              const SendOptions& options) {
   const SendStatus status = may_send(stream, payload.bytes().size());
   if (status != SendStatus::kOk) return status;

@@ -15,6 +15,8 @@ using report::Pattern;
 // At full rate a channel gives way to the rest of the turn after so much.
 constexpr std::size_t kBurstBytes = 256u << 10;
 constexpr unsigned kBurstMessages = 256;
+// From here on a message's memory is handed over, not copied.
+constexpr std::size_t kLargeMessage = 4096;
 
 }  // namespace
 
@@ -23,6 +25,9 @@ LoadShard::LoadShard(ShardContext& context, const LoadPlan& plan)
   // Not all alike, for the links and logs that compress.
   std::uint8_t next = 1;
   for (std::uint8_t& byte : message_) byte = next = static_cast<std::uint8_t>(next * 73 + 41);
+  if (config_.pattern == Pattern::kUpload && config_.size >= kLargeMessage) {
+    buffers_.emplace(message_);
+  }
 }
 
 LoadChannel* LoadShard::find(const Channel& channel) {
@@ -88,9 +93,15 @@ void LoadShard::pump_later(LoadChannel& channel) {
   context_.wake_at(context_.now());
 }
 
+SendStatus LoadShard::send_stamped(LoadChannel& channel, Time intended) {
+  const std::span<std::uint8_t> message = buffers_ ? buffers_->next() : std::span(message_);
+  write_stamp(message, channel.sent, intended);
+  return buffers_ ? channel.channel.send(buffers_->hand_over())
+                  : channel.channel.send(std::span<const std::uint8_t>(message));
+}
+
 bool LoadShard::send(LoadChannel& channel, Time intended) {
-  write_stamp(message_, channel.sent, intended);
-  const SendStatus status = channel.channel.send(std::span<const std::uint8_t>(message_));
+  const SendStatus status = send_stamped(channel, intended);
   if (status != SendStatus::kOk) {
     if (status == SendStatus::kTooLarge) {
       note_error("messages of " + std::to_string(config_.size) + " bytes are above the peer's " +

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/cli/load_channel.h"
+#include "engine/cli/message_buffers.h"
 #include "engine/cli/signaller.h"
 #include "engine/report/load_report.h"
 #include "millrace/engine.h"
@@ -102,6 +103,7 @@ class LoadShard final : public Handler {
   void pump(LoadChannel& channel);
   void pump_later(LoadChannel& channel);
   bool send(LoadChannel& channel, Time intended);
+  SendStatus send_stamped(LoadChannel& channel, Time intended);
   void send_due(Time now);
   Time intended_time(std::uint64_t index) const;
   void take_echo(LoadChannel& channel, const MessageView& message);
@@ -151,6 +153,7 @@ class LoadShard final : public Handler {
   double interval_ns_ = 0;      // Between two messages of this shard; 0: full rate.
   std::uint64_t next_due_ = 0;  // Open loop: the message that is due next.
   std::vector<std::uint8_t> message_;
+  std::optional<MessageBuffers> buffers_;  // Of large messages to upload.
 
   Histogram setup_;
   Histogram latency_;

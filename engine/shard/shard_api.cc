@@ -86,8 +86,6 @@ Result<Channel, Error> ShardCore::open_channel(SessionId id, const ChannelOption
 SendStatus ShardCore::send(const Channel& channel,
                            std::span<const std::span<const std::uint8_t>> pieces,
                            MessageKind kind) {
-  Session* const session = session_of(channel);
-  if (session == nullptr) return SendStatus::kClosed;
   ByteSpan bytes = pieces.empty() ? ByteSpan{} : pieces.front();
   if (pieces.size() > 1) {
     gathered_.clear();
@@ -95,10 +93,22 @@ SendStatus ShardCore::send(const Channel& channel,
     copy_counters().send += gathered_.size();
     bytes = gathered_;
   }
+  return send_payload(channel, kind, bytes);
+}
+
+SendStatus ShardCore::send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind) {
+  return send_payload(channel, kind, std::move(bytes));
+}
+
+template <class Payload>
+SendStatus ShardCore::send_payload(const Channel& channel, MessageKind kind, Payload&& payload) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return SendStatus::kClosed;
   const sctp::ChannelHandle handle{channel.slot_, channel.generation_};
   const auto sctp_kind =
       kind == MessageKind::kString ? sctp::MessageKind::kText : sctp::MessageKind::kBinary;
-  const auto status = session->sctp->channels.send(now_, handle, sctp_kind, bytes);
+  const auto status =
+      session->sctp->channels.send(now_, handle, sctp_kind, std::forward<Payload>(payload));
   touch(*session);
   switch (status) {
     case sctp::ChannelSendStatus::kOk:
@@ -173,6 +183,10 @@ SendStatus Channel::send(std::string_view text) {
 
 SendStatus Channel::send(std::span<const std::span<const std::uint8_t>> pieces, MessageKind kind) {
   return shard_ == nullptr ? SendStatus::kClosed : shard_->send(*this, pieces, kind);
+}
+
+SendStatus Channel::send(OwnedBytes&& bytes, MessageKind kind) {
+  return shard_ == nullptr ? SendStatus::kClosed : shard_->send(*this, std::move(bytes), kind);
 }
 
 void Channel::close() {

@@ -132,6 +132,7 @@ class ShardCore {
   Result<Channel, Error> open_channel(SessionId id, const ChannelOptions& options);
   SendStatus send(const Channel& channel, std::span<const std::span<const std::uint8_t>> pieces,
                   MessageKind kind);
+  SendStatus send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind);
   void close_channel(const Channel& channel);
   std::size_t buffered_amount(const Channel& channel) const;
   void set_low_threshold(const Channel& channel, std::size_t bytes);
@@ -194,6 +195,8 @@ class ShardCore {
 
   // shard_api.cc
   Session* session_of(const Channel& channel) const;
+  template <class Payload>
+  SendStatus send_payload(const Channel& channel, MessageKind kind, Payload&& payload);
 
   // shard_core.cc
   void handle_message(Time now, ShardMessage& message);

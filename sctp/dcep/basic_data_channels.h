@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
+#include "engine/base/owned_bytes.h"
 #include "engine/base/result.h"
 #include "engine/base/time.h"
 #include "sctp/dcep/channel_table.h"
 #include "sctp/dcep/data_channel.h"
 #include "sctp/event.h"
-#include "sctp/owned_payload.h"
 #include "sctp/send_options.h"
 #include "sctp/types.h"
 
@@ -24,7 +24,7 @@ namespace millrace::sctp {
 // test puts another in its place.
 template <class T>
 concept ChannelTransport = requires(T t, const T& c, Time now, StreamId stream, ByteSpan payload,
-                                    OwnedPayload owned, const SendOptions& options, Event& event) {
+                                    OwnedBytes owned, const SendOptions& options, Event& event) {
   { t.poll_event(event) } -> std::same_as<bool>;
   { t.send(now, stream, Ppid(), payload, options) } -> std::same_as<SendStatus>;
   { t.send(now, stream, Ppid(), std::move(owned), options) } -> std::same_as<SendStatus>;
@@ -120,7 +120,7 @@ class BasicDataChannels {
   // Sends one message, copied; empty ones, too.
   ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, ByteSpan payload);
   // The same without a copy: takes `payload` over where the answer is kOk.
-  ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, OwnedPayload&& payload);
+  ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, OwnedBytes&& payload);
 
   // Closes a channel: what was sent before is delivered as its reliability promises, what
   // still arrives is discarded, kClosed follows. A dead handle is ignored.

@@ -17,7 +17,7 @@ ChannelSendStatus BasicDataChannels<T>::send(Time now, ChannelHandle handle, Mes
 
 template <ChannelTransport T>
 ChannelSendStatus BasicDataChannels<T>::send(Time now, ChannelHandle handle, MessageKind kind,
-                                             OwnedPayload&& payload) {
+                                             OwnedBytes&& payload) {
   return send_message(now, handle, kind, payload.bytes().size(), std::move(payload));
 }
 

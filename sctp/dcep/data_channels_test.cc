@@ -133,14 +133,14 @@ TEST_F(DataChannelsTest, RefusesWhatThePeerDoesNotAccept) {
             ChannelSendStatus::kOk);
 }
 
-TEST_F(DataChannelsTest, AnOwnedPayloadIsTakenOnlyWhereSent) {
+TEST_F(DataChannelsTest, OwnedMemoryIsTakenOnlyWhereSent) {
   const ChannelHandle handle = open_on_zero();
   static int released;
   released = 0;
   const Bytes bytes = text("owned");
   const auto release = [](void*, ByteSpan) noexcept { ++released; };
   {
-    OwnedPayload payload(bytes, release, nullptr);
+    OwnedBytes payload(bytes, release, nullptr);
     transport_.next_status = SendStatus::kWouldBlock;
     EXPECT_EQ(channels_.send(now_, handle, MessageKind::kBinary, std::move(payload)),
               ChannelSendStatus::kWouldBlock);

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
+#include "engine/base/owned_bytes.h"
 #include "engine/base/time.h"
 #include "sctp/event.h"
-#include "sctp/owned_payload.h"
 #include "sctp/packet/chunk_test_support.h"
 #include "sctp/send_options.h"
 #include "sctp/types.h"
@@ -44,10 +44,10 @@ class FakeTransport {
     sent.push_back({stream, ppid, Bytes(payload.begin(), payload.end()), options});
     return SendStatus::kOk;
   }
-  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                   const SendOptions& options) {
     const SendStatus status = send(now, stream, ppid, payload.bytes(), options);
-    if (status == SendStatus::kOk) const OwnedPayload taken = std::move(payload);
+    if (status == SendStatus::kOk) const OwnedBytes taken = std::move(payload);
     return status;
   }
   void reset_streams(Time, std::span<const StreamId> streams) {

@@ -62,7 +62,7 @@ SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan paylo
   return SendStatus::kOk;
 }
 
-SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                             const SendOptions& options) {
   const std::size_t size = payload.bytes().size();
   const auto refused = refusal(stream, size, MessageStore::cost(0) + size);

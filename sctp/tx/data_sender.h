@@ -10,8 +10,8 @@
 
 #include "engine/base/block_pool.h"
 #include "engine/base/bytes.h"
+#include "engine/base/owned_bytes.h"
 #include "engine/base/time.h"
-#include "sctp/owned_payload.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/sack_chunk.h"
@@ -102,7 +102,7 @@ class DataSender {
   // whole or not at all; one above `send_buffer_bytes` when nothing is queued.
   SendStatus send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
                   const SendOptions& options);
-  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedPayload&& payload,
+  SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                   const SendOptions& options);
 
   // Bytes queued and not yet handed to the network once (W3C bufferedAmount).

@@ -208,12 +208,12 @@ TEST_F(DataSenderTest, LowThresholdsFireOnCrossingOnly) {
   EXPECT_EQ(low, 1);
 }
 
-TEST_F(DataSenderTest, OwnedPayloadIsNotCopiedAndIsReleasedWhenAcknowledged) {
+TEST_F(DataSenderTest, OwnedMemoryIsNotCopiedAndIsReleasedWhenAcknowledged) {
   const std::uint64_t copied = copy_counters().send;
   static int released;
   released = 0;
   Bytes bytes(2000, 9);
-  OwnedPayload payload(
+  OwnedBytes payload(
       bytes, [](void*, ByteSpan) noexcept { ++released; }, nullptr);
   EXPECT_EQ(sender_->send(now_, StreamId(1), kPpidBinary, std::move(payload), {}), SendStatus::kOk);
   EXPECT_EQ(flush().size(), 2u);

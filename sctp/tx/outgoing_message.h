@@ -8,8 +8,8 @@
 
 #include "engine/base/block_pool.h"
 #include "engine/base/bytes.h"
+#include "engine/base/owned_bytes.h"
 #include "engine/base/time.h"
-#include "sctp/owned_payload.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -33,7 +33,7 @@ struct OutgoingMessage {
   bool unordered = false;
   bool abandoned = false;
   bool queued = false;  // Not all of it has a TSN.
-  OwnedPayload owned;
+  OwnedBytes owned;
 
   // RFC 9260 §6.9: what every chunk of the message says of it.
   ByteSpan bytes(std::uint32_t offset, std::uint32_t n) const { return {data + offset, n}; }
@@ -59,7 +59,7 @@ class MessageStore {
     message->size = static_cast<std::uint32_t>(payload.size());
     return message;
   }
-  OutgoingMessage* adopt(OwnedPayload&& owned) {
+  OutgoingMessage* adopt(OwnedBytes&& owned) {
     OutgoingMessage* const message = make(0);
     if (message == nullptr) return nullptr;
     message->owned = std::move(owned);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/base/owned_bytes.h"
 #include "millrace/message.h"
 #include "millrace/types.h"
 
@@ -46,6 +47,12 @@ class Channel {
   SendStatus send(std::string_view text);
   // Sends the concatenation of `pieces`, as MessageView has them, as one message.
   SendStatus send(std::span<const std::span<const std::uint8_t>> pieces, MessageKind kind);
+
+  // Takes the memory over where the answer is kOk, and copies nothing: it is read until the
+  // peer has acknowledged the message. Otherwise it stays with the caller. The release is
+  // called on the shard's thread, at the latest when the session ends, and must not call
+  // back. Pays for messages of some packets; shorter ones are copied sooner than remembered.
+  SendStatus send(OwnedBytes&& bytes, MessageKind kind = MessageKind::kBinary);
 
   // Closes gracefully: what is queued is sent first, then the stream is reset
   // (RFC 8831 §6.7). `on_channel_close` follows once both directions are.
