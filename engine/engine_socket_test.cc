@@ -150,6 +150,30 @@ TEST_P(EngineSocketTest, EchoesFragmentedMessagesOverIpv6) {
 }
 
 // DESIGN: the kernel's hash decides the home of a session, and nothing is forwarded.
+TEST_P(EngineSocketTest, PublicKeyWorkStaysOutOfTheTurnWhileThereIsTraffic) {
+  auto server = make_server(1);
+  Tally quiet;
+  auto client = make_client(quiet, 1, 10);
+  const auto in_turn = [&] { return server->stats().shards[0].flights_in_turn; };
+  dial(*client, *server);
+  ASSERT_TRUE(wait_until([&] { return quiet.echoed == 1; }));
+  ASSERT_TRUE(wait_until([&] { return in_turn() > 0; }));
+  // Echoes without end; then more sessions, one after the other.
+  Tally busy;
+  auto talker = make_client(busy, 1 << 30, 100);
+  dial(*talker, *server);
+  ASSERT_TRUE(wait_until([&] { return busy.echoed > 1000; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));  // Counters are posted.
+  const std::uint64_t before = in_turn();
+  for (int i = 0; i < 5; ++i) {
+    dial(*client, *server);
+    ASSERT_TRUE(wait_until([&] { return quiet.opened == 2 + i; }));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  // Ten flights, less those before which a busy machine kept the echoes from running.
+  EXPECT_LT(in_turn() - before, 5u);
+}
+
 TEST_P(EngineSocketTest, SpreadsSessionsOverShardsWithoutForwarding) {
   constexpr int kSessions = 100;
   Tally tally;

@@ -43,6 +43,8 @@ constexpr Counter kCounters[] = {
      &ShardStats::records_per_seal_p50, false},
     {"records_per_open_p50", "Records opened in one call, median", true,
      &ShardStats::records_per_open_p50, false},
+    {"flights_in_turn", "Handshake flights done within a turn, without traffic", false,
+     &ShardStats::flights_in_turn},
 };
 
 double uptime(Time started, Time now) {

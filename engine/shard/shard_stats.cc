@@ -29,6 +29,7 @@ constexpr std::array kFields = {
     &ShardStats::payload_copied_held,
     &ShardStats::records_per_seal_p50,
     &ShardStats::records_per_open_p50,
+    &ShardStats::flights_in_turn,
 };
 static_assert(kFields.size() + kShardDrops + kDtlsDrops + sctp::kDropReasonCount + kIoDrops <=
               StatsBoard::kWords);
