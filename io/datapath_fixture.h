@@ -47,7 +47,7 @@ class KernelPair {
   // Lets what was flushed arrive.
   void settle() {
     for (auto& end : ends_) end->flush();
-    std::this_thread::sleep_for(microseconds(200));
+    std::this_thread::sleep_for(microseconds(400));
   }
 
  private:

@@ -62,7 +62,7 @@ TYPED_TEST(KernelDatapathTest, WaitKeepsItsTimeWhateverEarlierOnesWereFor) {
       this->a().wait(monotonic_now() + other);
       this->a().wait(monotonic_now());
     }
-    sleep_for(milliseconds(20), 5);
+    sleep_for(milliseconds(20), 10);
   }
 }
 
@@ -81,7 +81,9 @@ TYPED_TEST(KernelDatapathTest, ALoneDatagramIsOneSystemCallAndStaysBehindTheOthe
     ASSERT_TRUE(this->send(this->a(), {from, target, {}}, 64, {40, 41, 40}));
     this->a().flush();
   }
-  const auto got = this->receive(this->b(), 80);
+  auto got = this->receive(this->b(), 81);  // As many as there are.
+  std::erase_if(got,
+                [&](const Received& one) { return one.source != this->a().local_address(from); });
   ASSERT_EQ(got.size(), 80u);
   for (std::size_t i = 0; i < 20; ++i) {
     EXPECT_EQ(got[4 * i].bytes.size(), 10 + i);
@@ -127,9 +129,13 @@ TYPED_TEST(KernelDatapathTest, MoreReadableSocketsThanBuffersCostNoMoreEach) {
   for (std::size_t total = 0, turns = 0; total < kSockets * kEach; ++turns) {
     ASSERT_LT(turns, kSockets * kEach * 4);
     const std::size_t n = this->a().rx_burst(views);
-    for (std::size_t i = 0; i < n; ++i) ++got[views[i].buffer->socket];
+    for (std::size_t i = 0; i < n; ++i) {
+      // The kernel gives a port to the next who asks while somebody still sends to the last.
+      if (views[i].buffer->source != this->b().local_address(sender)) continue;
+      ++got[views[i].buffer->socket];
+      ++total;
+    }
     this->a().rx_done();
-    total += n;
     this->a().wait(monotonic_now() + milliseconds(1));
   }
   EXPECT_EQ(got.size(), kSockets);
