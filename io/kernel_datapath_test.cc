@@ -93,6 +93,20 @@ TYPED_TEST(KernelDatapathTest, ALoneDatagramIsOneSystemCallAndStaysBehindTheOthe
   }
 }
 
+TYPED_TEST(KernelDatapathTest, SocketsClosedBeforeTheFirstSleepAreForgotten) {
+  const SocketId from = this->open(this->a(), this->pair_->v4());
+  this->start();
+  for (int i = 0; i < 3; ++i) this->b().close_socket(this->open(this->b(), this->pair_->v4()));
+  const SocketId to = this->open(this->b(), this->pair_->v4());
+  this->b().close_socket(this->open(this->b(), this->pair_->v4()));
+  ASSERT_TRUE(this->send(this->a(), {from, this->b().local_address(to), {}}, 100, {100}));
+  this->a().flush();
+  const Time before = monotonic_now();
+  this->b().wait(before + seconds(10));
+  EXPECT_LT(monotonic_now() - before, seconds(5));
+  EXPECT_EQ(this->receive(this->b(), 1).size(), 1u);
+}
+
 TYPED_TEST(KernelDatapathTest, WaitEndsWhenADatagramArrives) {
   const SocketId from = this->open(this->a(), ip("0.0.0.0"));
   const SocketId to = this->open(this->b(), this->pair_->v4());

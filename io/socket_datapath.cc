@@ -64,7 +64,7 @@ Result<SocketId, IoError> SocketDatapath::open_socket(const Address& local,
   unwatched_.push_back(*opened);
   if (!watching_ && sockets_.slots().size() <= kPolledSockets) return opened;
   if (const int error = watch_sockets(); error != 0) {
-    sockets_.close(*opened);
+    close_socket(*opened);
     return Failure(io_error("epoll_ctl udp " + local.to_string(), error));
   }
   return opened;
@@ -75,12 +75,11 @@ Result<SocketId, IoError> SocketDatapath::open_socket(const Address& local,
 int SocketDatapath::watch_sockets() {
   watching_ = true;
   while (!unwatched_.empty()) {
-    if (const KernelSocket* const socket = sockets_.find(unwatched_.back())) {
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.u64 = socket->id;
-      if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket->fd, &event) != 0) return errno;
-    }
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = unwatched_.back();
+    const int fd = sockets_.find(unwatched_.back())->fd;
+    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) return errno;
     unwatched_.pop_back();
   }
   return 0;
@@ -95,6 +94,7 @@ void SocketDatapath::close_socket(SocketId socket) {
   if (sockets_.find(socket) == nullptr) return;
   flush();
   tx_.discard_socket(socket, stats_);
+  std::erase(unwatched_, socket);
   sockets_.close(socket);
 }
 
