@@ -89,6 +89,16 @@ class EngineSimTest : public testing::Test {
     });
   }
 
+  // Dials, and opens a channel that the server echoes.
+  void dial_and_open(Channel& channel) {
+    dial();
+    ASSERT_TRUE(run([&] { return client_side_->opened.size() == 1; }));
+    auto opened = client_side_->context().open_channel(client_side_->opened[0], {.label = "echo"});
+    ASSERT_TRUE(opened.ok());
+    channel = opened.value();
+    ASSERT_TRUE(run([&] { return channel.open(); }));
+  }
+
   bool run(const std::function<bool()>& done, Duration limit = seconds(60)) {
     return simulation_->run_until(done, simulation_->now() + limit);
   }
@@ -102,12 +112,8 @@ class EngineSimTest : public testing::Test {
 
 TEST_F(EngineSimTest, OpensASessionAndEchoesMessages) {
   make({.delay = microseconds(100)});
-  dial();
-  ASSERT_TRUE(run([&] { return client_side_->opened.size() == 1; }));
-  auto opened = client_side_->context().open_channel(client_side_->opened[0], {.label = "echo"});
-  ASSERT_TRUE(opened.ok());
-  Channel channel = opened.value();
-  ASSERT_TRUE(run([&] { return channel.open(); }));
+  Channel channel;
+  ASSERT_NO_FATAL_FAILURE(dial_and_open(channel));
   EXPECT_EQ(channel.send("hello"), SendStatus::kOk);
   EXPECT_EQ(channel.send(std::span<const std::uint8_t>{}), SendStatus::kOk);
   const std::string large(100'000, 'x');
@@ -123,11 +129,8 @@ TEST_F(EngineSimTest, OpensASessionAndEchoesMessages) {
 
 TEST_F(EngineSimTest, OwnedMemoryIsSentUncopiedAndReleasedOnce) {
   make({.delay = microseconds(100)});
-  dial();
-  ASSERT_TRUE(run([&] { return client_side_->opened.size() == 1; }));
-  auto opened = client_side_->context().open_channel(client_side_->opened[0], {.label = "echo"});
-  ASSERT_TRUE(opened.ok());
-  Channel channel = opened.value();
+  Channel channel;
+  ASSERT_NO_FATAL_FAILURE(dial_and_open(channel));
   std::vector<std::uint8_t> memory(50'000);
   for (std::size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<std::uint8_t>(i * 31);
   int released = 0;
@@ -137,7 +140,6 @@ TEST_F(EngineSimTest, OwnedMemoryIsSentUncopiedAndReleasedOnce) {
         [](void* count, std::span<const std::uint8_t>) noexcept { ++*static_cast<int*>(count); },
         &released);
   };
-  ASSERT_TRUE(run([&] { return channel.open(); }));
   // Where it is refused it stays with the caller.
   OwnedBytes kept = owned();
   EXPECT_EQ(Channel().send(std::move(kept)), SendStatus::kClosed);

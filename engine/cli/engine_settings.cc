@@ -52,6 +52,15 @@ const char* to_string(IoBackend io) {
   return "sim";
 }
 
+void add_io_setting(Settings& settings, EngineOptions& options) {
+  settings.choice("io",
+                  "Packet I/O; auto: io_uring; sockets where it is forbidden, and with --wait spin",
+                  "auto",
+                  {{"auto", [&] { options.io = IoBackend::kAuto; }},
+                   {"uring", [&] { options.io = IoBackend::kUring; }},
+                   {"sockets", [&] { options.io = IoBackend::kSockets; }}});
+}
+
 void add_engine_settings(Settings& settings, EngineOptions& options) {
   settings.number("shards", "N", "Shards, one thread each", 1, 256, options.shards);
   add_wait(settings, options);

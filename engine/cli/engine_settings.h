@@ -6,6 +6,9 @@
 
 namespace millrace::cli {
 
+// Adds `io` as those have it whose engine lives on real sockets.
+void add_io_setting(Settings& settings, EngineOptions& options);
+
 // Adds the settings that every command with an engine has, into `options`.
 void add_engine_settings(Settings& settings, EngineOptions& options);
 

@@ -26,12 +26,7 @@ LoadCommand::LoadCommand() {
   engine_.sctp.send_buffer_bytes = 1u << 20;
   settings_.text("target", "URL", "Where offers are POSTed: http://HOST:PORT/offer", target_);
   settings_.text("local", "ADDRESS", "Local address of the sessions; none: the route's", local_);
-  settings_.choice(
-      "io", "Packet I/O; auto: io_uring; sockets where it is forbidden, and with --wait spin",
-      "auto",
-      {{"auto", [this] { engine_.io = IoBackend::kAuto; }},
-       {"uring", [this] { engine_.io = IoBackend::kUring; }},
-       {"sockets", [this] { engine_.io = IoBackend::kSockets; }}});
+  add_io_setting(settings_, engine_);
   add_load_settings(settings_, plan_, files_);
   add_engine_settings(settings_, engine_);
 }

@@ -47,9 +47,7 @@ void LoadShard::on_writable(Channel channel) {
   if (LoadChannel* const state = find(channel)) pump(*state);
 }
 
-void LoadShard::on_buffered_amount_low(Channel channel) {
-  if (LoadChannel* const state = find(channel)) pump(*state);
-}
+void LoadShard::on_buffered_amount_low(Channel channel) { on_writable(channel); }
 
 Time LoadShard::intended_time(std::uint64_t index) const {
   return started_ + Duration(static_cast<std::int64_t>(static_cast<double>(index) * interval_ns_));

@@ -14,8 +14,8 @@ struct MessageBuffers::Buffer {
 
 struct MessageBuffers::Shelf {
   std::vector<std::uint8_t> pattern;
-  std::vector<std::unique_ptr<Buffer>>
-      free;  // With room for all there are: taking back is noexcept.
+  // With room for all there are: taking one back must not fail.
+  std::vector<std::unique_ptr<Buffer>> free;
   std::size_t made = 0;
 };
 

@@ -32,12 +32,7 @@ ServeCommand::ServeCommand() {
   if (const char* const file = std::getenv("SSLKEYLOGFILE")) engine_.key_log_file = file;
   settings_.text("http", "ADDR", "Where to listen for HTTP signalling", http_);
   settings_.text("udp", "ADDR", "The one UDP address of all sessions", engine_.listen);
-  settings_.choice(
-      "io", "Packet I/O; auto: io_uring; sockets where it is forbidden, and with --wait spin",
-      "auto",
-      {{"auto", [this] { engine_.io = IoBackend::kAuto; }},
-       {"uring", [this] { engine_.io = IoBackend::kUring; }},
-       {"sockets", [this] { engine_.io = IoBackend::kSockets; }}});
+  add_io_setting(settings_, engine_);
   settings_.text("cors", "ORIGIN", "Origin whose pages may use the HTTP interface; * is any",
                  cors_);
   settings_.number("backlog", "BYTES",

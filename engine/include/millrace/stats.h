@@ -29,7 +29,7 @@ struct ShardStats {
   std::uint64_t records_per_seal_p50 = 0;
   std::uint64_t records_per_open_p50 = 0;
   // Handshake flights whose public-key work was done within a turn, there being no traffic
-  // to hold up; the others went to a worker.
+  // to hold up, or no worker; the others went to a worker.
   std::uint64_t flights_in_turn = 0;
   // Dropped datagrams, records and chunks by reason; only reasons that occurred.
   std::vector<std::pair<std::string, std::uint64_t>> drops;
