@@ -11,6 +11,38 @@
 
 namespace millrace::sctp {
 
+// SentState is what was true when a transmission left: the anchor of a rate sample. Chunks of
+// one flush share one. All counts are bytes since the association began, as `wire_bytes`.
+struct SentState {
+  Time sent_at{};
+  Time first_sent_at{};  // Of the flight that it continues.
+  Time delivered_at{};   // Last delivery before it left.
+  std::uint64_t delivered = 0;
+  std::uint64_t lost = 0;
+  std::size_t in_flight = 0;  // The transmission included.
+  bool app_limited = false;   // The application, not the window, set the rate.
+};
+
+// RateSample is the delivery rate over the round trip of the newest transmission that a SACK
+// acknowledged (draft-ietf-ccwg-bbr §4.1).
+struct RateSample {
+  bool valid = false;
+  bool app_limited = false;
+  std::uint64_t prior_delivered = 0;  // SentState::delivered of that transmission.
+  std::uint64_t delivered = 0;        // In the interval.
+  std::uint64_t lost = 0;             // In the interval.
+  std::size_t tx_in_flight = 0;       // SentState::in_flight of it.
+  Duration interval = Duration::zero();
+
+  // Bytes a second; 0 where there is no sample.
+  std::uint64_t bytes_per_second() const {
+    const auto nanos = interval.count();
+    if (!valid || nanos <= 0) return 0;
+    return static_cast<std::uint64_t>(static_cast<double>(delivered) * 1e9 /
+                                      static_cast<double>(nanos));
+  }
+};
+
 // AckSample is what one SACK has taught the sender.
 struct AckSample {
   Time now{};
@@ -23,6 +55,11 @@ struct AckSample {
   bool round_ended = false;          // What was in flight when the last round ended has arrived.
   Duration rtt = Duration::zero();   // Sample of this SACK; zero if it gave none.
   Duration srtt = Duration::zero();  // Smoothed; zero before the first sample.
+  std::uint64_t delivered = 0;       // All that has ever been acknowledged, this included.
+  std::uint64_t lost = 0;            // All that was ever found lost.
+  std::size_t newly_lost = 0;        // What this SACK found lost.
+  bool cwnd_limited = false;         // The window, not the application, held the sender back.
+  RateSample rate{};
 
   // RFC 9260 §7.2.1: only a window that is used may grow. Bursts are paced, so a full
   // window is not in flight at every SACK: half of it counts (as in RFC 9002 §7.8).
@@ -43,6 +80,14 @@ class CongestionControl {
   // A loss was found, for the first time since the last call among what was sent after it:
   // once per round trip at most (RFC 9260 §7.2.4, RFC 9002 §7.3.2).
   virtual void on_fast_recovery(Time now, std::size_t flight) = 0;
+  // Each transmission found lost, in whatever state; before the `on_ack` of the SACK that
+  // told of it, where one did.
+  virtual void on_lost(Time /*now*/, std::size_t /*bytes*/, const SentState& /*sent*/) {}
+  // All that was in flight when recovery began is acknowledged.
+  virtual void on_recovery_end(Time /*now*/) {}
+  // What recovery or a time-out took for lost had arrived, as duplicate TSNs have proved: the
+  // reaction may be undone (RFC 3708, RFC 4015). Not called where anything truly was lost.
+  virtual void on_spurious_loss(Time /*now*/) {}
   // T3-rtx expired (RFC 9260 §7.2.3).
   virtual void on_timeout(Time now) = 0;
   // Nothing was sent for `idle`, which is at least one `rto`.
@@ -52,6 +97,11 @@ class CongestionControl {
 
   virtual std::size_t cwnd() const = 0;
   virtual std::size_t ssthresh() const = 0;
+  // A controller that models the path bounds what is in flight by itself, in recovery too:
+  // then neither ProportionalRate nor FlightBound applies.
+  virtual bool bounds_flight_itself() const { return false; }
+  // What may leave at one instant, where the controller decides it; 0 leaves it to BurstLimiter.
+  virtual std::size_t send_quantum() const { return 0; }
   // Bytes per second at which bursts are refilled, or kUnpaced.
   virtual std::uint64_t pacing_rate(Duration srtt) const = 0;
 
