@@ -162,7 +162,6 @@ class Association {
 
   // association_setup.cc
   void start_init(Time now);
-  void append_init_parameters(TlvWriter& out) const;
   void handle_init(Time now, const ChunkView& chunk);
   void send_init_ack(Time now, const InitFields& init, const InitParameters& parameters);
   void refuse_init(VerificationTag initiate_tag, std::uint16_t cause);

@@ -11,38 +11,9 @@
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/init_parameters.h"
+#include "sctp/setup_terms.h"
 
 namespace millrace::sctp {
-namespace {
-
-// Parameters of an INIT or INIT-ACK: the cookie, extensions and what was unrecognised.
-constexpr std::size_t kMaxParameterBytes = 640;
-
-// RFC 9260 §3.3.2: a smaller window makes an INIT or INIT-ACK invalid.
-constexpr std::uint32_t kMinWindow = 1500;
-
-VerificationTag fresh_tag(Rng& rng) {
-  // RFC 9260 §5.3.1: random, and never zero.
-  for (;;) {
-    const VerificationTag tag(rng.next_u32());
-    if (!tag.is_zero()) return tag;
-  }
-}
-
-// What both ends offered. For zero checksum one end's offer would do (RFC 9653 §5.2), but an
-// end that wants the CRC has it both ways.
-Extensions in_common(const Extensions& offered, const InitParameters& peer) {
-  return {.forward_tsn = offered.forward_tsn && peer.forward_tsn,
-          .reconfig = offered.reconfig && peer.reconfig,
-          .zero_checksum = offered.zero_checksum && peer.zero_checksum_edmid == kEdmidDtls};
-}
-
-bool has_valid_fields(const InitFields& init) {
-  return init.outbound_streams > 0 && init.inbound_streams > 0 && init.a_rwnd >= kMinWindow;
-}
-
-}  // namespace
-
 void Association::connect(Time now, Duration patience) {
   if (dead_ || state_ != State::kClosed) return;
   local_tag_ = fresh_tag(rng_);
@@ -64,32 +35,16 @@ void Association::start_init(Time now) {
   t1_.start(now, options_.rto_initial, options_.t1_max);
 }
 
-void Association::append_init_parameters(TlvWriter& out) const {
-  std::array<ChunkType, 2> types{};
-  std::size_t count = 0;
-  if (options_.extensions.forward_tsn) {
-    out.append(ForwardTsnSupportedParameter{});
-    types[count++] = ChunkType::kForwardTsn;
-  }
-  if (options_.extensions.reconfig) types[count++] = ChunkType::kReconfig;
-  if (count > 0) out.append(SupportedExtensionsParameter{std::span(types).first(count)});
-  if (options_.extensions.zero_checksum) out.append(ZeroChecksumParameter{});
-}
-
 std::size_t Association::write_init(MutableByteSpan out) {
   if (!init_due_) return 0;
   init_due_ = false;
-  std::array<std::uint8_t, kMaxParameterBytes> memory;
+  std::array<std::uint8_t, kMaxInitParameterBytes> memory;
   TlvWriter parameters(memory);
-  append_init_parameters(parameters);
+  append_extensions(options_.extensions, parameters);
   // RFC 9260 §8.5.1 (A): INIT goes under a tag of zero, which peer_tag_ is in COOKIE-WAIT.
   PacketWriter packet(out, header_to_peer());
-  packet.append(InitChunk{{.initiate_tag = local_tag_,
-                           .a_rwnd = static_cast<std::uint32_t>(options_.receive_window_bytes),
-                           .outbound_streams = options_.outgoing_streams,
-                           .inbound_streams = options_.incoming_streams,
-                           .initial_tsn = local_initial_tsn_,
-                           .parameters = parameters.bytes()}});
+  packet.append(
+      InitChunk{init_fields(options_, local_tag_, local_initial_tsn_, parameters.bytes())});
   return packet.finish();
 }
 
@@ -152,22 +107,17 @@ void Association::send_init_ack(Time now, const InitFields& init,
     cookie.peer_tie_tag = peer_tag_;
   }
 
-  std::array<std::uint8_t, kMaxParameterBytes> memory;
+  std::array<std::uint8_t, kMaxInitParameterBytes> memory;
   TlvWriter out(memory);
   const StateCookie::Sealed sealed = cookie.seal(options_.cookie_key, mac_);
   out.append(StateCookieParameter{sealed});
-  append_init_parameters(out);
+  append_extensions(options_.extensions, out);
   // RFC 9260 §3.2.1: what the peer wants to be told of and there is room for.
   for (std::size_t i = 0; i < parameters.unrecognized_count; ++i) {
     if (!out.append(UnrecognizedParameter{parameters.unrecognized[i]})) break;
   }
-  queue_alone(init.initiate_tag,
-              InitAckChunk{{.initiate_tag = cookie.local_tag,
-                            .a_rwnd = static_cast<std::uint32_t>(options_.receive_window_bytes),
-                            .outbound_streams = options_.outgoing_streams,
-                            .inbound_streams = options_.incoming_streams,
-                            .initial_tsn = cookie.local_initial_tsn,
-                            .parameters = out.bytes()}});
+  queue_alone(init.initiate_tag, InitAckChunk{init_fields(options_, cookie.local_tag,
+                                                          cookie.local_initial_tsn, out.bytes())});
 }
 
 void Association::handle_init_ack(Time now, const ChunkView& chunk) {
@@ -222,14 +172,14 @@ void Association::handle_init_ack(Time now, const ChunkView& chunk) {
 
 // RFC 9260 §3.2.1: parameters of an INIT-ACK are reported in an ERROR behind COOKIE-ECHO.
 void Association::report_unrecognized(const InitParameters& parameters) {
-  std::array<std::uint8_t, kMaxParameterBytes> memory;
+  std::array<std::uint8_t, kMaxInitParameterBytes> memory;
   TlvWriter list(memory);
   for (std::size_t i = 0; i < parameters.unrecognized_count; ++i) {
     const ByteSpan parameter = parameters.unrecognized[i];
     if (!list.append(load_be16(parameter.data()), parameter.subspan(kTlvHeaderBytes))) break;
   }
   if (list.bytes().empty()) return;
-  std::array<std::uint8_t, kMaxParameterBytes + kTlvHeaderBytes> cause_memory;
+  std::array<std::uint8_t, kMaxInitParameterBytes + kTlvHeaderBytes> cause_memory;
   TlvWriter causes(cause_memory);
   causes.append(UnrecognizedParametersCause{list.bytes()});
   queue(ErrorChunk{causes.bytes()});
