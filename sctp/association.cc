@@ -10,7 +10,8 @@
 
 namespace millrace::sctp {
 
-Association::Association(const Options& options, Rng& rng, const Mac& mac, BlockPool& pool)
+Association::Association(const Options& options, Rng& rng, const Mac& mac, BlockPool& pool,
+                         const std::optional<LocalInit>& signalled)
     : options_(options),
       rng_(rng),
       mac_(mac),
@@ -18,7 +19,8 @@ Association::Association(const Options& options, Rng& rng, const Mac& mac, Block
       outgoing_streams_(options.outgoing_streams),
       incoming_streams_(options.incoming_streams),
       heartbeat_(options.heartbeat_interval, rng) {
-  make_halves(Tsn(rng_.next_u32()));
+  if (signalled) local_tag_ = signalled->initiate_tag;
+  make_halves(signalled ? signalled->initial_tsn : Tsn(rng_.next_u32()));
 }
 
 Association::~Association() = default;

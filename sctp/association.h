@@ -19,6 +19,7 @@
 #include "sctp/event.h"
 #include "sctp/heartbeat.h"
 #include "sctp/options.h"
+#include "sctp/out_of_band_init.h"
 #include "sctp/packet/common_header.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/init_parameters.h"
@@ -53,7 +54,9 @@ namespace millrace::sctp {
 class Association {
  public:
   // `rng`, `mac` and `pool`, the memory of queued messages, must outlive the association.
-  Association(const Options& options, Rng& rng, const Mac& mac, BlockPool& pool);
+  // `signalled` is what an INIT of this end has said already that did not come by packet.
+  Association(const Options& options, Rng& rng, const Mac& mac, BlockPool& pool,
+              const std::optional<LocalInit>& signalled = std::nullopt);
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
   ~Association();
@@ -61,6 +64,10 @@ class Association {
   // Begins set-up with INIT, which is held back for `patience` in case the peer's comes
   // first. An association that never connects waits for the peer's for ever.
   void connect(Time now, Duration patience = {});
+
+  // Both ends have each other's INIT by signalling: the association is up without a packet
+  // (draft-hancke-tsvwg-snap). For one made with `signalled`, in place of `connect`.
+  void connect_out_of_band(Time now, const PeerInit& peer);
 
   // Consumes one decrypted packet. Malformed or stale input is counted in `stats()` and
   // otherwise ignored: a peer cannot make this call fail. `buffer` is what `packet` lies
@@ -161,6 +168,7 @@ class Association {
   bool may_carry_data() const;
 
   // association_setup.cc
+  StateCookie terms_with(const InitFields& init, const InitParameters& parameters) const;
   void start_init(Time now);
   void handle_init(Time now, const ChunkView& chunk);
   void send_init_ack(Time now, const InitFields& init, const InitParameters& parameters);

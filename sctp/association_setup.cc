@@ -16,13 +16,38 @@
 namespace millrace::sctp {
 void Association::connect(Time now, Duration patience) {
   if (dead_ || state_ != State::kClosed) return;
-  local_tag_ = fresh_tag(rng_);
+  // One that was signalled to a peer who did not answer in kind is as good as any.
+  if (local_tag_.is_zero()) local_tag_ = fresh_tag(rng_);
   if (patience <= Duration::zero()) return start_init(now);
   // RFC 9260 §5.2.1: in COOKIE-WAIT already, so that a cookie made now is still good when
   // patience ends between the peer's INIT and its COOKIE-ECHO.
   state_ = State::kCookieWait;
   init_held_ = true;
   t1_.start(now, patience, patience);
+}
+
+// draft-hancke-tsvwg-snap, "SCTP considerations": established when DTLS is, for steps A to E of
+// RFC 9260 §5.1 have been done by signalling.
+void Association::connect_out_of_band(Time now, const PeerInit& peer) {
+  CHECK(!local_tag_.is_zero());
+  if (dead_ || state_ != State::kClosed) return;
+  peer_tag_ = peer.fields.initiate_tag;
+  begin_exchange(now, terms_with(peer.fields, peer.parameters));
+  enter_established(now);
+}
+
+// What the peer's INIT or INIT-ACK says, as a cookie of this end's own would: `begin_exchange`
+// needs no other form.
+StateCookie Association::terms_with(const InitFields& init,
+                                    const InitParameters& parameters) const {
+  StateCookie peer;
+  peer.peer_initial_tsn = init.initial_tsn;
+  peer.peer_a_rwnd = init.a_rwnd;
+  // RFC 9260 §5.1.1: each way the minimum of what one end asks for and the other allows.
+  peer.outgoing_streams = std::min(options_.outgoing_streams, init.inbound_streams);
+  peer.incoming_streams = std::min(options_.incoming_streams, init.outbound_streams);
+  peer.extensions = in_common(options_.extensions, parameters);
+  return peer;
 }
 
 void Association::start_init(Time now) {
@@ -83,16 +108,10 @@ void Association::refuse_init(VerificationTag initiate_tag, std::uint16_t cause)
 
 void Association::send_init_ack(Time now, const InitFields& init,
                                 const InitParameters& parameters) {
-  StateCookie cookie;
+  StateCookie cookie = terms_with(init, parameters);
   cookie.created = now;
   cookie.lifetime = options_.cookie_lifetime;
   cookie.peer_tag = init.initiate_tag;
-  cookie.peer_initial_tsn = init.initial_tsn;
-  cookie.peer_a_rwnd = init.a_rwnd;
-  // RFC 9260 §5.1.1: each way the minimum of what one end asks for and the other allows.
-  cookie.outgoing_streams = std::min(options_.outgoing_streams, init.inbound_streams);
-  cookie.incoming_streams = std::min(options_.incoming_streams, init.outbound_streams);
-  cookie.extensions = in_common(options_.extensions, parameters);
   cookie.local_initial_tsn = local_initial_tsn_;
   if (state_ == State::kCookieWait || state_ == State::kCookieEchoed) {
     // RFC 9260 §5.2.1: both ends open at once; the parameters of this end's own INIT.
@@ -151,16 +170,9 @@ void Association::handle_init_ack(Time now, const ChunkView& chunk) {
   cookie_.assign(cookie.begin(), cookie.end());
   report_unrecognized(*parameters);
 
-  // What a cookie of this end's own would say; `begin_exchange` needs no other form.
-  StateCookie peer;
-  peer.peer_initial_tsn = init_ack->initial_tsn;
-  peer.peer_a_rwnd = init_ack->a_rwnd;
-  peer.outgoing_streams = std::min(options_.outgoing_streams, init_ack->inbound_streams);
-  peer.incoming_streams = std::min(options_.incoming_streams, init_ack->outbound_streams);
-  peer.extensions = in_common(options_.extensions, *parameters);
   // RFC 9260 §6.3.1 (C5), Karn's rule: only an INIT sent once gives a round trip.
   const bool sample = t1_.expiries() == 0 && setup_attempts_ == 0 && now > init_sent_;
-  begin_exchange(now, peer);
+  begin_exchange(now, terms_with(*init_ack, *parameters));
   if (sample) sender_->observe_rtt(now - init_sent_);
 
   // RFC 9260 §5.1 (C).

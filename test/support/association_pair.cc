@@ -43,6 +43,21 @@ bool AssociationPair::connect_both() {
   return run_until([this] { return a().is_connected() && b().is_connected(); });
 }
 
+void AssociationPair::connect_out_of_band(const sctp::Options& a, const sctp::Options& b) {
+  const std::array<const sctp::Options*, 2> options{&a, &b};
+  std::array<Bytes, 2> inits;
+  for (const int end : {kA, kB}) {
+    const sctp::LocalInit local = sctp::LocalInit::draw(rng_);
+    inits[index(end)] = sctp::make_init(*options[index(end)], local);
+    ends_[index(end)].association.emplace(*options[index(end)], rng_, mac_, pool_, local);
+  }
+  for (const int end : {kA, kB}) {
+    const auto peer = sctp::PeerInit::parse(inits[index(1 - end)]);
+    CHECK(peer.has_value());
+    ends_[index(end)].association->connect_out_of_band(now_, *peer);
+  }
+}
+
 void AssociationPair::drain() {
   bool again = true;
   // An end that always has something more to say at one point in time is broken.

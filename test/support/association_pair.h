@@ -76,6 +76,9 @@ class AssociationPair {
   // Both ends connect, and the run goes on until both are up. False after a minute.
   bool connect_both();
 
+  // Begins anew with two ends that have each other's INIT by signalling.
+  void connect_out_of_band(const sctp::Options& a = {}, const sctp::Options& b = {});
+
   // Takes events and packets from both ends until they have none, at this point in time.
   void drain();
   // Goes on to the next point in time at which something happens; false if there is none
