@@ -194,18 +194,20 @@ Result<Description, SignalError> EngineImpl::accept_offer(const std::string& off
   // Passive where we may choose: browsers begin DTLS once a check was answered, and their
   // first record tells which shard the kernel sends them to.
   const sdp::Setup setup = sdp::answer_setup(remote.setup, sdp::Setup::kPassive);
+  auto terms = terms_of(settings_, remote, setup);
+  if (!terms.ok()) return Failure(terms.error());
   SystemRng rng;
-  const ice::Credentials local = ice::make_credentials(rng);
-  const SessionId id = directory_.make_id();
-  const std::string answer = make_answer(settings_, id, local, listen_.port, setup, remote);
+  const LocalTerms local = LocalTerms::draw(directory_.make_id(), rng);
+  terms.value().local_init = local.init;
+  const std::string answer = make_answer(settings_, local, listen_.port, setup, remote);
   const TableStatus added = directory_.add_pending(std::make_unique<PendingSession>(
-      id, local, remote.ice.ufrag, terms_of(remote, setup), now()));
+      local.id, local.ice, remote.ice.ufrag, std::move(terms).value(), now()));
   if (added != TableStatus::kOk) {
     return Failure(
         SignalError{SignalError::Kind::kFull,
                     "session limit reached: " + std::to_string(settings_.options.max_sessions)});
   }
-  return Description{id, answer};
+  return Description{local.id, answer};
 }
 
 void EngineImpl::create_offer(const OfferOptions& options, OfferDone done) {

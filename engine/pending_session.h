@@ -13,6 +13,7 @@
 #include "engine/ice/pending_pairs.h"
 #include "engine/table/association_table.h"
 #include "millrace/types.h"
+#include "sctp/out_of_band_init.h"
 
 namespace millrace::engine {
 
@@ -22,6 +23,10 @@ struct RemoteTerms {
   crypto::Role role = crypto::Role::kServer;  // Ours.
   std::uint16_t sctp_port = 5000;
   std::size_t max_message_bytes = 65536;  // What the peer takes.
+  // `a=sctp-init` of both descriptions: what ours says, and the peer's INIT, a valid one; it is
+  // empty where one of the two has none, and SCTP then sets itself up by packets.
+  sctp::LocalInit local_init;
+  std::vector<std::uint8_t> peer_init;
 };
 
 // PendingSession is a session that signalling has made and no shard has claimed. Any

@@ -72,6 +72,9 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                   options.sctp.receive_window_bytes);
   settings.number("max-message-size", "BYTES", "Largest message taken, at most the window", 1,
                   kMaxBuffer, options.sctp.max_message_bytes);
+  settings.choice("sctp-init", "SCTP's INIT in the SDP, which saves two round trips", "sdp",
+                  {{"sdp", [&] { options.sctp.init_in_sdp = true; }},
+                   {"packet", [&] { options.sctp.init_in_sdp = false; }}});
   settings.number("datagram-size", "BYTES", "UDP payload of the packets sent", 508, 8972,
                   options.datagram_bytes);
   settings.number("socket-buffer", "BYTES", "Kernel buffer of a UDP socket", 4096, kMaxBuffer,

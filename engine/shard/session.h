@@ -19,8 +19,8 @@ namespace millrace::engine {
 // Sctp is an association and the data channels on it.
 struct Sctp {
   Sctp(const sctp::Options& options, sctp::DtlsRole role, const sctp::ChannelLimits& limits,
-       Rng& rng, const Mac& mac, BlockPool& pool)
-      : association(options, rng, mac, pool), channels(association, role, limits) {}
+       Rng& rng, const Mac& mac, BlockPool& pool, const std::optional<sctp::LocalInit>& signalled)
+      : association(options, rng, mac, pool, signalled), channels(association, role, limits) {}
 
   sctp::Association association;
   sctp::DataChannels channels;

@@ -113,9 +113,11 @@ void ShardCore::create_offer(const Engine::OfferOptions& options, SessionId id,
   Session& session = *add_session(id, socket.value());
   own_socket(session);
   session.phase = Session::Phase::kOffered;
-  session.local = ice::make_credentials(rng_);
+  const LocalTerms terms = LocalTerms::draw(id, rng_);
+  session.local = terms.ice;
+  session.terms.local_init = terms.init;
   const Address local = sockets_.local_address(socket.value());
-  done(Description{id, make_offer(world_.settings, id, session.local, local)});
+  done(Description{id, make_offer(world_.settings, terms, local)});
 }
 
 void ShardCore::accept_answer(SessionId id, const std::string& answer,
@@ -124,13 +126,17 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   if (session == nullptr || session->phase != Session::Phase::kOffered) {
     return done(SignalError{SignalError::Kind::kUnknown, "no such offer"});
   }
-  sdp::ParseResult parsed = sdp::parse_answer(answer);
-  if (!parsed.ok()) {
-    done(signal_error(parsed.error()));
+  const auto refuse = [&](SignalError error) {
+    done(std::move(error));
     finish(*session, CloseReason::kHandshakeFailed);
-    return;
-  }
+  };
+  const sdp::ParseResult parsed = sdp::parse_answer(answer);
+  if (!parsed.ok()) return refuse(signal_error(parsed.error()));
   const sdp::RemoteDescription& remote = parsed.value();
+  auto terms = terms_of(world_.settings, remote, sdp::Setup::kActpass);
+  if (!terms.ok()) return refuse(terms.error());
+  terms.value().local_init = session->terms.local_init;
+  session->terms = std::move(terms).value();
   ice::IceControllingAgent::Setup setup;
   setup.local = session->local;
   setup.remote = remote.ice;
@@ -141,7 +147,6 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   options.consent_timeout = world_.settings.options.consent_timeout;
   session->path.use_controlling(std::make_unique<ice::IceControllingAgent>(
       now_, std::move(setup), options, rng_, world_.mac));
-  session->terms = terms_of(remote, sdp::Setup::kActpass);
   session->phase = Session::Phase::kConnecting;
   start_dtls(now_, *session);
   touch(*session);
@@ -225,14 +230,22 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   limits.max_message_bytes = session.terms.max_message_bytes;
   const auto role = session.terms.role == crypto::Role::kClient ? sctp::DtlsRole::kClient
                                                                 : sctp::DtlsRole::kServer;
-  session.sctp = std::make_unique<Sctp>(options, role, limits, rng_, world_.mac, pool_);
+  const auto peer_init = sctp::PeerInit::parse(session.terms.peer_init);
+  std::optional<sctp::LocalInit> signalled;
+  if (peer_init) signalled = session.terms.local_init;
+  session.sctp = std::make_unique<Sctp>(options, role, limits, rng_, world_.mac, pool_, signalled);
   session.phase = Session::Phase::kAssociating;
   session.terms.fingerprints = std::vector<crypto::Fingerprint>();  // They have served.
   // A DTLS server has finished first: an INIT sent at once may overtake its own last flight,
   // and werift falls over one that comes before its handshake's end (test/interop/README.md).
   // The client's own INIT is on its way in nearly every case.
   const bool first = role == sctp::DtlsRole::kServer;
-  session.sctp->association.connect(now, first ? kInitPatience : Duration::zero());
+  if (peer_init) {
+    session.sctp->association.connect_out_of_band(now, *peer_init);
+  } else {
+    session.sctp->association.connect(now, first ? kInitPatience : Duration::zero());
+  }
+  session.terms.peer_init = std::vector<std::uint8_t>();
   // Application data that overtook the peer's Finished.
   std::array<std::uint8_t, ControlQueue::kDatagramBytes> held;
   while (const std::size_t n = session.dtls->poll_held(held)) {

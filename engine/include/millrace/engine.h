@@ -33,6 +33,9 @@ struct SctpOptions {
   // HEARTBEAT of sessions without ICE; 0: none. With ICE, consent checks do its work.
   milliseconds heartbeat_interval{15'000};
   unsigned max_retransmissions = 10;  // Association.Max.Retrans.
+  // INIT goes by SDP (`a=sctp-init`) to peers that take it so: set-up is two round trips
+  // shorter (draft-hancke-tsvwg-snap).
+  bool init_in_sdp = true;
   std::size_t receive_window_bytes = 8u << 20;
   std::size_t send_buffer_bytes = 8u << 20;
   std::size_t max_message_bytes = 256u << 10;  // Advertised; at most the window.
