@@ -147,10 +147,19 @@ class Pion(Peer):
 
     def build(self):
         self.run("go", "build", "-trimpath", "-o", os.path.join(self.build_dir, "peer"), ".",
-                 cwd=os.path.join(HERE, self.name), GOFLAGS="-mod=readonly")
+                 cwd=os.path.join(HERE, "pion"), GOFLAGS="-mod=readonly")
 
     def command(self, role):
         return [os.path.join(self.build_dir, "peer"), role]
+
+
+class PionSnap(Pion):
+    """pion with SCTP's INIT in the SDP."""
+
+    name = "pion-snap"
+
+    def command(self, role):
+        return [*super().command(role), "--snap"]
 
 
 class Aiortc(Peer):
@@ -197,7 +206,7 @@ class WebrtcRs(Peer):
         return [os.path.join(self.build_dir, "target", "debug", "webrtc-rs-peer"), role]
 
 
-ALL = (Pion, NodeDataChannel, RoamhqWrtc, Werift, Aiortc, WebrtcRs)
+ALL = (Pion, PionSnap, NodeDataChannel, RoamhqWrtc, Werift, Aiortc, WebrtcRs)
 
 
 def install(peers):

@@ -38,7 +38,7 @@ func (n roomyNet) ListenUDP(network string, address *net.UDPAddr) (transport.UDP
 	return conn, conn.SetWriteBuffer(socketBytes)
 }
 
-func newAPI() (*webrtc.API, error) {
+func newAPI(snap bool) (*webrtc.API, error) {
 	std, err := stdnet.NewNet()
 	if err != nil {
 		return nil, err
@@ -49,6 +49,7 @@ func newAPI() (*webrtc.API, error) {
 	engine.SetIPFilter(net.IP.IsLoopback)
 	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	engine.SetSCTPMaxMessageSize(maxMessage)
+	engine.EnableSctpSnap(snap)
 	return webrtc.NewAPI(webrtc.WithSettingEngine(engine)), nil
 }
 
@@ -73,8 +74,9 @@ func main() {
 	flags.BoolVar(&o.noEmpty, "no-empty", false, "send no empty messages")
 	flags.Bool("json", false, "the verdict is always JSON")
 	port := flags.Int("port", 0, "port of the server")
+	snap := flags.Bool("snap", false, "signal INIT in the SDP (a=sctp-init)")
 	_ = flags.Parse(os.Args[2:])
-	api, err := newAPI()
+	api, err := newAPI(*snap)
 	if err != nil {
 		fail(1, err)
 	}
