@@ -17,6 +17,9 @@ struct Extensions {
   bool reconfig = true;     // RFC 6525.
   // RFC 9653: no CRC32c where DTLS has authenticated the packet already (EDMID 1).
   bool zero_checksum = true;
+  // RFC 8260: I-DATA in place of DATA, and I-FORWARD-TSN in place of FORWARD-TSN. Partial
+  // reliability then needs both ends to list the latter (§2.3.1).
+  bool i_data = false;
 };
 
 // Options configures one association. The defaults are those of a data channel between

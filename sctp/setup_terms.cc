@@ -26,9 +26,14 @@ bool has_valid_fields(const InitFields& init) {
 // For zero checksum one end's offer would do (RFC 9653 §5.2), but an end that wants the CRC
 // has it both ways.
 Extensions in_common(const Extensions& offered, const InitParameters& peer) {
-  return {.forward_tsn = offered.forward_tsn && peer.forward_tsn,
+  // RFC 8260 §2.2.1: negotiated where both list I-DATA. §2.3.1: its partial reliability is
+  // another extension, never FORWARD-TSN's.
+  const bool i_data = offered.i_data && peer.i_data;
+  const bool peer_abandons = i_data ? peer.i_forward_tsn : peer.forward_tsn;
+  return {.forward_tsn = offered.forward_tsn && peer_abandons,
           .reconfig = offered.reconfig && peer.reconfig,
-          .zero_checksum = offered.zero_checksum && peer.zero_checksum_edmid == kEdmidDtls};
+          .zero_checksum = offered.zero_checksum && peer.zero_checksum_edmid == kEdmidDtls,
+          .i_data = i_data};
 }
 
 InitFields init_fields(const Options& options, VerificationTag tag, Tsn initial_tsn,
@@ -42,13 +47,17 @@ InitFields init_fields(const Options& options, VerificationTag tag, Tsn initial_
 }
 
 void append_extensions(const Extensions& extensions, TlvWriter& out) {
-  std::array<ChunkType, 2> types{};
+  std::array<ChunkType, 4> types{};
   std::size_t count = 0;
   if (extensions.forward_tsn) {
     out.append(ForwardTsnSupportedParameter{});
     types[count++] = ChunkType::kForwardTsn;
   }
   if (extensions.reconfig) types[count++] = ChunkType::kReconfig;
+  if (extensions.i_data) {
+    types[count++] = ChunkType::kIData;
+    if (extensions.forward_tsn) types[count++] = ChunkType::kIForwardTsn;
+  }
   if (count > 0) out.append(SupportedExtensionsParameter{std::span(types).first(count)});
   if (extensions.zero_checksum) out.append(ZeroChecksumParameter{});
 }

@@ -19,7 +19,7 @@ const StateCookie kCookie{.created = Time(seconds(77)),
                           .incoming_streams = 7,
                           .local_tie_tag = VerificationTag(8),
                           .peer_tie_tag = VerificationTag(9),
-                          .extensions = {.forward_tsn = false, .reconfig = true}};
+                          .extensions = {.forward_tsn = false, .reconfig = true, .i_data = true}};
 
 // RFC 9260 §5.1.3.
 TEST(StateCookie, ComesBackAsItWasSealed) {
@@ -30,6 +30,8 @@ TEST(StateCookie, ComesBackAsItWasSealed) {
   ASSERT_TRUE(opened);
   EXPECT_EQ(opened->seal(key, mac), sealed);
   EXPECT_EQ(opened->peer_tie_tag, kCookie.peer_tie_tag);
+  EXPECT_TRUE(opened->extensions.i_data);
+  EXPECT_FALSE(opened->extensions.forward_tsn);
   EXPECT_FALSE(opened->is_stale(Time(seconds(137))));
   EXPECT_TRUE(opened->is_stale(Time(seconds(138))));
 }
