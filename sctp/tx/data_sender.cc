@@ -22,8 +22,8 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
 
 DataSender::~DataSender() = default;
 
-void DataSender::establish(Time now, std::size_t peer_rwnd, std::uint16_t streams,
-                           bool forward_tsn) {
+void DataSender::establish(Time now, std::size_t peer_rwnd, std::uint16_t streams, bool forward_tsn,
+                           bool i_data) {
   CHECK(!established_);
   established_ = true;
   peer_rwnd_ = peer_rwnd;
@@ -31,6 +31,12 @@ void DataSender::establish(Time now, std::size_t peer_rwnd, std::uint16_t stream
   forward_tsn_ = forward_tsn;
   last_sent_at_ = now;
   if (forward_tsn) outstanding_.enable_partial_reliability();
+  if (i_data) {
+    i_data_ = true;
+    header_bytes_ = IDataChunkHeader::kBytes;
+    outstanding_.enable_interleaving();
+    queue_.enable_interleaving();
+  }
   queue_.discard_streams_from(streams);
   update_thresholds();
 }
@@ -65,7 +71,7 @@ SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan paylo
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                             const SendOptions& options) {
   const std::size_t size = payload.bytes().size();
-  const auto refused = refusal(stream, size, MessageStore::cost(0) + size);
+  const auto refused = refusal(stream, size, MessageStore::adopted_cost(size));
   if (refused) return *refused;
   OutgoingMessage* const message = store_.adopt(std::move(payload));
   if (message == nullptr) {
@@ -150,8 +156,9 @@ bool DataSender::stream_drained(StreamId stream) const {
 void DataSender::reset_stream(StreamId stream) {
   SendStream* const state = queue_.find(stream);
   if (state == nullptr) return;
-  // RFC 6525 §5.2.7 (response to an outgoing reset): the next SSN is 0.
-  state->next_ssn = Ssn();
+  // RFC 6525 §5.2.7 (response to an outgoing reset): the next SSN is 0; RFC 8260 §2.3.2: so
+  // are the MIDs of both kinds.
+  state->next_mid = state->next_unordered_mid = Mid();
   state->closing = false;
   queue_.resume(stream);
 }

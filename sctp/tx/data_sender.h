@@ -12,7 +12,9 @@
 #include "engine/base/bytes.h"
 #include "engine/base/owned_bytes.h"
 #include "engine/base/time.h"
+#include "sctp/packet/common_header.h"
 #include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/i_forward_tsn_chunk.h"
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/send_options.h"
@@ -79,7 +81,7 @@ struct SenderStats {
 
 // DataSender is the sending half of an association: send buffer, stream scheduler,
 // fragmentation, retransmission, congestion and flow control, partial reliability
-// (RFC 9260 §6 and §7, RFC 3758, RFC 7053).
+// (RFC 9260 §6 and §7, RFC 3758, RFC 7053, RFC 8260).
 //
 // Messages may be sent from the start; nothing is transmitted before `establish`. After
 // any call that takes `now`, drain it: `append_chunks` into packets until it writes none,
@@ -94,8 +96,10 @@ class DataSender {
 
   // The handshake is done: `peer_rwnd` is the a_rwnd of INIT or INIT-ACK, `streams` the
   // negotiated number outgoing. Messages queued on streams above it are discarded.
-  // Without `forward_tsn` partial reliability is off and limits are ignored.
-  void establish(Time now, std::size_t peer_rwnd, std::uint16_t streams, bool forward_tsn);
+  // Without `forward_tsn` partial reliability is off and limits are ignored. With `i_data`
+  // messages of different streams interleave (RFC 8260), else their fragments do not.
+  void establish(Time now, std::size_t peer_rwnd, std::uint16_t streams, bool forward_tsn,
+                 bool i_data = false);
 
   // Queues one message. The first form copies `payload`; the second takes it over where
   // the answer is kOk and otherwise leaves it with the caller. A message is accepted
@@ -190,6 +194,12 @@ class DataSender {
   bool asks_for_sack(Time now, std::size_t wire_bytes, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
+  bool append_i_data(const OutstandingChunk& chunk, UnwrappedTsn tsn, DataFlags flags,
+                     PacketWriter& packet);
+  void number(OutgoingMessage& message);
+  std::size_t max_fragment_bytes() const {
+    return options_.max_packet_bytes - CommonHeader::kBytes - header_bytes_;
+  }
   std::size_t window() const {
     return std::min({congestion_->cwnd(), flight_bound_.bytes(), peer_rwnd_});
   }
@@ -197,7 +207,8 @@ class DataSender {
   // The message whose turn it is, those that have expired dropped; nullptr if none.
   OutgoingMessage* next_message(Time now);
   void drop_rest_of_abandoned();
-  UnwrappedTsn collect_skipped(std::size_t max_streams);
+  UnwrappedTsn collect_skipped(std::size_t max_entries);
+  bool append_skipped(UnwrappedTsn reached, PacketWriter& packet);
 
   // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4, RFC 8985.
   void bound_flight(Time now, const AckResult& result, std::size_t flight_before, bool round_ended);
@@ -239,8 +250,10 @@ class DataSender {
   Time next_sample_at_{};
   std::uint32_t forward_stamp_ = 0;
   std::uint16_t streams_ = 0;
+  std::uint16_t header_bytes_ = DataChunkHeader::kBytes;  // Of a DATA or I-DATA chunk.
   bool established_ = false;
   bool forward_tsn_ = false;
+  bool i_data_ = false;
   bool accepting_ = true;
   bool in_recovery_ = false;
   bool fast_packet_ = false;  // One packet may leave whatever cwnd says (§7.2.4).
@@ -252,7 +265,8 @@ class DataSender {
   bool total_low_reported_ = false;
   bool total_above_ = false;
   std::size_t total_low_threshold_ = 0;
-  std::vector<SkippedStream> skipped_;
+  std::vector<SkippedMessages> skipped_;        // Of the FORWARD-TSN being built.
+  std::vector<SkippedStream> skipped_streams_;  // The same for one without MIDs.
   SenderStats stats_;
 };
 

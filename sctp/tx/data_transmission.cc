@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DataSender's RFC 9260 §6.1 (transmission of DATA chunks) and RFC 3758 §3.5 (FORWARD TSN).
+// DataSender's RFC 9260 §6.1 (transmission of DATA chunks), RFC 8260 §2 (the same of I-DATA)
+// and RFC 3758 §3.5 (FORWARD TSN).
 #include <algorithm>
 
 #include "sctp/packet/common_header.h"
@@ -71,16 +72,29 @@ bool DataSender::window_allows(std::size_t wire_bytes) const {
 bool DataSender::append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                               PacketWriter& packet) {
   const OutgoingMessage& message = *chunk.message;
-  const DataChunkHeader header{
-      .tsn = tsn.wrap(),
-      .stream = message.stream,
-      .ssn = message.ssn,
-      .ppid = message.ppid,
-      .flags = {.immediate = immediate,
-                .unordered = message.unordered,
-                .beginning = chunk.offset == 0,
-                .ending = chunk.offset + chunk.size == message.size},
-  };
+  const DataFlags flags{.immediate = immediate,
+                        .unordered = message.unordered,
+                        .beginning = chunk.offset == 0,
+                        .ending = chunk.offset + chunk.size == message.size};
+  if (i_data_) return append_i_data(chunk, tsn, flags, packet);
+  const DataChunkHeader header{.tsn = tsn.wrap(),
+                               .stream = message.stream,
+                               .ssn = message.ssn(),
+                               .ppid = message.ppid,
+                               .flags = flags};
+  return packet.append_data(header, chunk.payload());
+}
+
+// RFC 8260 §2.1
+bool DataSender::append_i_data(const OutstandingChunk& chunk, UnwrappedTsn tsn, DataFlags flags,
+                               PacketWriter& packet) {
+  const OutgoingMessage& message = *chunk.message;
+  const IDataChunkHeader header{.tsn = tsn.wrap(),
+                                .stream = message.stream,
+                                .mid = message.mid,
+                                .ppid = message.ppid,
+                                .fsn = outstanding_.fsn_at(tsn),
+                                .flags = flags};
   return packet.append_data(header, chunk.payload());
 }
 
@@ -112,39 +126,34 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
 }
 
 void DataSender::drop_rest_of_abandoned() {
-  OutgoingMessage* const message = queue_.current();
-  if (message == nullptr || !message->abandoned) return;
-  // The rest has no TSN yet; one that is never sent lets FORWARD TSN pass the message, of
-  // which the peer may hold all that was sent.
-  if (outstanding_.full()) return;
-  outstanding_.push_abandoned_rest(message);
-  queue_.drop_current();
-  update_thresholds();
+  std::vector<std::uint32_t>& half_sent = outstanding_.half_sent();
+  while (!half_sent.empty() && !outstanding_.full()) {
+    const std::uint32_t index = half_sent.back();
+    half_sent.pop_back();
+    // The rest has no TSN yet; one that is never sent lets FORWARD TSN pass the message, of
+    // which the peer may hold all that was sent.
+    outstanding_.push_abandoned_rest(queue_.stream_at(index).head);
+    queue_.drop_head(index);
+    update_thresholds();
+  }
 }
 
 OutgoingMessage* DataSender::next_message(Time now) {
   for (;;) {
     OutgoingMessage* const message = queue_.current();
     if (message == nullptr) return nullptr;
-    if (!forward_tsn_) return message;
-    if (message->abandoned) {
-      if (outstanding_.full()) return nullptr;
-      drop_rest_of_abandoned();
-    } else if (!message->expired(now)) {
-      return message;
-    } else if (message->sent == 0) {
+    if (!forward_tsn_ || !message->expired(now)) return message;
+    if (message->sent == 0) {
       // RFC 3758 §3.5 (A1): never sent, so no TSN or SSN is spent on it.
-      queue_.drop_current();
+      queue_.drop_head(message->stream_index);
       update_thresholds();
       ++stats_.messages_abandoned;
-    } else if (message->outstanding > 0 && !outstanding_.full()) {
-      outstanding_.abandon(outstanding_.next_tsn().previous());
-    } else if (!outstanding_.full()) {
-      // All that was sent is acknowledged, but the peer awaits the rest.
-      message->abandoned = true;
-      ++stats_.messages_abandoned;
-    } else {
+    } else if (outstanding_.full()) {
       return nullptr;
+    } else {
+      // Be all that was sent acknowledged, the peer awaits the rest.
+      outstanding_.abandon(*message);
+      drop_rest_of_abandoned();
     }
   }
 }
@@ -171,12 +180,12 @@ bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
 }
 
 bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet) {
-  const std::size_t max_fragment =
-      options_.max_packet_bytes - CommonHeader::kBytes - DataChunkHeader::kBytes;
+  const std::size_t header = header_bytes_;
+  const std::size_t max_fragment = max_fragment_bytes();
   const std::size_t rest = message.size - message.sent;
   const std::size_t space = packet.space();
-  if (space <= DataChunkHeader::kBytes || outstanding_.full()) return false;
-  const std::size_t room = std::min(space - DataChunkHeader::kBytes, max_fragment);
+  if (space <= header || outstanding_.full()) return false;
+  const std::size_t room = std::min(space - header, max_fragment);
   std::size_t bytes = rest;
   if (rest > room) {
     // RFC 9260 §6.9: what fits into one packet is not fragmented; what does not fills
@@ -185,7 +194,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     if (room < kMinFragmentBytes) return false;
     bytes = room;
   }
-  const std::size_t wire = DataChunkHeader::kBytes + padded_to_four(bytes);
+  const std::size_t wire = header + padded_to_four(bytes);
   if (!window_allows(wire)) return false;
   if (burst_.available(now, pacing_rate_) <= packet.size()) {
     burst_blocked_ = true;
@@ -193,11 +202,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   }
   const auto size = static_cast<std::uint16_t>(bytes);
   const std::uint32_t offset = message.sent;
-  if (offset == 0 && !message.unordered) {
-    SendStream& stream = queue_.stream_at(message.stream_index);
-    message.ssn = stream.next_ssn;
-    stream.next_ssn = stream.next_ssn.next();
-  }
+  if (offset == 0) number(message);
   const bool last = queue_.buffered() == bytes;
   const bool ask = asks_for_sack(now, wire, last);
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
@@ -211,25 +216,46 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   return true;
 }
 
-UnwrappedTsn DataSender::collect_skipped(std::size_t max_streams) {
+// RFC 9260 §6.5: ordered messages are numbered per stream; RFC 8260 §2.1: unordered ones too,
+// apart.
+void DataSender::number(OutgoingMessage& message) {
+  SendStream& stream = queue_.stream_at(message.stream_index);
+  if (message.unordered && !i_data_) return;
+  Mid& next = message.unordered ? stream.next_unordered_mid : stream.next_mid;
+  message.mid = next;
+  next = next.next();
+}
+
+UnwrappedTsn DataSender::collect_skipped(std::size_t max_entries) {
   skipped_.clear();
   ++forward_stamp_;
   UnwrappedTsn reached = outstanding_.cumulative_acked();
   for (const UnwrappedTsn target = forward_target(); reached < target; reached = reached.next()) {
     const OutgoingMessage& message = *outstanding_.at(reached.next()).message;
-    // RFC 3758 §3.2: unordered messages are not listed.
-    if (message.unordered) continue;
+    // RFC 3758 §3.2: unordered messages are not listed. RFC 8260 §2.3.1: with MIDs they are.
+    if (message.unordered && !i_data_) continue;
     SendStream& stream = queue_.stream_at(message.stream_index);
-    if (stream.forward_stamp == forward_stamp_) {
-      skipped_[stream.forward_slot].ssn = message.ssn;
+    const std::size_t kind = message.unordered ? 1 : 0;
+    if (stream.forward_stamp[kind] == forward_stamp_) {
+      skipped_[stream.forward_slot[kind]].mid = message.mid;
       continue;
     }
-    if (skipped_.size() == max_streams) break;
-    stream.forward_stamp = forward_stamp_;
-    stream.forward_slot = static_cast<std::uint32_t>(skipped_.size());
-    skipped_.push_back({message.stream, message.ssn});
+    if (skipped_.size() == max_entries) break;
+    stream.forward_stamp[kind] = forward_stamp_;
+    stream.forward_slot[kind] = static_cast<std::uint32_t>(skipped_.size());
+    skipped_.push_back({message.stream, message.unordered, message.mid});
   }
   return reached;
+}
+
+bool DataSender::append_skipped(UnwrappedTsn reached, PacketWriter& packet) {
+  if (i_data_) return packet.append(IForwardTsnChunk{reached.wrap(), skipped_});
+  skipped_streams_.clear();
+  for (const SkippedMessages& skipped : skipped_) {
+    const Ssn ssn(static_cast<std::uint16_t>(skipped.mid.value()));
+    skipped_streams_.push_back({skipped.stream, ssn});
+  }
+  return packet.append(ForwardTsnChunk{reached.wrap(), skipped_streams_});
 }
 
 void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
@@ -238,12 +264,13 @@ void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
     forward_due_ = false;
     return;
   }
-  if (packet.space() < ForwardTsnChunkView::kFixedBytes + sizeof(std::uint32_t)) return;
-  const std::size_t max_streams = (packet.space() - ForwardTsnChunkView::kFixedBytes) / 4;
+  static_assert(ForwardTsnChunkView::kFixedBytes == IForwardTsnChunkView::kFixedBytes);
+  const std::size_t entry_bytes = i_data_ ? IForwardTsnChunkView::kEntryBytes : 4;
+  if (packet.space() < ForwardTsnChunkView::kFixedBytes + entry_bytes) return;
   // RFC 3758 §3.5 (C4): what does not fit waits for the next one.
-  const UnwrappedTsn reached = collect_skipped(max_streams);
-  const ForwardTsnChunk chunk{reached.wrap(), skipped_};
-  if (!packet.append(chunk)) return;
+  const UnwrappedTsn reached =
+      collect_skipped((packet.space() - ForwardTsnChunkView::kFixedBytes) / entry_bytes);
+  if (!append_skipped(reached, packet)) return;
   forward_due_ = false;
   forward_sent_ = reached;
   forward_aimed_ = target;
@@ -256,17 +283,14 @@ bool DataSender::has_something_to_send(Time now) const {
   if (forward_due_) return true;
   const std::size_t flight = outstanding_.flight_bytes();
   const bool cwnd_open =
-      flight == 0 || (in_recovery_ ? recovery_rate_.allowance() > DataChunkHeader::kBytes
-                                   : flight + DataChunkHeader::kBytes < congestion_->cwnd());
+      flight == 0 || (in_recovery_ ? recovery_rate_.allowance() > header_bytes_
+                                   : flight + header_bytes_ < congestion_->cwnd());
   const bool burst_open =
       flush_time_ != now || burst_.available(now, pacing_rate_) > CommonHeader::kBytes;
   if (outstanding_.has_lost()) return fast_packet_ || (cwnd_open && burst_open);
   if (queue_.current() == nullptr || outstanding_.full()) return false;
   const std::size_t rest = queue_.current()->size - queue_.current()->sent;
-  const std::size_t wire =
-      DataChunkHeader::kBytes +
-      padded_to_four(std::min(
-          rest, options_.max_packet_bytes - CommonHeader::kBytes - DataChunkHeader::kBytes));
+  const std::size_t wire = header_bytes_ + padded_to_four(std::min(rest, max_fragment_bytes()));
   return burst_open && window_allows(wire);
 }
 

@@ -15,7 +15,7 @@
 namespace millrace::sctp {
 
 // OutgoingMessage is one message between `send` and its last acknowledgement. It lies at
-// the head of a block of the pool, a copied payload right behind it.
+// the head of a block of the pool, right behind it a copied payload or what owns it.
 struct OutgoingMessage {
   OutgoingMessage* next = nullptr;  // In its stream's queue.
   const std::uint8_t* data = nullptr;
@@ -26,16 +26,19 @@ struct OutgoingMessage {
   Time expires_at = kNever;
   std::uint32_t stream_index = 0;
   Ppid ppid;
-  StreamId stream;
-  Ssn ssn;  // Given with the first TSN.
+  Mid mid;  // Given with the first TSN.
+  std::uint32_t next_fsn = 0;
+  UnwrappedTsn last_tsn;  // Of the chunk that was sent last.
   std::uint32_t max_retransmits = 0;
+  StreamId stream;
   bool limits_retransmits = false;
   bool unordered = false;
   bool abandoned = false;
-  bool queued = false;  // Not all of it has a TSN.
-  OwnedBytes owned;
+  bool queued = false;   // Not all of it has a TSN.
+  bool adopted = false;  // An OwnedBytes lies where a copy would.
 
-  // RFC 9260 §6.9: what every chunk of the message says of it.
+  // What a DATA chunk has in place of the MID: ordered messages have both, counted alike.
+  Ssn ssn() const { return Ssn(static_cast<std::uint16_t>(mid.value())); }
   ByteSpan bytes(std::uint32_t offset, std::uint32_t n) const { return {data + offset, n}; }
   bool expired(Time now) const { return now >= expires_at; }
 };
@@ -49,30 +52,35 @@ class MessageStore {
   static std::size_t cost(std::size_t payload_bytes) {
     return BlockPool::block_bytes(sizeof(OutgoingMessage) + payload_bytes);
   }
+  static std::size_t adopted_cost(std::size_t payload_bytes) {
+    return cost(sizeof(OwnedBytes)) + payload_bytes;
+  }
   // Both return nullptr where the pool is at its limit; `owned` is then untouched.
   OutgoingMessage* copy(ByteSpan payload) {
     OutgoingMessage* const message = make(payload.size());
     if (message == nullptr) return nullptr;
-    std::uint8_t* const to = reinterpret_cast<std::uint8_t*>(message) + sizeof(OutgoingMessage);
+    std::uint8_t* const to = behind(message);
     copy_payload({to, payload.size()}, payload, copy_counters().send);
     message->data = to;
     message->size = static_cast<std::uint32_t>(payload.size());
     return message;
   }
   OutgoingMessage* adopt(OwnedBytes&& owned) {
-    OutgoingMessage* const message = make(0);
+    OutgoingMessage* const message = make(sizeof(OwnedBytes));
     if (message == nullptr) return nullptr;
-    message->owned = std::move(owned);
-    message->data = message->owned.bytes().data();
-    message->size = static_cast<std::uint32_t>(message->owned.bytes().size());
+    message->data = owned.bytes().data();
+    message->size = static_cast<std::uint32_t>(owned.bytes().size());
+    message->adopted = true;
+    ::new (behind(message)) OwnedBytes(std::move(owned));
     return message;
   }
   // What `message` costs while it is held.
   static std::size_t cost_of(const OutgoingMessage& message) {
-    return BlockPool::block_bytes(message.block_bytes) + message.owned.bytes().size();
+    return BlockPool::block_bytes(message.block_bytes) + (message.adopted ? message.size : 0);
   }
   void release(OutgoingMessage* message) {
     const std::size_t bytes = message->block_bytes;
+    if (message->adopted) reinterpret_cast<OwnedBytes*>(behind(message))->~OwnedBytes();
     message->~OutgoingMessage();
     pool_.release(reinterpret_cast<std::uint8_t*>(message), bytes);
   }
@@ -82,6 +90,12 @@ class MessageStore {
   }
 
  private:
+  static_assert(sizeof(OutgoingMessage) <= 88 &&
+                sizeof(OutgoingMessage) % alignof(OwnedBytes) == 0);
+
+  static std::uint8_t* behind(OutgoingMessage* message) {
+    return reinterpret_cast<std::uint8_t*>(message) + sizeof(OutgoingMessage);
+  }
   OutgoingMessage* make(std::size_t payload_bytes) {
     const std::size_t bytes = sizeof(OutgoingMessage) + payload_bytes;
     std::uint8_t* const block = pool_.allocate(bytes);

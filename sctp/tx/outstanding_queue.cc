@@ -37,6 +37,13 @@ void OutstandingQueue::reserve_one() {
   const auto moved = [&](std::size_t old_slot) {
     return static_cast<std::size_t>(tsn_at(old_slot).value()) & (capacity - 1);
   };
+  if (interleaving_) {
+    auto fragments = std::make_unique<Fragment[]>(capacity);
+    for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) {
+      fragments[moved(slot(tsn))] = fragments_[slot(tsn)];
+    }
+    fragments_ = std::move(fragments);
+  }
   sent_once_.grow(capacity, moved);
   sent_again_.grow(capacity, moved);
   ring_ = std::move(ring);
@@ -49,10 +56,30 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
   const UnwrappedTsn tsn = end_;
   OutstandingChunk& added = chunk(tsn);
   added = OutstandingChunk{.message = message, .sent_at = now, .offset = offset, .size = size};
+  if (interleaving_) link_fragment(tsn, *message);
   ++message->outstanding;
+  message->last_tsn = tsn;
   enter_flight(tsn);
   end_ = end_.next();
   return tsn;
+}
+
+void OutstandingQueue::link_fragment(UnwrappedTsn tsn, OutgoingMessage& message) {
+  Fragment& added = fragments_[slot(tsn)];
+  added.fsn = message.next_fsn++;
+  // One that is outstanding lies at most kMaxChunks back.
+  const bool first = message.outstanding == 0;
+  added.step = first ? 0 : static_cast<std::uint16_t>(tsn.distance_from(message.last_tsn));
+}
+
+// Moves `tsn` back to the chunk before it of the same message, if that is outstanding.
+bool OutstandingQueue::find_previous_fragment(UnwrappedTsn& tsn) const {
+  // RFC 9260 §6.9: fragments have consecutive TSNs, but for those of I-DATA.
+  const std::size_t step = interleaving_ ? fragments_[slot(tsn)].step : 1;
+  if (step == 0 || tsn.distance_from(base_) < step) return false;
+  const OutgoingMessage* const message = at(tsn).message;
+  tsn = tsn.minus(step);
+  return at(tsn).message == message;
 }
 
 void OutstandingQueue::enter_flight(UnwrappedTsn tsn) {
@@ -68,7 +95,9 @@ void OutstandingQueue::leave_flight(UnwrappedTsn tsn) {
 void OutstandingQueue::push_abandoned_rest(OutgoingMessage* message) {
   reserve_one();
   chunk(end_) = OutstandingChunk{.message = message, .state = State::kAbandoned};
+  if (interleaving_) link_fragment(end_, *message);
   ++message->outstanding;
+  message->last_tsn = end_;
   end_ = end_.next();
   advance_ack_point();
 }
@@ -80,7 +109,7 @@ std::optional<UnwrappedTsn> OutstandingQueue::next_lost(Time now) {
     if (candidate.state != State::kLost) {
       lost_cursor_ = lost_cursor_.next();
     } else if (should_abandon(now, candidate)) {
-      abandon(lost_cursor_);
+      abandon(*candidate.message);
     } else {
       return lost_cursor_;
     }
@@ -116,7 +145,7 @@ bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) c
 void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
   OutstandingChunk& lost = chunk(tsn);
   if (should_abandon(now, lost)) {
-    abandon(tsn);
+    abandon(*lost.message);
     return;
   }
   leave_flight(tsn);
@@ -125,19 +154,20 @@ void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
   lost_cursor_ = std::min(lost_cursor_, tsn);
 }
 
-void OutstandingQueue::abandon(UnwrappedTsn tsn) {
-  OutgoingMessage* const message = chunk(tsn).message;
-  // RFC 9260 §6.9: fragments have consecutive TSNs.
-  UnwrappedTsn first = tsn;
-  while (first > base_ && chunk(first.previous()).message == message) first = first.previous();
-  for (UnwrappedTsn at = first; at < end_ && chunk(at).message == message; at = at.next()) {
-    OutstandingChunk& fragment = chunk(at);
-    if (fragment.state == State::kInFlight) leave_flight(at);
+void OutstandingQueue::abandon(OutgoingMessage& message) {
+  DCHECK(message.sent > 0);
+  UnwrappedTsn tsn = message.last_tsn;
+  for (bool more = message.outstanding > 0; more; more = find_previous_fragment(tsn)) {
+    OutstandingChunk& fragment = chunk(tsn);
+    if (fragment.state == State::kInFlight) leave_flight(tsn);
     if (fragment.state == State::kLost) --lost_;
     fragment.state = State::kAbandoned;
   }
-  if (!message->abandoned) ++messages_abandoned_;
-  message->abandoned = true;
+  if (!message.abandoned) {
+    ++messages_abandoned_;
+    if (message.queued) half_sent_.push_back(message.stream_index);
+  }
+  message.abandoned = true;
   advance_ack_point();
 }
 

@@ -71,6 +71,12 @@ class OutstandingQueue {
   OutstandingQueue& operator=(const OutstandingQueue&) = delete;
 
   void enable_partial_reliability() { partial_reliability_ = true; }
+  // Fragments of one message may have others between them, and are numbered (RFC 8260
+  // §2.2.2). The queue must be empty.
+  void enable_interleaving() {
+    CHECK(capacity_ == 0);
+    interleaving_ = true;
+  }
 
   bool empty() const { return base_ == end_; }
   bool full() const { return size() >= kMaxChunks; }
@@ -83,6 +89,8 @@ class OutstandingQueue {
   std::size_t flight_bytes() const { return flight_bytes_; }
   bool has_lost() const { return lost_ > 0; }
   const OutstandingChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
+  // The fragment sequence number of an I-DATA chunk.
+  std::uint32_t fsn_at(UnwrappedTsn tsn) const { return fragments_[slot(tsn)].fsn; }
 
   // Appends the next chunk of `message` as just sent; the queue must not be full.
   UnwrappedTsn push(Time now, OutgoingMessage* message, std::uint32_t offset, std::uint16_t size);
@@ -111,8 +119,11 @@ class OutstandingQueue {
 
   // RFC 9260 §6.3.3 (E3): takes everything in flight for lost.
   void mark_all_lost(Time now);
-  // Abandons all chunks of the message that `tsn` belongs to (RFC 3758 §3.5 A).
-  void abandon(UnwrappedTsn tsn);
+  // Abandons all chunks of the message (RFC 3758 §3.5 A). It has been begun.
+  void abandon(OutgoingMessage& message);
+  // Streams, by index, whose first message was abandoned half sent. The owner drops the rest
+  // of it from its queue and takes the entry away.
+  std::vector<std::uint32_t>& half_sent() { return half_sent_; }
   std::uint64_t messages_abandoned() const { return messages_abandoned_; }
 
  private:
@@ -120,6 +131,11 @@ class OutstandingQueue {
   struct Range {
     UnwrappedTsn first;
     UnwrappedTsn last;
+  };
+  // What an I-DATA chunk needs besides.
+  struct Fragment {
+    std::uint32_t fsn;
+    std::uint16_t step;  // Back to the chunk before it of its message; 0 if there was none.
   };
   // A peer that lists this many blocks may have left out others for want of room.
   static constexpr std::size_t kMaybeTruncatedBlocks = 16;
@@ -135,6 +151,8 @@ class OutstandingQueue {
     return base_.plus((slot_index - slot(base_)) & (capacity_ - 1));
   }
   void reserve_one();
+  void link_fragment(UnwrappedTsn tsn, OutgoingMessage& message);
+  bool find_previous_fragment(UnwrappedTsn& tsn) const;
   bool is_valid(UnwrappedTsn cumulative, const SackChunkView& sack) const;
   void pop_until(Time now, UnwrappedTsn cumulative, AckResult& result);
   void apply_gap_blocks(Time now, UnwrappedTsn cumulative, const SackChunkView& sack,
@@ -160,7 +178,9 @@ class OutstandingQueue {
 
   MessageStore& store_;
   bool partial_reliability_ = false;
+  bool interleaving_ = false;
   std::unique_ptr<OutstandingChunk[]> ring_;
+  std::unique_ptr<Fragment[]> fragments_;  // Beside `ring_` where I-DATA is in use.
   std::size_t capacity_ = 0;
   UnwrappedTsn base_;
   UnwrappedTsn end_;
@@ -183,6 +203,7 @@ class OutstandingQueue {
   Time overtaken_at_ = kNever;
   std::vector<Range> acked_ranges_;  // Above base_, as gap blocks last told.
   std::vector<Range> next_ranges_;
+  std::vector<std::uint32_t> half_sent_;
   std::uint64_t messages_abandoned_ = 0;
 };
 

@@ -43,19 +43,21 @@ void SendQueue::consume(std::uint32_t bytes) {
   DCHECK(message != nullptr && bytes <= message->size - message->sent);
   message->sent += bytes;
   unbuffer(stream, bytes);
-  if (message->sent < message->size) return;
+  if (message->sent < message->size) {
+    if (interleaving_) rotate();
+    return;
+  }
   rotate();
   pop_head(index);
   if (stream.head == nullptr || stream.paused) deactivate(index);
 }
 
-void SendQueue::drop_current() {
-  const std::uint32_t index = current_;
+void SendQueue::drop_head(std::uint32_t index) {
   SendStream& stream = streams_[index];
   unbuffer(stream, stream.head->size - stream.head->sent);
-  rotate();
+  if (current_ == index) rotate();
   pop_head(index);
-  if (stream.head == nullptr || stream.paused) deactivate(index);
+  if (stream.active && (stream.head == nullptr || stream.paused)) deactivate(index);
 }
 
 std::size_t SendQueue::drop_expired(Time now) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -22,10 +23,12 @@ struct SendStream {
   std::size_t low_threshold = 0;
   std::uint32_t next_active = 0;  // Neighbours in the ring of active streams.
   std::uint32_t previous_active = 0;
-  std::uint32_t forward_stamp = 0;  // Of the FORWARD-TSN being built; see DataSender.
-  std::uint32_t forward_slot = 0;
+  Mid next_mid;  // Of ordered messages.
+  Mid next_unordered_mid;
+  // Of the FORWARD-TSN being built, per kind of message; see DataSender.
+  std::array<std::uint32_t, 2> forward_stamp{};
+  std::array<std::uint32_t, 2> forward_slot{};
   StreamId id;
-  Ssn next_ssn;
   bool active = false;  // In the ring: has messages and is not paused.
   bool paused = false;
   bool closing = false;
@@ -34,7 +37,7 @@ struct SendStream {
 
 // SendQueue holds the messages that have not been sent whole, per stream, and decides
 // whose turn it is: round robin at message boundaries, for fragments of a DATA message
-// have consecutive TSNs (RFC 9260 §6.9). Interleaving (RFC 8260) replaces `rotate`.
+// have consecutive TSNs (RFC 9260 §6.9), or at those of fragments (RFC 8260).
 class SendQueue {
  public:
   explicit SendQueue(MessageStore& store) : store_(store) {}
@@ -42,15 +45,18 @@ class SendQueue {
   SendQueue(const SendQueue&) = delete;
   SendQueue& operator=(const SendQueue&) = delete;
 
+  // From here on a turn is one fragment.
+  void enable_interleaving() { interleaving_ = true; }
+
   void push(OutgoingMessage* message);
   // The message to send from, nullptr if there is none. It stays the same until `consume`
-  // or `drop` ends it.
+  // or `drop_head` ends its turn.
   OutgoingMessage* current() const { return current_ == kNone ? nullptr : streams_[current_].head; }
   // Takes `bytes` off the front of `current`. The last ones end it and pass the turn on; if
   // the message has outstanding chunks it then belongs to them.
   void consume(std::uint32_t bytes);
-  // Drops what is unsent of `current`.
-  void drop_current();
+  // Drops what is unsent of the first message of the stream with this index.
+  void drop_head(std::uint32_t index);
   // Drops expired messages that have not been begun; returns how many.
   std::size_t drop_expired(Time now);
   // No message expires before this time; kNever if none is limited.
@@ -92,6 +98,7 @@ class SendQueue {
   std::size_t cost_ = 0;
   Time next_expiry_ = kNever;
   std::vector<std::uint32_t> low_streams_;
+  bool interleaving_ = false;
 };
 
 }  // namespace millrace::sctp
