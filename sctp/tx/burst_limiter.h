@@ -23,10 +23,12 @@ class BurstLimiter {
   explicit BurstLimiter(std::size_t min_burst)
       : min_burst_(min_burst), max_burst_(min_burst), credit_(min_burst) {}
 
-  // The congestion window or the pacing rate changed.
-  void set_window(std::size_t cwnd, std::uint64_t rate) {
+  // The congestion window or the pacing rate changed. A controller's own `quantum`, where it
+  // is not 0, takes the place of what they make.
+  void set_window(std::size_t cwnd, std::uint64_t rate, std::size_t quantum = 0) {
     const std::uint64_t of_rate = std::min(rate, kMaxRate) / 250;
     max_burst_ = std::max<std::size_t>(min_burst_, std::min<std::uint64_t>(cwnd / 2, of_rate));
+    if (quantum > 0) max_burst_ = quantum;
     credit_ = std::min(credit_, max_burst_);
   }
 

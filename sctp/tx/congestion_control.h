@@ -100,6 +100,9 @@ class CongestionControl {
   // A controller that models the path bounds what is in flight by itself, in recovery too:
   // then neither ProportionalRate nor FlightBound applies.
   virtual bool bounds_flight_itself() const { return false; }
+  // Whether `on_lost` and AckSample::rate are to bear what draft-ietf-ccwg-bbr §4.1 samples;
+  // where not, SentState has `sent_at` alone. It must not change.
+  virtual bool needs_rate_samples() const { return bounds_flight_itself(); }
   // What may leave at one instant, where the controller decides it; 0 leaves it to BurstLimiter.
   virtual std::size_t send_quantum() const { return 0; }
   // Bytes per second at which bursts are refilled, or kUnpaced.

@@ -13,42 +13,28 @@ constexpr Duration kMinForwardTsnInterval = milliseconds(1);
 }  // namespace
 
 SackOutcome DataSender::handle_sack(Time now, const SackChunkView& sack) {
-  const std::size_t flight_before = outstanding_.flight_bytes();
+  const Before before = this->before();
   const AckResult result = outstanding_.handle_sack(now, sack, in_recovery_);
   if (result.status != SackStatus::kProcessed) return {.status = result.status};
   // RFC 9260 §6.2.1 (D ii): what is in flight comes off it in `window_allows`.
   peer_rwnd_ = sack.a_rwnd();
   heard_since_t3_ = true;
-  return finish_ack(now, result, flight_before);
+  return finish_ack(now, result, before);
 }
 
 SackOutcome DataSender::handle_cumulative_ack(Time now, Tsn cumulative_tsn) {
-  const std::size_t flight_before = outstanding_.flight_bytes();
+  const Before before = this->before();
   const AckResult result = outstanding_.handle_cumulative_ack(now, cumulative_tsn);
   if (result.status != SackStatus::kProcessed) return {.status = result.status};
-  return finish_ack(now, result, flight_before);
+  return finish_ack(now, result, before);
 }
 
-SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_t flight_before) {
+SackOutcome DataSender::finish_ack(Time now, const AckResult& result, const Before& before) {
   if (result.rtt) observe_sample(now, *result.rtt);
   const bool was_in_recovery = in_recovery_;
-  // RFC 9260 §7.2.4: recovery ends where all that was outstanding at its start is acked.
-  if (in_recovery_ && outstanding_.cumulative_acked() >= recovery_exit_) in_recovery_ = false;
-  const bool round_ended = end_round(result.cumulative_advanced);
-  bound_flight(now, result, flight_before, round_ended);
-  congestion_->on_ack({
-      .now = now,
-      .acked_bytes = result.acked_bytes,
-      .acked_chunks = result.acked_chunks,
-      .flight_before = flight_before,
-      .flight_after = outstanding_.flight_bytes(),
-      .cumulative_advanced = result.cumulative_advanced,
-      .in_recovery = was_in_recovery,
-      .round_ended = round_ended,
-      .rtt = result.rtt.value_or(Duration::zero()),
-      .srtt = rto_.srtt().value_or(Duration::zero()),
-  });
-  react_to_loss(now, result, flight_before);
+  if (in_recovery_ || after_t3_) end_recovery(now);
+  tell_controller(now, result, before, was_in_recovery);
+  react_to_loss(now, result, before.flight);
   if (in_recovery_) {
     recovery_rate_.handle_ack(result.acked_bytes, outstanding_.flight_bytes(),
                               result.cumulative_advanced && !result.newly_lost,
@@ -64,6 +50,41 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, std::size_
   note_ack_point(now);
   return {.newly_acked = result.acked_bytes > 0 || result.cumulative_advanced,
           .cumulative_advanced = result.cumulative_advanced};
+}
+
+// RFC 9260 §7.2.4: recovery ends where all that was outstanding at its start is acknowledged.
+void DataSender::end_recovery(Time now) {
+  if (outstanding_.cumulative_acked() < recovery_exit_) return;
+  in_recovery_ = after_t3_ = false;
+  congestion_->on_recovery_end(now);
+}
+
+void DataSender::tell_controller(Time now, const AckResult& result, const Before& before,
+                                 bool was_in_recovery) {
+  const bool round_ended = end_round(result.cumulative_advanced);
+  if (!self_bounding_) bound_flight(now, result, before.flight, round_ended);
+  const RateSample rate =
+      rate_.handle_ack(now, result.acked_bytes, result.newest_acked, outstanding_.min_rtt());
+  congestion_->on_ack({
+      .now = now,
+      .acked_bytes = result.acked_bytes,
+      .acked_chunks = result.acked_chunks,
+      .flight_before = before.flight,
+      .flight_after = outstanding_.flight_bytes(),
+      .cumulative_advanced = result.cumulative_advanced,
+      .in_recovery = was_in_recovery,
+      .round_ended = round_ended,
+      .rtt = result.rtt.value_or(Duration::zero()),
+      .srtt = rto_.srtt().value_or(Duration::zero()),
+      .delivered = rate_.delivered(),
+      .lost = rate_.lost(),
+      .newly_lost = static_cast<std::size_t>(rate_.lost() - before.lost),
+      .cwnd_limited = cwnd_limited_ || cwnd_limited_before_,
+      .rate = rate,
+  });
+  if (!round_ended) return;
+  cwnd_limited_before_ = cwnd_limited_;
+  cwnd_limited_ = false;
 }
 
 // RFC 9260 §6.3.1 (C4): one sample a round trip, for which the weights of C3 are meant.
@@ -93,7 +114,7 @@ void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t fl
   ++stats_.fast_retransmits;
   congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
   recovery_rate_.begin(flight_before, congestion_->cwnd());
-  flight_bound_.on_loss(now, flight_before);
+  if (!self_bounding_) flight_bound_.on_loss(now, flight_before);
 }
 
 void DataSender::bound_flight(Time now, const AckResult& result, std::size_t flight_before,
@@ -164,18 +185,18 @@ bool DataSender::is_probing_window() const {
 
 void DataSender::expire_t3(Time now, bool probing) {
   ++stats_.t3_expiries;
-  // RFC 9260 §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is
-  // no sign of congestion.
-  if (!probing) {
-    flight_bound_.on_loss(now, outstanding_.flight_bytes());
-    congestion_->on_timeout(now);
-  }
+  if (!probing && !self_bounding_) flight_bound_.on_loss(now, outstanding_.flight_bytes());
   // §6.3.3 (E2).
   rto_.back_off();
   in_recovery_ = false;
+  after_t3_ = true;
+  recovery_exit_ = outstanding_.next_tsn().previous();
   // §6.3.3 (E3): the earliest leave in the next packet, which no burst spent before the
   // time-out may delay; the rest as cwnd allows.
   outstanding_.mark_all_lost(now);
+  // §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is no sign of
+  // congestion.
+  if (!probing) congestion_->on_timeout(now);
   fast_packet_ = outstanding_.has_lost() && !probing;
   drop_rest_of_abandoned();
   if (forward_target() > outstanding_.cumulative_acked()) forward_due_ = true;

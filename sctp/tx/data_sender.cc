@@ -6,17 +6,21 @@
 namespace millrace::sctp {
 
 DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
-    : options_(options),
+    : options_{.max_packet_bytes = options.max_packet_bytes,
+               .send_buffer_bytes = options.send_buffer_bytes,
+               .max_message_bytes = options.max_message_bytes},
       store_(pool),
       queue_(store_),
-      outstanding_(options.initial_tsn, store_),
       congestion_(make_congestion_control(options.congestion)),
+      rate_(*congestion_),
+      outstanding_(options.initial_tsn, store_, rate_),
       rto_(options.rto),
       burst_(options.min_burst_bytes),
       forward_sent_(outstanding_.cumulative_acked()),
       forward_aimed_(forward_sent_),
       forward_fence_(forward_sent_),
-      recovery_exit_(outstanding_.cumulative_acked()) {
+      recovery_exit_(outstanding_.cumulative_acked()),
+      self_bounding_(congestion_->bounds_flight_itself()) {
   set_max_packet_bytes(options.max_packet_bytes);
 }
 

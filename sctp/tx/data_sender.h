@@ -20,6 +20,7 @@
 #include "sctp/send_options.h"
 #include "sctp/tx/burst_limiter.h"
 #include "sctp/tx/congestion_control.h"
+#include "sctp/tx/delivery_rate.h"
 #include "sctp/tx/flight_bound.h"
 #include "sctp/tx/outstanding_queue.h"
 #include "sctp/tx/proportional_rate.h"
@@ -178,6 +179,7 @@ class DataSender {
  private:
   // RFC 9260 §6.2: what stacks in use take; the RFC allows 500 ms.
   static constexpr Duration kMaxPeerSackDelay = milliseconds(200);
+  static constexpr std::size_t kUnbounded = ~std::size_t{0};
 
   // data_sender.cc: queueing, accounting, events.
   std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
@@ -200,10 +202,16 @@ class DataSender {
   std::size_t max_fragment_bytes() const {
     return options_.max_packet_bytes - CommonHeader::kBytes - header_bytes_;
   }
+  // The largest flight for now. A controller that models the path needs no other bound.
   std::size_t window() const {
-    return std::min({congestion_->cwnd(), flight_bound_.bytes(), peer_rwnd_});
+    const std::size_t bound = self_bounding_ ? kUnbounded : flight_bound_.bytes();
+    return std::min({congestion_->cwnd(), bound, peer_rwnd_});
   }
+  // What may join the flight; one chunk may always be in flight besides.
+  std::size_t room() const;
   bool window_allows(std::size_t wire_bytes) const;
+  void note_held_back(std::size_t wire_bytes);
+  void sample_flush(bool sent);
   // The message whose turn it is, those that have expired dropped; nullptr if none.
   OutgoingMessage* next_message(Time now);
   void drop_rest_of_abandoned();
@@ -212,7 +220,16 @@ class DataSender {
 
   // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4, RFC 8985.
   void bound_flight(Time now, const AckResult& result, std::size_t flight_before, bool round_ended);
-  SackOutcome finish_ack(Time now, const AckResult& result, std::size_t flight_before);
+  // What the sender knew when a SACK came.
+  struct Before {
+    std::size_t flight;
+    std::uint64_t lost;
+  };
+  Before before() const { return {outstanding_.flight_bytes(), rate_.lost()}; }
+  SackOutcome finish_ack(Time now, const AckResult& result, const Before& before);
+  void tell_controller(Time now, const AckResult& result, const Before& before,
+                       bool was_in_recovery);
+  void end_recovery(Time now);
   void observe_sample(Time now, Duration rtt);
   bool end_round(bool cumulative_advanced);
   void react_to_loss(Time now, const AckResult& result, std::size_t flight_before);
@@ -225,11 +242,19 @@ class DataSender {
   Duration forward_tsn_interval() const;
   UnwrappedTsn forward_target() const;
 
-  DataSenderOptions options_;
+  // What it needs of DataSenderOptions for as long as it lives.
+  struct Limits {
+    std::size_t max_packet_bytes;
+    std::size_t send_buffer_bytes;
+    std::size_t max_message_bytes;
+  };
+
+  Limits options_;
   MessageStore store_;
   SendQueue queue_;
-  OutstandingQueue outstanding_;
   std::unique_ptr<CongestionControl> congestion_;
+  DeliveryRate rate_;
+  OutstandingQueue outstanding_;
   RtoEstimator rto_;
   BurstLimiter burst_;
   ProportionalRate recovery_rate_;
@@ -256,7 +281,11 @@ class DataSender {
   bool i_data_ = false;
   bool accepting_ = true;
   bool in_recovery_ = false;
-  bool fast_packet_ = false;  // One packet may leave whatever cwnd says (§7.2.4).
+  const bool self_bounding_;          // CongestionControl::bounds_flight_itself.
+  bool cwnd_limited_ = false;         // In this round the window held the sender back;
+  bool cwnd_limited_before_ = false;  // in the one before.
+  bool after_t3_ = false;             // What T3-rtx took for lost is not all acknowledged yet.
+  bool fast_packet_ = false;          // One packet may leave whatever cwnd says (§7.2.4).
   bool forward_due_ = false;
   bool tail_waits_ = false;      // The last chunk sent leaves its SACK to the peer's delay.
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.

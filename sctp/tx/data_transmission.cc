@@ -30,7 +30,7 @@ void DataSender::begin_flush(Time now) {
     last_sent_at_ = now;
   }
   pacing_rate_ = congestion_->pacing_rate(rto_.srtt().value_or(Duration::zero()));
-  burst_.set_window(congestion_->cwnd(), pacing_rate_);
+  burst_.set_window(congestion_->cwnd(), pacing_rate_, congestion_->send_quantum());
   burst_.refill(now, pacing_rate_);
 }
 
@@ -38,6 +38,7 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   if (!established_) return false;
   begin_flush(now);
   burst_blocked_ = false;
+  if (rate_.sampling()) outstanding_.set_record(rate_.open(now, outstanding_.flight_bytes()));
   const std::size_t size_before = packet.size();
   // RFC 9260 §6.10: control chunks go before DATA; §6.1 (C): retransmissions before new.
   if (forward_due_) append_forward_tsn(now, packet);
@@ -52,21 +53,42 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
     recovery_rate_.spend(sent);
     congestion_->on_sent(now, sent, outstanding_.flight_bytes());
   }
+  if (rate_.sampling()) sample_flush(sent > 0);
   // RFC 9260 §6.3.2 (R1). A FORWARD TSN is guarded by the same timer (RFC 3758 §3.5 C4).
   if (packet.size() > size_before && t3_ == kNever && !outstanding_.empty()) restart_t3(now);
   return packet.size() > size_before;
 }
 
-bool DataSender::window_allows(std::size_t wire_bytes) const {
+// Of a flush the draft calls a packet the flight is that behind its end; one that ended for
+// want of data limits the samples of what follows (draft-ietf-ccwg-bbr §4.1.2.4).
+void DataSender::sample_flush(bool sent) {
   const std::size_t flight = outstanding_.flight_bytes();
+  if (sent) {
+    rate_.note_sent(flight);
+  } else if (queue_.current() == nullptr && !outstanding_.has_lost() &&
+             flight < congestion_->cwnd()) {
+    rate_.note_app_limited(flight);
+  }
+}
+
+void DataSender::note_held_back(std::size_t wire_bytes) {
+  if (outstanding_.flight_bytes() + wire_bytes > congestion_->cwnd()) cwnd_limited_ = true;
+}
+
+std::size_t DataSender::room() const {
+  const std::size_t flight = outstanding_.flight_bytes();
+  // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
+  if (!in_recovery_ || self_bounding_) {
+    const std::size_t limit = window();
+    return limit - std::min(limit, flight);
+  }
+  return std::min(recovery_rate_.allowance(), peer_rwnd_ - std::min(peer_rwnd_, flight));
+}
+
+bool DataSender::window_allows(std::size_t wire_bytes) const {
   // RFC 9260 §6.1 (A): one chunk may always be in flight, as a probe. What was sent before
   // and found the window shut is held to the same.
-  if (flight == 0) return true;
-  if (in_recovery_) {
-    return wire_bytes <= recovery_rate_.allowance() && flight + wire_bytes <= peer_rwnd_;
-  }
-  // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
-  return flight + wire_bytes <= window();
+  return outstanding_.flight_bytes() == 0 || wire_bytes <= room();
 }
 
 bool DataSender::append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
@@ -103,14 +125,16 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
   while (const auto tsn = outstanding_.next_lost(now)) {
     const OutstandingChunk& lost = outstanding_.at(*tsn);
     const std::size_t wire = lost.wire_bytes();
-    const std::size_t flight = outstanding_.flight_bytes();
-    if (!unlimited && !window_allows(wire)) break;
+    if (!unlimited && !window_allows(wire)) {
+      note_held_back(wire);
+      break;
+    }
     if (!unlimited && burst_.available(now, pacing_rate_) == 0) {
       burst_blocked_ = true;
       break;
     }
     // RFC 7053 §5.2: nothing may follow that would make the peer acknowledge.
-    const bool immediate = flight + 2 * wire > congestion_->cwnd();
+    const bool immediate = 2 * wire > room();
     if (!append_chunk(lost, *tsn, immediate, packet)) break;
     const bool earliest = *tsn == outstanding_.cumulative_acked().next();
     outstanding_.mark_resent(now, *tsn);
@@ -169,12 +193,12 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
 // last for now, which keeps the peer's delay out of the round trip; of those that leave the
 // window nearly empty, one now and then.
 bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
-  const std::size_t limit = window();
+  const std::size_t left = room();
   const std::size_t flight = outstanding_.flight_bytes();
-  const std::size_t with_next = flight + 2 * wire_bytes;
+  const std::size_t with_next = 2 * wire_bytes;
   const Duration interval = flight == 0 ? kLoneAskInterval : kAskInterval;
-  const bool sparse = with_next <= limit / 2;
-  if (with_next <= limit && (!last || (sparse && now - asked_at_ < interval))) return false;
+  const bool sparse = 2 * (flight + with_next) <= flight + left;
+  if (with_next <= left && (!last || (sparse && now - asked_at_ < interval))) return false;
   asked_at_ = now;
   return true;
 }
@@ -195,7 +219,10 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     bytes = room;
   }
   const std::size_t wire = header + padded_to_four(bytes);
-  if (!window_allows(wire)) return false;
+  if (!window_allows(wire)) {
+    note_held_back(wire);
+    return false;
+  }
   if (burst_.available(now, pacing_rate_) <= packet.size()) {
     burst_blocked_ = true;
     return false;
@@ -281,13 +308,11 @@ void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
 bool DataSender::has_something_to_send(Time now) const {
   if (!established_) return false;
   if (forward_due_) return true;
-  const std::size_t flight = outstanding_.flight_bytes();
-  const bool cwnd_open =
-      flight == 0 || (in_recovery_ ? recovery_rate_.allowance() > header_bytes_
-                                   : flight + header_bytes_ < congestion_->cwnd());
   const bool burst_open =
       flush_time_ != now || burst_.available(now, pacing_rate_) > CommonHeader::kBytes;
-  if (outstanding_.has_lost()) return fast_packet_ || (cwnd_open && burst_open);
+  if (outstanding_.has_lost()) {
+    return fast_packet_ || (burst_open && window_allows(header_bytes_ + std::size_t{1}));
+  }
   if (queue_.current() == nullptr || outstanding_.full()) return false;
   const std::size_t rest = queue_.current()->size - queue_.current()->sent;
   const std::size_t wire = header_bytes_ + padded_to_four(std::min(rest, max_fragment_bytes()));

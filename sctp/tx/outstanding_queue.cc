@@ -10,8 +10,9 @@ constexpr std::size_t kFirstCapacity = 4;
 
 }  // namespace
 
-OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store)
+OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store, DeliveryRate& rate)
     : store_(store),
+      rate_(rate),
       base_(UnwrappedTsn::first(initial_tsn)),
       end_(base_),
       advanced_(base_.previous()),
@@ -55,7 +56,8 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
   reserve_one();
   const UnwrappedTsn tsn = end_;
   OutstandingChunk& added = chunk(tsn);
-  added = OutstandingChunk{.message = message, .sent_at = now, .offset = offset, .size = size};
+  added = OutstandingChunk{
+      .message = message, .sent_at = now, .offset = offset, .size = size, .record = record_};
   if (interleaving_) link_fragment(tsn, *message);
   ++message->outstanding;
   message->last_tsn = tsn;
@@ -122,6 +124,7 @@ void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn) {
   DCHECK(resent.state == State::kLost);
   resent.state = State::kInFlight;
   resent.sent_at = now;
+  resent.record = record_;
   if (resent.retransmits < 0xFFFF) ++resent.retransmits;
   --lost_;
   enter_flight(tsn);
@@ -144,6 +147,7 @@ bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) c
 
 void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
   OutstandingChunk& lost = chunk(tsn);
+  rate_.note_lost(now, lost.wire_bytes(), {lost.record, lost.sent_at});
   if (should_abandon(now, lost)) {
     abandon(*lost.message);
     return;

@@ -11,6 +11,7 @@
 #include "sctp/packet/chunk.h"
 #include "sctp/packet/data_chunk.h"
 #include "sctp/packet/sack_chunk.h"
+#include "sctp/tx/delivery_rate.h"
 #include "sctp/tx/outgoing_message.h"
 #include "sctp/tx/sack_status.h"
 #include "sctp/tx/send_order.h"
@@ -35,13 +36,14 @@ struct OutstandingChunk {
   std::uint16_t retransmits = 0;
   State state = State::kInFlight;
   std::uint8_t missing_reports = 0;
-  bool ack_may_wait = false;  // For the peer's SACK delay: no measure of the round trip.
+  DeliveryRate::Record record = 0;  // Of the last transmission.
+  bool ack_may_wait = false;        // For the peer's SACK delay: no measure of the round trip.
 
   // What it counts in flight: the chunk with header and padding.
   std::size_t wire_bytes() const { return DataChunkHeader::kBytes + padded_to_four(size); }
   ByteSpan payload() const { return message->bytes(offset, size); }
 };
-static_assert(sizeof(OutstandingChunk) <= 48);
+static_assert(sizeof(OutstandingChunk) <= 32);
 
 // AckResult is what a SACK changed.
 struct AckResult {
@@ -53,6 +55,8 @@ struct AckResult {
   Time lost_sent_at{};          // The newest transmission among those.
   std::size_t acked_bytes = 0;  // As `wire_bytes`.
   std::size_t acked_chunks = 0;
+  // The newest transmission among those, where it was in flight.
+  std::optional<DeliveryRate::Anchor> newest_acked;
   // Of the newest chunk newly acknowledged that was sent once (Karn, §6.3.1 C5).
   std::optional<Duration> rtt;
 };
@@ -65,7 +69,8 @@ class OutstandingQueue {
   // RFC 9260 §3.3.4: gap blocks reach 65,535 TSNs beyond the cumulative one.
   static constexpr std::size_t kMaxChunks = 32768;
 
-  OutstandingQueue(Tsn initial_tsn, MessageStore& store);
+  // `rate` is told of each loss. Both must outlive the queue.
+  OutstandingQueue(Tsn initial_tsn, MessageStore& store, DeliveryRate& rate);
   ~OutstandingQueue();
   OutstandingQueue(const OutstandingQueue&) = delete;
   OutstandingQueue& operator=(const OutstandingQueue&) = delete;
@@ -87,6 +92,10 @@ class OutstandingQueue {
   // "Advanced.Peer.Ack.Point".
   UnwrappedTsn advanced_ack_point() const { return advanced_; }
   std::size_t flight_bytes() const { return flight_bytes_; }
+  // The shortest round trip of a chunk sent once; the largest Duration before the first.
+  Duration min_rtt() const { return min_rtt_; }
+  // What is sent from here on bears `record`.
+  void set_record(DeliveryRate::Record record) { record_ = record; }
   bool has_lost() const { return lost_ > 0; }
   const OutstandingChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
   // The fragment sequence number of an I-DATA chunk.
@@ -137,6 +146,13 @@ class OutstandingQueue {
     std::uint32_t fsn;
     std::uint16_t step;  // Back to the chunk before it of its message; 0 if there was none.
   };
+  // RFC 8985 §5.3: of the acknowledged the one that left last, and the round trip it took.
+  struct Newest {
+    Time sent_at{};
+    UnwrappedTsn tsn;
+    Duration rtt = Duration::zero();
+    DeliveryRate::Record record = 0;
+  };
   // A peer that lists this many blocks may have left out others for want of room.
   static constexpr std::size_t kMaybeTruncatedBlocks = 16;
   static constexpr std::size_t kMaxRanges = 2048;
@@ -174,9 +190,12 @@ class OutstandingQueue {
   Duration reordering_window() const;
   bool should_abandon(Time now, const OutstandingChunk& chunk) const;
   void note_acked(Time now, UnwrappedTsn tsn, AckResult& result);
+  void report_newest(const Newest& before, AckResult& result) const;
   void advance_ack_point();
 
   MessageStore& store_;
+  DeliveryRate& rate_;
+  DeliveryRate::Record record_ = 0;
   bool partial_reliability_ = false;
   bool interleaving_ = false;
   std::unique_ptr<OutstandingChunk[]> ring_;
@@ -195,10 +214,7 @@ class OutstandingQueue {
   SendOrder sent_once_;
   SendOrder sent_again_;
   UnwrappedTsn reported_end_;  // Of the last SACK; it may be silent on what lies above.
-  // RFC 8985 §5.3: of the acknowledged the one that left last, and the round trip it took.
-  Time newest_acked_sent_at_{};
-  UnwrappedTsn newest_acked_;
-  Duration newest_acked_rtt_ = Duration::zero();
+  Newest newest_acked_;
   Duration min_rtt_ = Duration::max();
   Time overtaken_at_ = kNever;
   std::vector<Range> acked_ranges_;  // Above base_, as gap blocks last told.

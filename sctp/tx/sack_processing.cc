@@ -50,6 +50,7 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, boo
     return result;
   }
   highest_newly_acked_ = cumulative_acked();
+  const Newest before = newest_acked_;
   pop_until(now, cumulative, result);
   if (sack.gap_block_count() > 0 || !acked_ranges_.empty()) {
     apply_gap_blocks(now, cumulative, sack, result);
@@ -62,6 +63,7 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, boo
     if (limit > base_) count_missing(now, limit, result);
   }
   if (result.rtt) min_rtt_ = std::min(min_rtt_, *result.rtt);
+  report_newest(before, result);
   const std::size_t blocks = sack.gap_block_count();
   reported_end_ = blocks < kMaybeTruncatedBlocks ? end_.previous()
                                                  : cumulative.plus(sack.gap_block(blocks - 1).end);
@@ -78,7 +80,9 @@ AckResult OutstandingQueue::handle_cumulative_ack(Time now, Tsn tsn) {
   } else if (cumulative >= end_) {
     result.status = SackStatus::kInvalid;
   } else {
+    const Newest before = newest_acked_;
     pop_until(now, cumulative, result);
+    report_newest(before, result);
     std::erase_if(acked_ranges_, [&](const Range& range) { return range.last < base_; });
     if (!acked_ranges_.empty()) {
       acked_ranges_.front().first = std::max(acked_ranges_.front().first, base_);
@@ -101,11 +105,14 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
     // RFC 8985 §6.2, step 2: an earlier transmission is what arrived.
     return;
   }
-  if (acked.sent_at < newest_acked_sent_at_) return;
-  if (acked.sent_at == newest_acked_sent_at_ && tsn < newest_acked_) return;
-  newest_acked_sent_at_ = acked.sent_at;
-  newest_acked_ = tsn;
-  newest_acked_rtt_ = rtt;
+  if (acked.sent_at < newest_acked_.sent_at) return;
+  if (acked.sent_at == newest_acked_.sent_at && tsn < newest_acked_.tsn) return;
+  newest_acked_ = {acked.sent_at, tsn, rtt, acked.record};
+}
+
+void OutstandingQueue::report_newest(const Newest& before, AckResult& result) const {
+  if (newest_acked_.tsn == before.tsn && newest_acked_.sent_at == before.sent_at) return;
+  result.newest_acked = {newest_acked_.record, newest_acked_.sent_at};
 }
 
 void OutstandingQueue::pop_until(Time now, UnwrappedTsn cumulative, AckResult& result) {
@@ -221,8 +228,8 @@ void OutstandingQueue::note_lost(Time now, UnwrappedTsn tsn, AckResult& result) 
 // RFC 8985 §6.2, step 2: what left at one instant left in the order of TSNs.
 bool OutstandingQueue::was_overtaken(UnwrappedTsn tsn) const {
   const Time sent_at = at(tsn).sent_at;
-  return sent_at < newest_acked_sent_at_ ||
-         (sent_at == newest_acked_sent_at_ && tsn < newest_acked_);
+  return sent_at < newest_acked_.sent_at ||
+         (sent_at == newest_acked_.sent_at && tsn < newest_acked_.tsn);
 }
 
 // RFC 8985 §6.2, step 4.
@@ -243,7 +250,7 @@ void OutstandingQueue::detect_overtaken_in(Time now, const SendOrder& order, Ack
   while (!order.empty()) {
     const UnwrappedTsn oldest = tsn_at(order.oldest());
     if (oldest > reported_end_ || !was_overtaken(oldest)) return;
-    const Time lost_at = at(oldest).sent_at + newest_acked_rtt_ + reordering_window();
+    const Time lost_at = at(oldest).sent_at + newest_acked_.rtt + reordering_window();
     if (now < lost_at) {
       overtaken_at_ = std::min(overtaken_at_, lost_at);
       return;
