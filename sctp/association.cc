@@ -18,7 +18,8 @@ Association::Association(const Options& options, Rng& rng, const Mac& mac, Block
       pool_(pool),
       outgoing_streams_(options.outgoing_streams),
       incoming_streams_(options.incoming_streams),
-      heartbeat_(options.heartbeat_interval, rng) {
+      heartbeat_(options.heartbeat_interval, rng),
+      stream_reset_({options.max_streams, options.max_streams}) {
   if (signalled) local_tag_ = signalled->initiate_tag;
   make_halves(signalled ? signalled->initial_tsn : Tsn(rng_.next_u32()));
 }

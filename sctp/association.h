@@ -50,7 +50,7 @@ namespace millrace::sctp {
 //   association_errors.cc    RFC 9260 §3.2, §8: ERROR, ABORT, unknown and stray chunks
 //   association_shutdown.cc  RFC 9260 §9.2: SHUTDOWN
 //   heartbeat.cc             RFC 9260 §8.3
-//   stream_reset.cc          RFC 6525
+//   stream_reset.cc          RFC 6525; stream_addition.cc too
 class Association {
  public:
   // `rng`, `mac` and `pool`, the memory of queued messages, must outlive the association.
@@ -98,6 +98,9 @@ class Association {
   // them is sent first; `send` answers kStreamClosing until each stream ends up in
   // kStreamResetDone, when it starts at SSN 0, or kStreamResetRefused.
   void reset_streams(Time now, std::span<const StreamId> streams);
+  // Asks for so many more streams each way (RFC 6525 §5.1.5, §5.1.6); kStreamsAdded follows
+  // for each way, or kStreamAdditionRefused.
+  void add_streams(std::uint16_t outgoing, std::uint16_t incoming);
   // Drops what is queued on the stream and not begun: for a channel closed in a hurry.
   void discard_queued(StreamId stream);
 

@@ -40,6 +40,10 @@ void Association::reset_streams(Time, std::span<const StreamId> streams) {
   if (!dead_) stream_reset_.request(streams, *sender_);
 }
 
+void Association::add_streams(std::uint16_t outgoing, std::uint16_t incoming) {
+  if (!dead_) stream_reset_.request_streams(outgoing, incoming);
+}
+
 void Association::discard_queued(StreamId stream) { sender_->discard_queued(stream); }
 
 std::size_t Association::buffered_amount() const { return sender_->total_buffered_amount(); }
@@ -180,6 +184,14 @@ bool Association::poll_reset_event(Event& out) {
       break;
     case StreamReset::EventKind::kIncoming:
       out.kind = EventKind::kIncomingStreamReset;
+      break;
+    case StreamReset::EventKind::kAdded:
+      out.kind = EventKind::kStreamsAdded;
+      out.incoming_streams = incoming_streams_ = stream_reset_.incoming_streams();
+      out.outgoing_streams = outgoing_streams_ = stream_reset_.outgoing_streams();
+      break;
+    case StreamReset::EventKind::kAdditionRefused:
+      out.kind = EventKind::kStreamAdditionRefused;
       break;
   }
   out.streams = reset_event_.streams;

@@ -36,6 +36,8 @@ enum class EventKind : std::uint8_t {
   kStreamResetRefused,      // streams: they go on as before the request.
   kIncomingStreamReset,     // streams: the peer has reset its outgoing side of them; none
                             // listed means all.
+  kStreamsAdded,            // incoming_streams, outgoing_streams: as they are from here on.
+  kStreamAdditionRefused,   // By the peer, or for want of RE-CONFIG or numbers.
   kWritable,                // `send` had said kWouldBlock; there is room again.
   kBufferedAmountLow,       // stream: buffered amount fell to its threshold.
   kTotalBufferedAmountLow,  // The sum over all streams fell to its threshold.

@@ -33,6 +33,8 @@ struct Options {
   // state comes into being on first use, so a large number costs nothing.
   std::uint16_t outgoing_streams = 65535;
   std::uint16_t incoming_streams = 65535;
+  // What additions may bring either number to, by whomever they are asked for (RFC 6525).
+  std::uint16_t max_streams = 65535;
 
   // The largest SCTP packet, common header included: what a DTLS record carries in a
   // UDP datagram of 1200 bytes (37 bytes of record), rounded down to a multiple of 4.

@@ -37,10 +37,13 @@ void StreamReset::establish(Tsn local_initial_tsn, Tsn peer_initial_tsn,
   established_ = true;
   // RFC 6525 §5.1.1: without the peer's support the application is told so.
   if (!supported_) refuse_waiting(sender);
+  const bool wanted = outgoing_wanted_ > 0 || incoming_wanted_ > 0;
+  if (wanted && (!supported_ || !may_want(0, 0))) refuse_additions();
 }
 
 void StreamReset::restart() {
   established_ = false;
+  outgoing_wanted_ = incoming_wanted_ = 0;
   waiting_.clear();
   request_.reset();
   timer_.stop();
@@ -93,26 +96,37 @@ bool StreamReset::is_ready(const Waiting& waiting, const DataSender& sender) con
 
 bool StreamReset::may_begin(const DataSender& sender) const {
   // RFC 6525 §5.1.1: at most one request in flight.
-  if (!established_ || !supported_ || request_ || !sender.fence_passed()) return false;
-  return std::ranges::any_of(waiting_, [&](const Waiting& w) { return is_ready(w, sender); });
+  if (!established_ || !supported_ || request_) return false;
+  return outgoing_wanted_ > 0 || incoming_wanted_ > 0 || may_reset(sender);
+}
+
+bool StreamReset::may_reset(const DataSender& sender) const {
+  return sender.fence_passed() && std::ranges::any_of(waiting_, [&](const Waiting& waiting) {
+           return is_ready(waiting, sender);
+         });
 }
 
 void StreamReset::begin_request(Time now, DataSender& sender, Duration rto_max) {
-  Request request;
+  request_.emplace();
+  if (!begin_addition()) begin_reset(sender);
+  request_->seq = next_seq_;
+  next_seq_ = next_seq_.next();
+  timer_.start(now, sender.rto().rto(), rto_max);
+}
+
+void StreamReset::begin_reset(DataSender& sender) {
   std::erase_if(waiting_, [&](const Waiting& waiting) {
-    if (request.streams.size() == kMaxStreamsPerRequest || !is_ready(waiting, sender)) return false;
+    if (request_->streams.size() == kMaxStreamsPerRequest || !is_ready(waiting, sender)) {
+      return false;
+    }
     sender.pause_stream(waiting.stream);
-    request.streams.push_back(waiting.stream);
+    request_->streams.push_back(waiting.stream);
     return true;
   });
   // RFC 6525 §5.1.2 (A2, A3, A4).
-  request.seq = next_seq_;
-  next_seq_ = next_seq_.next();
-  request.last_tsn = sender.next_tsn().previous();
-  request.response_seq = expected_seq_.previous();
+  request_->last_tsn = sender.next_tsn().previous();
+  request_->response_seq = expected_seq_.previous();
   sender.fence_forward_tsn();
-  request_ = std::move(request);
-  timer_.start(now, sender.rto().rto(), rto_max);
 }
 
 bool StreamReset::handle_response(Time now, const ReconfigResponse& response, DataSender& sender,
@@ -146,6 +160,7 @@ bool StreamReset::handle_response(Time now, const ReconfigResponse& response, Da
 
 void StreamReset::conclude(bool performed, DataSender& sender) {
   timer_.stop();
+  if (request_->kind != RequestKind::kReset) return conclude_addition(performed, sender);
   for (const StreamId stream : request_->streams) {
     if (performed) {
       // RFC 6525 §5.2.7 (H4): SSNs start at 0 and what waited goes out.
@@ -193,11 +208,11 @@ bool StreamReset::handle_parameter(Time now, const TlvView& parameter, DataSende
     }
     case ReconfigParameterType::kAddOutgoingStreams: {
       const auto request = AddOutgoingStreamsRequest::parse(parameter);
-      return request && deny(request->request_seq);
+      return request && handle_add_outgoing(*request, sender, receiver);
     }
     case ReconfigParameterType::kAddIncomingStreams: {
       const auto request = AddIncomingStreamsRequest::parse(parameter);
-      return request && deny(request->request_seq);
+      return request && handle_add_incoming(*request);
     }
   }
   return false;
@@ -324,18 +339,31 @@ bool StreamReset::append(Time now, PacketWriter& packet, DataSender& sender, Dur
   std::array<std::uint8_t, 2 * kMaxStreamsPerRequest + 64> memory;
   TlvWriter parameters(memory);
   for (const ReconfigResponse& response : answers_) parameters.append(response);
-  // RFC 6525 §3.1: a request goes with one response, not with two.
-  const bool with_request = transmit && answers_.size() < kMaxAnswers;
-  if (with_request) {
-    parameters.append(OutgoingSsnResetRequest{.request_seq = request_->seq,
-                                              .response_seq = request_->response_seq,
-                                              .last_assigned_tsn = request_->last_tsn,
-                                              .streams = request_->streams});
-  }
+  // RFC 6525 §3.1: a request for a reset goes with one response, not with two; any other alone.
+  const std::size_t beside = transmit && request_->kind == RequestKind::kReset ? 1 : 0;
+  const bool with_request = transmit && answers_.size() <= beside;
+  if (with_request) append_request(parameters);
   if (!packet.append(ReconfigChunk{parameters.bytes()})) return false;
   answers_.clear();
   if (with_request) request_->transmit = false;
   return true;
+}
+
+void StreamReset::append_request(TlvWriter& parameters) const {
+  switch (request_->kind) {
+    case RequestKind::kReset:
+      parameters.append(OutgoingSsnResetRequest{.request_seq = request_->seq,
+                                                .response_seq = request_->response_seq,
+                                                .last_assigned_tsn = request_->last_tsn,
+                                                .streams = request_->streams});
+      break;
+    case RequestKind::kAddOutgoing:
+      parameters.append(AddOutgoingStreamsRequest{request_->seq, request_->new_streams});
+      break;
+    case RequestKind::kAddIncoming:
+      parameters.append(AddIncomingStreamsRequest{request_->seq, request_->new_streams});
+      break;
+  }
 }
 
 bool StreamReset::handle_timeout(Time now) {
@@ -351,7 +379,7 @@ StreamReset::Event StreamReset::take_event() {
   events_.erase(events_.begin());
   // A generation begins with its event, not with the packet that caused it, so that the
   // owner sees both change at once. Messages received before a reset are handed out first.
-  if (event.kind == EventKind::kRefused) return event;
+  if (event.kind != EventKind::kDone && event.kind != EventKind::kIncoming) return event;
   StreamGenerations& generations = event.kind == EventKind::kDone ? outgoing_ : incoming_;
   if (event.streams.empty()) generations.bump_all();
   for (const StreamId stream : event.streams) generations.bump(stream);

@@ -36,10 +36,19 @@ class StreamGenerations {
   std::unordered_map<StreamId, std::uint32_t> resets_;
 };
 
-// StreamReset runs the stream resets of one association, both ways (RFC 6525). Outgoing:
-// it collects what the application and the peer ask for, waits until the streams may be
-// reset, and has at most one request in flight, repeated unchanged until it is answered.
+// StreamLimits bounds what a peer may make of an association (RFC 6525 §5.2.5, §5.2.6).
+struct StreamLimits {
+  std::uint16_t outgoing = 65535;
+  std::uint16_t incoming = 65535;
+};
+
+// StreamReset runs the stream resets and additions of one association, both ways (RFC 6525).
+// Outgoing: it collects what the application and the peer ask for, waits until the streams may
+// be reset, and has at most one request in flight, repeated unchanged until it is answered.
 // Incoming: it performs the peer's requests once their data is here, each once.
+//
+//   stream_reset.cc      resets, and what all requests share
+//   stream_addition.cc   RFC 6525 §5.1.5, §5.1.6, §5.2.5, §5.2.6
 //
 // All memory it holds for the peer is bounded: one deferred request, kMaxEvents events, and
 // one entry per stream.
@@ -53,11 +62,14 @@ class StreamReset {
   // How often a request that the peer would not judge is asked under a new number.
   static constexpr int kMaxRenewals = 8;
 
-  enum class EventKind : std::uint8_t { kDone, kRefused, kIncoming };
+  enum class EventKind : std::uint8_t { kDone, kRefused, kIncoming, kAdded, kAdditionRefused };
   struct Event {
     EventKind kind = EventKind::kDone;
     std::vector<StreamId> streams;  // For kIncoming, empty means every stream.
   };
+
+  StreamReset() = default;
+  explicit StreamReset(const StreamLimits& limits) : limits_(limits) {}
 
   // What set-up negotiated. Requests made earlier are begun, or refused where the peer
   // does not offer RE-CONFIG.
@@ -69,6 +81,13 @@ class StreamReset {
   // Asks for the outgoing side of `streams` to be reset, once what is queued on them has
   // been sent. Streams already asked for are left as they are.
   void request(std::span<const StreamId> streams, DataSender& sender);
+
+  // Asks for so many more streams each way. kAdded follows for each way, or kAdditionRefused,
+  // at once where a limit would be passed or the peer has no RE-CONFIG.
+  void request_streams(std::uint16_t outgoing, std::uint16_t incoming);
+  // As negotiated and added since.
+  std::uint16_t outgoing_streams() const { return outgoing_streams_; }
+  std::uint16_t incoming_streams() const { return incoming_streams_; }
 
   // Handle one RE-CONFIG chunk; false if it was out of sequence or made no sense. Answers
   // are written by `append`.
@@ -100,7 +119,10 @@ class StreamReset {
     StreamId stream;
     bool drain = true;  // Asked for here: what is queued is sent first.
   };
+  enum class RequestKind : std::uint8_t { kReset, kAddOutgoing, kAddIncoming };
   struct Request {
+    RequestKind kind = RequestKind::kReset;
+    std::uint16_t new_streams = 0;
     ReconfigSeq seq;
     ReconfigSeq response_seq;
     Tsn last_tsn;
@@ -123,6 +145,15 @@ class StreamReset {
                        Duration rto_max);
   ReconfigResult evaluate(const OutgoingSsnResetRequestView& request, DataReceiver& receiver);
   ReconfigResult accept_incoming(const IncomingSsnResetRequestView& request, DataSender& sender);
+  bool handle_add_outgoing(const AddOutgoingStreamsRequest& request, DataSender& sender,
+                           DataReceiver& receiver);
+  bool handle_add_incoming(const AddIncomingStreamsRequest& request);
+  ReconfigResult accept_added(std::uint16_t new_streams, DataReceiver& receiver);
+  ReconfigResult accept_to_add(std::uint16_t new_streams);
+  bool begin_addition();
+  bool may_want(std::uint16_t outgoing, std::uint16_t incoming) const;
+  void refuse_additions();
+  void conclude_addition(bool performed, DataSender& sender);
   // Says whether `seq` is the next request; else answers a repetition or an error.
   bool admit(ReconfigSeq seq);
   bool deny(ReconfigSeq seq);
@@ -134,13 +165,19 @@ class StreamReset {
   void refuse_waiting(DataSender& sender);
   bool is_ready(const Waiting& waiting, const DataSender& sender) const;
   bool may_begin(const DataSender& sender) const;
+  bool may_reset(const DataSender& sender) const;
   void begin_request(Time now, DataSender& sender, Duration rto_max);
+  void begin_reset(DataSender& sender);
+  void append_request(TlvWriter& parameters) const;
   void conclude(bool performed, DataSender& sender);
 
+  StreamLimits limits_;
   bool supported_ = false;
   bool established_ = false;
   std::uint16_t outgoing_streams_ = 0;
   std::uint16_t incoming_streams_ = 0;
+  std::uint16_t outgoing_wanted_ = 0;  // More of them, to be asked for.
+  std::uint16_t incoming_wanted_ = 0;
 
   ReconfigSeq next_seq_;
   std::vector<Waiting> waiting_;

@@ -37,6 +37,9 @@ bool BasicDataChannels<T>::handle_event(Time now, ChannelEvent& out) {
     case EventKind::kStreamResetRefused:
       handle_reset_refused(now, event);
       return false;
+    case EventKind::kStreamsAdded:
+      usable_streams_ = std::min(event_.incoming_streams, event_.outgoing_streams);
+      return false;
     case EventKind::kIncomingStreamReset:
       handle_incoming_reset(now, event);
       return false;
@@ -61,6 +64,7 @@ bool BasicDataChannels<T>::handle_event(Time now, ChannelEvent& out) {
       break;
     case EventKind::kPeerError:
     case EventKind::kTotalBufferedAmountLow:
+    case EventKind::kStreamAdditionRefused:
       break;
   }
   push(ChannelEventKind::kAssociation);

@@ -106,6 +106,8 @@ class DataReceiver {
   bool try_reset_streams(std::span<const StreamId> streams, Tsn last_tsn);
   // Forgets a deferred request and lets held messages go.
   void cancel_reset();
+  // The number of incoming streams, after an addition (RFC 6525 §5.2.5).
+  void set_streams(std::uint16_t streams) { options_.streams = streams; }
 
   Tsn cumulative_tsn() const;
   std::uint32_t a_rwnd() const;

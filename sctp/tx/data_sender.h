@@ -153,6 +153,8 @@ class DataSender {
   // Makes `send` answer kStreamClosing until `reset_stream` or `resume_stream`.
   // Queued messages still go out.
   void close_stream(StreamId stream);
+  // The number of outgoing streams, after an addition (RFC 6525 §5.2.7 H6).
+  void set_streams(std::uint16_t streams) { streams_ = streams; }
   // Drops what is queued and not begun.
   void discard_queued(StreamId stream);
   // Makes `send` answer kClosed from here on (RFC 9260 §9.2).
