@@ -90,6 +90,7 @@ void Association::handle_chunks(Time now, const CommonHeader& header, ByteSpan c
   if (dead_ || !receiver_) return;
   if (packet_had_data_) receiver_->end_packet(now);
   stream_reset_.handle_progress(*receiver_);
+  if (state_ == State::kShutdownSent) restart_t2(now);
   progress_shutdown(now);
 }
 

@@ -215,6 +215,7 @@ class Association {
   void handle_shutdown_complete(const CommonHeader& header, const ChunkView& chunk);
   void send_shutdown_ack(Time now);
   void append_shutdown(PacketWriter& packet);
+  void restart_t2(Time now);
   void expire_shutdown_timers(Time now);
 
   const Options options_;

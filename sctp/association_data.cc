@@ -219,7 +219,8 @@ bool Association::poll_sender_event(Event& out) {
 // RFC 9260 §8.3.
 
 void Association::handle_heartbeat(const ChunkView& chunk) {
-  if (state_ < State::kEstablished) return drop(DropReason::kUnexpectedState);
+  // RFC 9260 §8.3: from COOKIE-ECHOED on, where the answer rides with COOKIE-ECHO or waits.
+  if (state_ < State::kCookieEchoed) return drop(DropReason::kUnexpectedState);
   const auto heartbeat = HeartbeatChunk::parse(chunk.bytes);
   if (!heartbeat) return drop(DropReason::kMalformedChunk);
   // The answer returns the information unread; one too large for a packet gets none.
@@ -250,6 +251,9 @@ void Association::expire_heartbeat(Time now) {
         heartbeat_due_ = true;
         break;
       case Heartbeat::Due::kLost:
+        // RFC 9260 §8.3: the RTO backs off, or a path that has become slower than it would
+        // never be heard in time again.
+        sender_->back_off_rto();
         count_error();
         break;
     }

@@ -14,6 +14,13 @@
 #include "sctp/setup_terms.h"
 
 namespace millrace::sctp {
+namespace {
+
+// RFC 9260 §6.2: no setting may delay a SACK for longer.
+constexpr Duration kMaxSackDelay = milliseconds(500);
+
+}  // namespace
+
 void Association::connect(Time now, Duration patience) {
   if (dead_ || state_ != State::kClosed) return;
   // One that was signalled to a peer who did not answer in kind is as good as any.
@@ -208,7 +215,7 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   options.streams = incoming_streams_;
   options.window_bytes = options_.receive_window_bytes;
   options.max_message_bytes = options_.receive_window_bytes;
-  options.sack_delay = options_.sack_delay;
+  options.sack_delay = std::min(options_.sack_delay, kMaxSackDelay);
   options.hash_seed = rng_.next();
   receiver_.emplace(options, pool_);
   // A second INIT-ACK or cookie of the same peer brings no other window or streams; its

@@ -55,6 +55,12 @@ void Association::append_shutdown(PacketWriter& packet) {
   if (written) shutdown_due_ = false;
 }
 
+// RFC 9260 §9.2: a peer that still sends is there, and gets the time to send all it has.
+void Association::restart_t2(Time now) {
+  error_count_ = 0;
+  t2_.start(now, sender_->rto().rto(), options_.rto_max);
+}
+
 void Association::handle_shutdown(Time now, const ChunkView& chunk) {
   const auto shutdown_chunk = ShutdownChunk::parse(chunk.bytes);
   if (!shutdown_chunk) return drop(DropReason::kMalformedChunk);

@@ -5,12 +5,10 @@ namespace millrace::sctp {
 
 void Heartbeat::restart(Time now, Duration rto) {
   if (interval_ <= Duration::zero()) return;
-  // RFC 9260 §8.3: HB.interval plus one RTO, jittered by half an RTO either way; the RTO
-  // backs off while heartbeats go unanswered.
-  const Duration backed_off = rto * (1 << lost_in_a_row_);
+  // RFC 9260 §8.3: HB.interval plus one RTO, jittered by half an RTO either way.
   const auto jitter = static_cast<Duration::rep>(
       rng_.below(static_cast<std::uint64_t>(std::max<Duration::rep>(rto.count(), 1))));
-  idle_until_ = now + interval_ + backed_off - rto / 2 + Duration(jitter);
+  idle_until_ = now + interval_ + rto / 2 + Duration(jitter);
 }
 
 void Heartbeat::stop() {
@@ -22,7 +20,6 @@ Heartbeat::Due Heartbeat::handle_timeout(Time now, Duration rto) {
   if (now >= answer_until_) {
     answer_until_ = kNever;
     outstanding_.reset();
-    lost_in_a_row_ = std::min(lost_in_a_row_ + 1, kMaxBackOff);
     return Due::kLost;
   }
   if (now >= idle_until_) {
@@ -46,7 +43,6 @@ std::optional<Duration> Heartbeat::handle_ack(Time now, ByteSpan info) {
   if (!outstanding_ || !std::ranges::equal(info, *outstanding_)) return std::nullopt;
   outstanding_.reset();
   answer_until_ = kNever;
-  lost_in_a_row_ = 0;
   return now - sent_;
 }
 

@@ -25,7 +25,7 @@ class Heartbeat {
   enum class Due : std::uint8_t {
     kNothing,
     kSend,  // Call `make`, send what it returns.
-    kLost,  // The last one was not answered in time; the next follows later.
+    kLost,  // The last one was not answered in time: back the RTO off; the next follows later.
   };
 
   // An interval of zero is off. `rng` must outlive this.
@@ -44,15 +44,12 @@ class Heartbeat {
   std::optional<Duration> handle_ack(Time now, ByteSpan info);
 
  private:
-  static constexpr int kMaxBackOff = 6;  // Doublings; RTO.Max bounds them first.
-
   const Duration interval_;
   Rng& rng_;
   Time idle_until_ = kNever;
   Time answer_until_ = kNever;
   Time sent_;
   std::optional<Info> outstanding_;
-  int lost_in_a_row_ = 0;
 };
 
 }  // namespace millrace::sctp
