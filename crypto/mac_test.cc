@@ -14,6 +14,7 @@ TEST(BoringMac, GivesTheVectorOfRfc2202) {
       "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
 }
 
+// RFC 9260 §5.1.3.
 TEST(BoringMac, GivesTheVectorOfRfc4231WhereverTheMessageIsCut) {
   const ByteSpan message = bytes_of("what do ya want for nothing?");
   for (std::size_t cut = 0; cut <= message.size(); ++cut) {

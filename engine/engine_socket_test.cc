@@ -193,6 +193,7 @@ TEST_P(EngineSocketTest, SpreadsSessionsOverShardsWithoutForwarding) {
   EXPECT_EQ(stats.shards[0].payload_copied_in_order, 0u);
 }
 
+// RFC 9260 §9.
 TEST_P(EngineSocketTest, StoppingTheServerClosesItsPeers) {
   Tally tally;
   auto server = make_server(1);

@@ -65,7 +65,7 @@ TEST_F(AssociationData, ALoneMessageIsAcknowledgedAtOnce) {
   EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kSack), 1u);
 }
 
-// RFC 9260 §6.1: a SACK rides with data that leaves anyway, and comes first.
+// RFC 9260 §6.1, §6, §6.9: a SACK rides with data that leaves anyway, and comes first.
 TEST_F(AssociationData, ASackRidesWithData) {
   pair_.on_event = [&](int end, const Event& event) {
     if (end != kB || event.kind != EventKind::kMessage) return;
@@ -113,6 +113,7 @@ TEST_F(AssociationData, ASackForDataNeverSentIsCountedAndIgnored) {
   EXPECT_FALSE(pair_.a().sender().all_acknowledged());
 }
 
+// RFC 9260 §6.2.
 TEST_F(AssociationData, WhatCannotBeSentIsRefusedByKind) {
   EXPECT_EQ(send(1, 0), SendStatus::kEmpty);
   EXPECT_EQ(send(1, 256 * 1024 + 1), SendStatus::kTooLarge);

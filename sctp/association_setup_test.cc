@@ -59,7 +59,7 @@ std::uint64_t dropped(Association& association, DropReason reason) {
   return association.stats().dropped(reason);
 }
 
-// RFC 9260 §5.1 [as-1-1].
+// RFC 9260 §5.1, §8.4 [as-1-1].
 TEST(AssociationSetup, OneEndOpensAndTheOtherFollows) {
   AssociationPair pair;
   pair.a().connect(pair.now());
@@ -155,7 +155,7 @@ TEST(AssociationSetup, InitIsRepeatedUnchangedAndThenGivenUp) {
   EXPECT_EQ(pair.last(kA, EventKind::kClosed)->event.close_reason, CloseReason::kSetupTimeout);
 }
 
-// RFC 9260 §5.1.6 [as-1-3].
+// RFC 9260 §5.1.6, §5.1.4 [as-1-3].
 TEST(AssociationSetup, CookieEchoIsRepeatedAndThenGivenUp) {
   AssociationPair pair;
   pair.filter = [](int, ByteSpan packet) {
@@ -169,7 +169,7 @@ TEST(AssociationSetup, CookieEchoIsRepeatedAndThenGivenUp) {
   EXPECT_FALSE(pair.b().is_connected());
 }
 
-// RFC 9260 §5.1.3 [as-1-4].
+// RFC 9260 §5.1.3, §5.1, §8.4 [as-1-4].
 TEST(AssociationSetup, EachInitAckIsFreshAndEitherCanBeUsed) {
   for (const bool use_first : {true, false}) {
     AssociationPair pair;
@@ -198,7 +198,7 @@ TEST(AssociationSetup, ALostCookieAckIsRecovered) {
   EXPECT_EQ(pair.count(kB, EventKind::kConnected), 1u);
 }
 
-// RFC 9260 §5.1 (C, D), §6.10 [bdc-7-4, 7-5].
+// RFC 9260 §5.1 (C, D), §6.10, §5 [bdc-7-4, 7-5].
 TEST(AssociationSetup, DataRidesInThePacketWithCookieEchoAndNothingElseLeavesBeforeCookieAck) {
   AssociationPair pair;
   const Bytes payload(5000, 7);
@@ -236,7 +236,7 @@ TEST(AssociationSetup, StreamCountsAreTheMinimumOfBothEnds) {
             SendStatus::kInvalidStream);
 }
 
-// RFC 9260 §3.3.2 [as-1-7].
+// RFC 9260 §3.3.2, §5.1, §8.4 [as-1-7].
 TEST(AssociationSetup, ZeroStreamsOrATinyWindowAreRefusedByAbortUnderTheInitiateTag) {
   for (int field = 0; field < 3; ++field) {
     AssociationPair pair;
@@ -294,7 +294,7 @@ TEST(AssociationSetup, TheInitsOfChromiumAndFirefoxAreAnswered) {
   }
 }
 
-// RFC 9260 §3.3.3, §3.3.10.2 [e-6-4].
+// RFC 9260 §3.3.3, §3.3.10.2, §5.1 [e-6-4].
 TEST(AssociationSetup, AnInitAckWithoutACookieIsRefusedAsMissingAParameter) {
   AssociationPair pair;
   pair.filter = [](int, ByteSpan) { return false; };
@@ -326,7 +326,7 @@ TEST(AssociationSetup, UnknownParametersOfInitAckAreReportedBehindCookieEcho) {
   EXPECT_EQ(load_be16(ErrorChunk::parse(chunks[1].bytes)->causes.data()), 8);
 }
 
-// RFC 9260 §5.1.5 (1-3) [imh].
+// RFC 9260 §5.1.5 (1-3), §5.1.3 [imh].
 TEST(AssociationSetup, ACookieThatIsForgedOrUnderAWrongTagIsIgnored) {
   AssociationPair pair;
   const Bytes init_ack = answer_to_init(pair, init_fields());
@@ -380,7 +380,7 @@ TEST(AssociationSetup, AStaleCookieErrorOutsideCookieEchoedIsIgnored) {
   EXPECT_EQ(dropped(pair.a(), DropReason::kUnexpectedState), 1u);
 }
 
-// RFC 9260 §6.10, §8.5.1 (A) [bdc-7-1..3].
+// RFC 9260 §6.10, §8.5.1 (A), §5.1 [bdc-7-1..3].
 TEST(AssociationSetup, AnInitInCompanyIsDropped) {
   AssociationPair pair;
   pair.inject(kB, make_packet(VerificationTag(), InitChunk{init_fields()}, CookieAckChunk{}));
@@ -421,7 +421,7 @@ TEST(AssociationSetup, AShortInitOrInitAckIsIgnored) {
   EXPECT_EQ(dropped(pair.b(), DropReason::kMalformedChunk), 4u);
 }
 
-// RFC 9260 §3.3.2.1 Note 3 [as-1-10..13].
+// RFC 9260 §3.3.2.1 Note 3, §5.1.2 [as-1-10..13].
 TEST(AssociationSetup, AddressesAreToleratedAndAHostNameIsRefused) {
   AssociationPair pair;
   const Bytes addresses{0, 5, 0, 8, 127, 0, 0, 1, 0, 12, 0, 6, 0, 5, 0, 0};
@@ -430,7 +430,7 @@ TEST(AssociationSetup, AddressesAreToleratedAndAHostNameIsRefused) {
   EXPECT_TRUE(test::has_chunk(answer_to_init(pair, init_fields(host)), ChunkType::kAbort));
 }
 
-// RFC 9260 §5.2.4 (A) [as-1-9, dm-4-2].
+// RFC 9260 §5.2.4 (A), §5.1.5 [as-1-9, dm-4-2].
 TEST(AssociationSetup, APeerThatRestartsGetsANewAssociationAndTheOldOnesDataIsGone) {
   AssociationPair pair;
   ASSERT_TRUE(pair.connect_both());
@@ -468,7 +468,7 @@ TEST(AssociationSetup, ACookieForThisEndsOwnTagIsAdoptedInCookieWait) {
   EXPECT_TRUE(pair.b().is_connected());
 }
 
-// RFC 9260 §5.2.4 (C), Table 12: rows that match nothing.
+// RFC 9260 §5.2.4 (C), §5.1.5, §5.2.2, Table 12: rows that match nothing.
 TEST(AssociationSetup, ALateCookieOfAnOtherLocalTagIsDiscarded) {
   AssociationPair pair;
   const Bytes init_ack = answer_to_init(pair, init_fields());  // While closed: no tie-tags.

@@ -57,7 +57,7 @@ TEST_F(AssociationShutdown, FollowsTheAcknowledgementOfAllData) {
   EXPECT_EQ(pair_.count(kB, EventKind::kPeerShutdown), 1u);
 }
 
-// RFC 9260 §9.2.
+// RFC 9260 §9.2, §6.
 TEST_F(AssociationShutdown, ThePeersQueuedDataIsDeliveredToo) {
   const Bytes payload(100000, 2);
   ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(1), kPpidBinary, payload), SendStatus::kOk);
@@ -99,7 +99,7 @@ TEST_F(AssociationShutdown, ShutdownAckIsRepeatedAndThenGivenUp) {
   EXPECT_NE(reason(kB), CloseReason::kPeerShutdown);
 }
 
-// RFC 9260 §8.4 (5): the end that forgot answers SHUTDOWN-ACK under the reflected tag.
+// RFC 9260 §8.4 (5), §8.5.1: the end that forgot answers SHUTDOWN-ACK under the reflected tag.
 TEST_F(AssociationShutdown, ALostShutdownCompleteIsRecovered) {
   int lost = 0;
   pair_.filter = [&](int, ByteSpan packet) {
@@ -124,7 +124,7 @@ TEST_F(AssociationShutdown, WritesAreRefusedFromTheFirstStepOn) {
   EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kClosed);
 }
 
-// RFC 9260 §9.2: DATA that crosses SHUTDOWN is acknowledged, with SHUTDOWN beside the SACK.
+// RFC 9260 §9.2, §6.2: DATA that crosses SHUTDOWN is acknowledged, with SHUTDOWN beside the SACK.
 TEST_F(AssociationShutdown, DataInShutdownSentIsAnsweredBySackAndShutdown) {
   pair_.a().shutdown(pair_.now());
   ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(2), kPpidBinary, Bytes{9}), SendStatus::kOk);
@@ -185,7 +185,7 @@ TEST_F(AssociationShutdown, ARestartInShutdownAckSentIsAnsweredByShutdownAckAndC
   EXPECT_EQ(pair_.b().stats().restarts, 0u);
 }
 
-// RFC 9260 §8.5.1 (E).
+// RFC 9260 §8.5.1 (E), §9.2.
 TEST(AssociationShutdownStates, AShutdownAckDuringSetUpIsAnsweredOutOfTheBlue) {
   AssociationPair pair;
   pair.filter = [](int, ByteSpan) { return false; };
@@ -200,7 +200,7 @@ TEST(AssociationShutdownStates, AShutdownAckDuringSetUpIsAnsweredOutOfTheBlue) {
   EXPECT_FALSE(pair.a().is_closed());
 }
 
-// RFC 9260 §8.5.1 (B, C).
+// RFC 9260 §8.5.1 (B, C), §9.1, §9.2.
 TEST_F(AssociationShutdown, AWrongTagOnAbortShutdownAckOrShutdownCompleteIsIgnored) {
   const VerificationTag wrong(tag(kA).value() ^ 1);
   pair_.inject(kA, make_packet(wrong, AbortChunk{}));
@@ -216,7 +216,7 @@ TEST_F(AssociationShutdown, AWrongTagOnAbortShutdownAckOrShutdownCompleteIsIgnor
   EXPECT_TRUE(pair_.a().is_closed());
 }
 
-// RFC 9260 §9.1.
+// RFC 9260 §9.1, §8.5.1.
 TEST_F(AssociationShutdown, AbortEndsBothAtOnceAndCarriesItsReason) {
   ASSERT_EQ(pair_.a().send(pair_.now(), StreamId(1), kPpidBinary, Bytes(5000, 1)), SendStatus::kOk);
   pair_.a().abort(pair_.now(), "over");
@@ -235,7 +235,7 @@ TEST_F(AssociationShutdown, AbortEndsBothAtOnceAndCarriesItsReason) {
   EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kClosed);
 }
 
-// RFC 9260 §8.4 [dm-4-5..9, imh-3-7..10].
+// RFC 9260 §8.4, §6, §8.5.1 [dm-4-5..9, imh-3-7..10].
 TEST(AssociationShutdownStates, PacketsOutOfTheBlueAreAnsweredOrDroppedByKind) {
   const VerificationTag tag(99);
   const auto answer = [](const Bytes& packet) {

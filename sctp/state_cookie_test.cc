@@ -36,7 +36,7 @@ TEST(StateCookie, ComesBackAsItWasSealed) {
   EXPECT_TRUE(opened->is_stale(Time(seconds(138))));
 }
 
-// RFC 9260 §5.1.5 (1, 2).
+// RFC 9260 §5.1.5 (1, 2), §5.1.3.
 TEST(StateCookie, RejectsEveryTruncationEveryChangeAndAnotherKey) {
   const test::TestMac mac;
   const StateCookie::Key key{1, 2, 3};

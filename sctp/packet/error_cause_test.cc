@@ -42,7 +42,7 @@ TEST(ErrorCause, InvalidStreamIdentifier) {
   expect_no_truncation<InvalidStreamIdentifierCause>(golden);
 }
 
-// RFC 9260 §3.3.10.2
+// RFC 9260 §3.3.10.2, §5.1
 TEST(ErrorCause, MissingMandatoryParameter) {
   const Bytes golden = from_hex("00 02 00 0a 00 00 00 01 00 07");
   EXPECT_EQ(encode(MissingMandatoryParameterCause()), golden);

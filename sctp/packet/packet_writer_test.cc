@@ -47,6 +47,7 @@ TEST(CommonHeader, RejectsEveryTruncation) {
   EXPECT_TRUE(parses<CommonHeader>(whole));
 }
 
+// RFC 9260 §6.8.
 TEST(PacketWriter, BundlesChunksWithPadding) {
   Bytes out(100, 0xEE);
   PacketWriter writer(out, header());

@@ -115,6 +115,7 @@ TEST_F(DataReceiverTest, AcknowledgesTheFirstAtOnceThenEverySecondOrAfterTheDela
 }
 
 // RFC 7053 §5.1.
+// RFC 9260 §6.2.
 TEST_F(DataReceiverTest, AcknowledgesTheImmediateBitAtOnce) {
   give({1000});
   receiver_->end_packet(kStart);
@@ -149,6 +150,7 @@ TEST_F(DataReceiverTest, ReportsGapsSortedAndMergedAndDuplicatesAtOnce) {
   EXPECT_EQ(sack().cumulative, 1008u);
 }
 
+// RFC 9260 §6.2.
 TEST_F(DataReceiverTest, LeavesOutGapsThatThePacketHasNoRoomFor) {
   for (std::uint32_t i = 0; i < 400; ++i) give({.tsn = 1001 + 2 * i, .unordered = true});
   EXPECT_EQ(sack(1160).gaps.size(), 283u);
@@ -170,7 +172,7 @@ TEST_F(DataReceiverTest, AcceptsTheFurthestOffsetAndNoneBeyondAcrossTheWrap) {
   EXPECT_EQ(take().size(), 41u);
 }
 
-// RFC 9260 §6.6, with the SSN's own wrap.
+// RFC 9260 §6.6, §6.5, with the SSN's own wrap.
 TEST_F(DataReceiverTest, DeliversInOrderOfSsnAcrossItsWrap) {
   for (std::uint32_t i = 0; i < 65530; ++i) {
     ASSERT_EQ(give({1000 + i, 1, static_cast<std::uint16_t>(i)}), DataResult::kAccepted);
@@ -185,6 +187,7 @@ TEST_F(DataReceiverTest, DeliversInOrderOfSsnAcrossItsWrap) {
   EXPECT_EQ(take(), (Texts{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"}));
 }
 
+// RFC 9260 §6.6.
 TEST_F(DataReceiverTest, UnorderedOvertakesAndOtherStreamsDoNotWait) {
   give({1001, 1, 1, "b"});
   give({.tsn = 1002, .text = "u", .unordered = true});
@@ -194,7 +197,7 @@ TEST_F(DataReceiverTest, UnorderedOvertakesAndOtherStreamsDoNotWait) {
   EXPECT_EQ(take(), (Texts{"a", "b"}));
 }
 
-// RFC 9260 §6.9.
+// RFC 9260 §6.9, §6.
 TEST_F(DataReceiverTest, ReassemblesFragmentsInEveryOrderOfArrival) {
   std::vector<std::uint32_t> order{0, 1, 2, 3, 4};
   std::uint32_t base = 1000;
@@ -245,6 +248,7 @@ TEST_F(DataReceiverTest, RefusesEmptyDataAndAcknowledgesUnknownStreams) {
   EXPECT_TRUE(take().empty());
 }
 
+// RFC 9260 §6.9.
 TEST_F(DataReceiverTest, FragmentsThatContradictEachOtherAreAViolation) {
   give({1000, 1, 0, "a", true, false});
   EXPECT_EQ(give({1001, 2, 0, "b", false, true}), DataResult::kViolation);
@@ -281,6 +285,7 @@ TEST_F(DataReceiverTest, AtTheHighWaterMarkOnlyTheNextTsnIsAccepted) {
   EXPECT_EQ(receiver_->a_rwnd(), 16u * 1024);
 }
 
+// RFC 9260 §6.2.
 TEST_F(DataReceiverTest, AMessageThatNeverEndsIsAViolation) {
   make(1000, 16 * 1024);
   DataResult result = DataResult::kAccepted;
@@ -293,6 +298,7 @@ TEST_F(DataReceiverTest, AMessageThatNeverEndsIsAViolation) {
   EXPECT_LE(receiver_->held_bytes(), 33u * 1024);
 }
 
+// RFC 9260 §6.2.
 TEST_F(DataReceiverTest, AReaderThatReturnsIsAnnouncedByASack) {
   make(1000, 16 * 1024);
   for (std::uint32_t i = 0; i < 8; ++i) {
@@ -411,12 +417,14 @@ TEST_F(DataReceiverTest, AForwardTsnOfTheFormerLifeDoesNotSkipTheNewOne) {
   EXPECT_EQ(take(), (Texts{"newer"}));
 }
 
+// RFC 9260 §6.2, §6.7.
 TEST_F(DataReceiverTest, GapsAreReportedAsFarAsThePacketGoes) {
   for (std::uint32_t i = 0; i < 1000; ++i) give({.tsn = 1001 + 2 * i, .unordered = true});
   EXPECT_EQ(sack(8000).gaps.size(), 1000u);
   EXPECT_GE(sack(1160).gaps.size(), 280u);
 }
 
+// RFC 9260 §6.2.
 TEST_F(DataReceiverTest, ManyGapsAreBounded) {
   for (std::uint32_t i = 0; i < 3000; ++i) give({.tsn = 1001 + 2 * i, .unordered = true});
   EXPECT_EQ(receiver_->stats().outside_window, 3000 - ReceivedTsns::kMaxRanges);

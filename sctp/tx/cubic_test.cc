@@ -83,6 +83,7 @@ TEST_F(CubicTest, ALossLeavesSevenTenths) {
 }
 
 // RFC 9438 §4.2 (figures 1 and 2): after K seconds the window is W_max again, and flat there.
+// RFC 9260 §7.2.
 TEST_F(CubicTest, TheWindowReturnsToWMaxAfterKSeconds) {
   Cubic cubic = of(1000);
   cubic.on_fast_recovery(now_, 1000 * kMtu);
@@ -156,6 +157,7 @@ TEST_F(CubicTest, TheEpochStandsStillWhileNothingIsInFlight) {
 }
 
 // RFC 9438 §4.8.
+// RFC 9260 §7.2.3.
 TEST_F(CubicTest, ATimeoutLeavesOnePacketAndAFlatCurveAfterSlowStart) {
   Cubic cubic = of(100);
   cubic.on_timeout(now_);
@@ -209,7 +211,7 @@ TEST_F(CubicTest, NothingGrowsInRecoveryOrWithoutProgress) {
   EXPECT_EQ(cubic.cwnd(), 10 * kMtu);
 }
 
-// RFC 9260 §7.2.1.
+// RFC 9260 §7.2.1, §6.1, §7.1.
 TEST_F(CubicTest, SilenceDecaysToTheInitialWindow) {
   Cubic cubic = of(10);
   for (int i = 0; i < 3; ++i) round(cubic, 1);

@@ -83,6 +83,7 @@ class DataSenderTest : public ::testing::Test {
   int packets_ = 0;
 };
 
+// RFC 9260 §6, §6.9.
 TEST_F(DataSenderTest, BundlesSmallMessagesAndFragmentsLargeOnes) {
   for (int i = 0; i < 9; ++i) EXPECT_EQ(send(100), SendStatus::kOk);
   EXPECT_EQ(flush().size(), 9u);
@@ -163,6 +164,7 @@ TEST_F(DataSenderTest, StreamsTakeTurnsAtMessageBoundaries) {
   EXPECT_EQ(order, (std::vector<std::uint16_t>{1, 2, 3, 1, 3}));
 }
 
+// RFC 9260 §6.5.
 TEST_F(DataSenderTest, RefusesWhatItCannotTake) {
   EXPECT_EQ(send(0), SendStatus::kEmpty);
   EXPECT_EQ(send(300 * 1024), SendStatus::kTooLarge);
@@ -175,6 +177,7 @@ TEST_F(DataSenderTest, RefusesWhatItCannotTake) {
   EXPECT_EQ(send(10), SendStatus::kClosed);
 }
 
+// RFC 9260 §6.1.
 TEST_F(DataSenderTest, AFullBufferSaysSoAndAnnouncesRoomOnce) {
   int accepted = 0;
   while (send(4000) == SendStatus::kOk) ++accepted;
@@ -208,6 +211,7 @@ TEST_F(DataSenderTest, LowThresholdsFireOnCrossingOnly) {
   EXPECT_EQ(low, 1);
 }
 
+// RFC 9260 §6.7.
 TEST_F(DataSenderTest, OwnedMemoryIsNotCopiedAndIsReleasedWhenAcknowledged) {
   const std::uint64_t copied = copy_counters().send;
   static int released;
@@ -224,7 +228,7 @@ TEST_F(DataSenderTest, OwnedMemoryIsNotCopiedAndIsReleasedWhenAcknowledged) {
   EXPECT_EQ(copy_counters().send, copied);
 }
 
-// RFC 9260 §6.2.1 (D).
+// RFC 9260 §6.2.1 (D), §6.3.2.
 TEST_F(DataSenderTest, InvalidAndStaleSacksHaveNoEffect) {
   for (int i = 0; i < 5; ++i) ASSERT_EQ(send(1000), SendStatus::kOk);
   flush();
@@ -244,7 +248,7 @@ TEST_F(DataSenderTest, InvalidAndStaleSacksHaveNoEffect) {
   EXPECT_EQ(sender_->next_timeout(), kNever);
 }
 
-// RFC 9260 §7.2.4: three reports, one retransmission, recovery ends at its exit point.
+// RFC 9260 §7.2.4, §6.7: three reports, one retransmission, recovery ends at its exit point.
 TEST_F(DataSenderTest, ThreeMissingReportsCauseOneFastRetransmit) {
   for (int i = 0; i < 8; ++i) ASSERT_EQ(send(1000), SendStatus::kOk);
   flush();
@@ -270,7 +274,8 @@ TEST_F(DataSenderTest, ARepeatedSackIsNotAMissingReport) {
   EXPECT_TRUE(flush().empty());
 }
 
-// RFC 9260 §6.3.3, §6.1 (C): retransmissions first, one packet, backed off.
+// RFC 9260 §6.3.3, §6.1 (C), §6.3.1, §6.3.2, §7.2.1: retransmissions first, one packet,
+// backed off.
 TEST_F(DataSenderTest, T3ResendsTheEarliestFirstAndBacksOff) {
   for (int i = 0; i < 12; ++i) ASSERT_EQ(send(1100), SendStatus::kOk);
   flush();
@@ -288,7 +293,7 @@ TEST_F(DataSenderTest, T3ResendsTheEarliestFirstAndBacksOff) {
   EXPECT_EQ(flush_tsns(), (Tsns{1001, 1002}));
 }
 
-// RFC 9260 §6.2.1 (D iv).
+// RFC 9260 §6.2.1 (D iv), §6.3.2.
 TEST_F(DataSenderTest, WhatThePeerRenegesOnIsInFlightAgain) {
   for (int i = 0; i < 4; ++i) ASSERT_EQ(send(1000), SendStatus::kOk);
   flush();
@@ -323,6 +328,7 @@ TEST_F(DataSenderTest, AClosedWindowIsProbedByOneChunk) {
   EXPECT_EQ(flush_tsns(), (Tsns{1001, 1002, 1003, 1004}));
 }
 
+// RFC 9260 §6.1.
 TEST_F(DataSenderTest, OneInstantSendsAtMostOneBurst) {
   make(1000);
   std::uint32_t acked = 999;

@@ -33,7 +33,7 @@ TEST(NewReno, AnUnusedWindowDoesNotGrow) {
   EXPECT_EQ(control.cwnd(), 10 * kMtu);
 }
 
-// RFC 9260 §7.2.3, §7.2.2.
+// RFC 9260 §7.2.3, §7.2.2, §7.2, §7.2.1.
 TEST(NewReno, LossHalvesAndAvoidanceAddsOneMtuPerWindow) {
   NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 40});
   control.on_fast_recovery(Time{}, 40 * kMtu);
@@ -49,7 +49,7 @@ TEST(NewReno, LossHalvesAndAvoidanceAddsOneMtuPerWindow) {
   EXPECT_EQ(control.cwnd(), grown + kMtu);
 }
 
-// RFC 9260 §7.2.3.
+// RFC 9260 §7.2.3, §6.3.3, §7.2.1.
 TEST(NewReno, TimeoutLeavesOnePacketAndAFloorForSsthresh) {
   NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 4});
   control.on_timeout(Time{});
@@ -57,7 +57,7 @@ TEST(NewReno, TimeoutLeavesOnePacketAndAFloorForSsthresh) {
   EXPECT_EQ(control.ssthresh(), 4 * kMtu);
 }
 
-// RFC 9260 §7.2.1.
+// RFC 9260 §7.2.1, §6.1, §7.1, §7.2.2.
 TEST(NewReno, SilenceDecaysToTheInitialWindow) {
   NewReno control({.mtu_bytes = kMtu});
   for (std::size_t n = 10; n < 80; n *= 2) control.on_ack(ack(n * kMtu, n * kMtu));
@@ -68,6 +68,7 @@ TEST(NewReno, SilenceDecaysToTheInitialWindow) {
   EXPECT_EQ(control.cwnd(), 10 * kMtu);
 }
 
+// RFC 9260 §6.1.
 TEST(BurstLimiter, TimeAloneRefillsTheBurst) {
   BurstLimiter burst(64000);
   const Time start{seconds(1)};

@@ -135,6 +135,7 @@ class Model {
   std::vector<Sent> sent_;
 };
 
+// RFC 9260 §6.1, §6.2.
 TEST(Transfer, EveryModeSurvivesABadNetwork) {
   for (const Mode& mode : kModes) {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {

@@ -272,6 +272,7 @@ class Scenario {
   std::array<std::map<std::uint16_t, Inbox>, 2> inboxes_;
 };
 
+// RFC 9260 §6.2, §6.6.
 TEST(AssociationSim, NothingReliableIsLostDuplicatedOrReordered) {
   const SimSeeds seeds = SimSeeds::from_environment(1000);
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
