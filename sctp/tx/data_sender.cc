@@ -10,7 +10,7 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
                .send_buffer_bytes = options.send_buffer_bytes,
                .max_message_bytes = options.max_message_bytes},
       store_(pool),
-      queue_(store_),
+      queue_(store_, options.scheduling, options.send_buffer_bytes),
       congestion_(make_congestion_control(options.congestion)),
       rate_(*congestion_),
       outstanding_(options.initial_tsn, store_, rate_),
@@ -52,11 +52,23 @@ std::optional<SendStatus> DataSender::refusal(StreamId stream, std::size_t size,
   if (size > options_.max_message_bytes) return SendStatus::kTooLarge;
   const SendStream* const state = queue_.find(stream);
   if (state != nullptr && state->closing) return SendStatus::kStreamClosing;
-  if (!queue_.empty() && queue_.cost() + cost > options_.send_buffer_bytes) {
-    writable_wanted_ = true;
+  const bool idle = state == nullptr || state->head == nullptr;
+  const std::size_t limit =
+      options_.send_buffer_bytes + (idle ? options_.send_buffer_bytes / kIdleStreamsPart : 0);
+  const std::size_t charge = std::min(cost, options_.send_buffer_bytes);
+  if (queue_.cost() + charge > limit) {
+    want_room(limit - charge);
     return SendStatus::kWouldBlock;
   }
   return std::nullopt;
+}
+
+// kWritable comes once the queue costs no more than `level`, for all who asked, and than half
+// the buffer, so that a writer is woken for more than one message.
+void DataSender::want_room(std::size_t level) {
+  if (!writable_wanted_) writable_level_ = options_.send_buffer_bytes / 2;
+  writable_wanted_ = true;
+  writable_level_ = std::min(writable_level_, level);
 }
 
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
@@ -65,7 +77,7 @@ SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan paylo
   if (refused) return *refused;
   OutgoingMessage* const message = store_.copy(payload);
   if (message == nullptr) {
-    writable_wanted_ = true;
+    want_room(0);
     return SendStatus::kWouldBlock;
   }
   enqueue(now, message, stream, ppid, options);
@@ -79,7 +91,7 @@ SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& p
   if (refused) return *refused;
   OutgoingMessage* const message = store_.adopt(std::move(payload));
   if (message == nullptr) {
-    writable_wanted_ = true;
+    want_room(0);
     return SendStatus::kWouldBlock;
   }
   enqueue(now, message, stream, ppid, options);
@@ -136,13 +148,16 @@ bool DataSender::poll_event(SendEvent& event) {
     event = {SendEvent::Kind::kTotalBufferedAmountLow, {}};
     return true;
   }
-  // Half the buffer, so that a writer is woken for more than one message.
-  if (writable_wanted_ && accepting_ && queue_.cost() <= options_.send_buffer_bytes / 2) {
+  if (writable_wanted_ && accepting_ && queue_.cost() <= writable_level_) {
     writable_wanted_ = false;
     event = {SendEvent::Kind::kWritable, {}};
     return true;
   }
   return false;
+}
+
+void DataSender::set_stream_priority(StreamId stream, std::uint16_t priority) {
+  queue_.set_priority(stream, priority);
 }
 
 void DataSender::pause_stream(StreamId stream) { queue_.pause(stream); }

@@ -18,6 +18,7 @@
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/send_options.h"
+#include "sctp/stream_scheduling.h"
 #include "sctp/tx/burst_limiter.h"
 #include "sctp/tx/congestion_control.h"
 #include "sctp/tx/delivery_rate.h"
@@ -34,13 +35,16 @@ struct DataSenderOptions {
   Tsn initial_tsn;
   std::size_t max_packet_bytes = 1160;  // SCTP packet, common header included.
   // Bounds what is accepted and not yet sent, at its true cost (records and rounding
-  // included). What is in flight is bounded by cwnd and the peer's window besides.
+  // included). A quarter more is kept for streams that have nothing queued, so that the bulk
+  // of some does not shut out the others; a message larger than all of it counts as that
+  // much. What is in flight is bounded by cwnd and the peer's window besides.
   std::size_t send_buffer_bytes = std::size_t{2} << 20;
   std::size_t max_message_bytes = std::size_t{256} << 10;
   // Sent in one flush while the window is small; see BurstLimiter. A peer's socket buffer may
   // be 208 KiB, which holds some ninety unmerged datagrams of 1200 bytes; 64 KiB is also one
   // GSO send.
   std::size_t min_burst_bytes = std::size_t{64} << 10;
+  StreamScheduling scheduling = StreamScheduling::kWeightedFair;
   RtoOptions rto;
   CongestionControlOptions congestion;
 };
@@ -104,7 +108,7 @@ class DataSender {
 
   // Queues one message. The first form copies `payload`; the second takes it over where
   // the answer is kOk and otherwise leaves it with the caller. A message is accepted
-  // whole or not at all; one above `send_buffer_bytes` when nothing is queued.
+  // whole or not at all; see `send_buffer_bytes`.
   SendStatus send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
                   const SendOptions& options);
   SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
@@ -134,6 +138,10 @@ class DataSender {
   // T3-rtx, loss by RFC 8985, message lifetime or refill of the burst, whichever is first;
   // else kNever.
   Time next_timeout() const;
+
+  // The weight or rank of the stream, whatever messages it has, until set again; see
+  // StreamScheduling. It is kNormalPriority at first.
+  void set_stream_priority(StreamId stream, std::uint16_t priority);
 
   // Stream reset (RFC 6525 §5.1.2). Pause; wait until `may_reset_stream`; send the request
   // with `next_tsn().previous()`; on success `reset_stream`, which starts SSNs at 0 and
@@ -182,11 +190,13 @@ class DataSender {
   // RFC 9260 §6.2: what stacks in use take; the RFC allows 500 ms.
   static constexpr Duration kMaxPeerSackDelay = milliseconds(200);
   static constexpr std::size_t kUnbounded = ~std::size_t{0};
+  static constexpr std::size_t kIdleStreamsPart = 4;
 
   // data_sender.cc: queueing, accounting, events.
   std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
   void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
                const SendOptions& options);
+  void want_room(std::size_t level);
   void update_thresholds();
 
   // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
@@ -295,6 +305,7 @@ class DataSender {
   bool writable_wanted_ = false;
   bool total_low_reported_ = false;
   bool total_above_ = false;
+  std::size_t writable_level_ = 0;
   std::size_t total_low_threshold_ = 0;
   std::vector<SkippedMessages> skipped_;        // Of the FORWARD-TSN being built.
   std::vector<SkippedStream> skipped_streams_;  // The same for one without MIDs.

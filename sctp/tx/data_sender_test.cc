@@ -196,6 +196,31 @@ TEST_F(DataSenderTest, AFullBufferSaysSoAndAnnouncesRoomOnce) {
   EXPECT_EQ(pool_.used_bytes(), 0u);
 }
 
+TEST_F(DataSenderTest, AFullBufferHasRoomForAStreamWithNothingQueued) {
+  while (send(4000, 1) == SendStatus::kOk) {
+  }
+  EXPECT_EQ(send(4000, 2), SendStatus::kOk);
+  EXPECT_EQ(send(4000, 2), SendStatus::kWouldBlock);
+  std::uint16_t stream = 3;
+  while (stream < 16 && send(4000, stream) == SendStatus::kOk) ++stream;
+  EXPECT_LT(stream, 8) << "a quarter of the buffer, and no more";
+}
+
+TEST_F(DataSenderTest, AMessageLargerThanTheBufferWaitsForRoomAndLeavesSomeToOthers) {
+  for (int i = 0; i < 8; ++i) ASSERT_EQ(send(2400, 1), SendStatus::kOk);
+  EXPECT_EQ(send(200 * 1024, 2), SendStatus::kWouldBlock);
+  SendEvent event;
+  EXPECT_FALSE(sender_->poll_event(event)) << "half the buffer is free, which is not enough";
+  EXPECT_EQ(send(200 * 1024, 2), SendStatus::kWouldBlock);
+  flush();
+  ASSERT_LT(sender_->buffered_amount(StreamId(1)), 16 * 1024u);
+  ASSERT_TRUE(sender_->poll_event(event));
+  while (event.kind != SendEvent::Kind::kWritable) ASSERT_TRUE(sender_->poll_event(event));
+  EXPECT_EQ(send(200 * 1024, 2), SendStatus::kOk);
+  EXPECT_EQ(send(1000, 3), SendStatus::kOk);
+  EXPECT_EQ(send(200 * 1024, 4), SendStatus::kWouldBlock);
+}
+
 TEST_F(DataSenderTest, LowThresholdsFireOnCrossingOnly) {
   sender_->set_buffered_amount_low_threshold(StreamId(1), 1500);
   ASSERT_EQ(send(1000), SendStatus::kOk);

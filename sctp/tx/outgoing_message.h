@@ -28,7 +28,8 @@ struct OutgoingMessage {
   Ppid ppid;
   Mid mid;  // Given with the first TSN.
   std::uint32_t next_fsn = 0;
-  UnwrappedTsn last_tsn;  // Of the chunk that was sent last.
+  UnwrappedTsn last_tsn;      // Of the chunk that was sent last.
+  std::uint32_t arrival = 0;  // In the order of `send`, on a circle.
   std::uint32_t max_retransmits = 0;
   StreamId stream;
   bool limits_retransmits = false;

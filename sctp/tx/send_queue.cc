@@ -21,6 +21,7 @@ void SendQueue::push(OutgoingMessage* message) {
   SendStream& stream = streams_[index];
   message->stream_index = index;
   message->queued = true;
+  message->arrival = arrivals_++;
   message->next = nullptr;
   if (stream.head == nullptr) {
     stream.head = message;
@@ -30,10 +31,10 @@ void SendQueue::push(OutgoingMessage* message) {
   stream.tail = message;
   stream.buffered += message->size;
   buffered_ += message->size;
-  cost_ += MessageStore::cost_of(*message);
+  cost_ += charge_of(*message);
   ++messages_;
   note_expiry(message);
-  if (!stream.active && !stream.paused) activate(index);
+  if (stream.head == message) update_readiness(index);
 }
 
 void SendQueue::consume(std::uint32_t bytes) {
@@ -43,21 +44,50 @@ void SendQueue::consume(std::uint32_t bytes) {
   DCHECK(message != nullptr && bytes <= message->size - message->sent);
   message->sent += bytes;
   unbuffer(stream, bytes);
-  if (message->sent < message->size) {
-    if (interleaving_) rotate();
-    return;
+  if (message->sent == message->size) {
+    const std::size_t taken = interleaving_ ? bytes : message->size;
+    pop_head(index);
+    end_turn(index, taken);
+  } else if (interleaving_) {
+    end_turn(index, bytes);
+  } else {
+    turn_begun_ = true;
   }
-  rotate();
-  pop_head(index);
-  if (stream.head == nullptr || stream.paused) deactivate(index);
+}
+
+void SendQueue::end_turn(std::uint32_t index, std::size_t bytes) {
+  const SendStream& stream = streams_[index];
+  turn_begun_ = false;
+  scheduler_.charge(index, bytes);
+  if (stream.head != nullptr && !stream.paused) {
+    scheduler_.end_turn(index, stream.head->arrival);
+    current_ = scheduler_.first();
+  } else {
+    update_readiness(index);
+  }
+}
+
+void SendQueue::update_readiness(std::uint32_t index) {
+  const SendStream& stream = streams_[index];
+  // A message in progress is finished before the stream pauses.
+  const bool ready = stream.head != nullptr && (!stream.paused || stream.head->sent > 0);
+  const bool was_ready = scheduler_.is_ready(index);
+  if (ready) {
+    was_ready ? scheduler_.set_arrival(index, stream.head->arrival)
+              : scheduler_.add(index, stream.head->arrival);
+  } else if (was_ready) {
+    scheduler_.remove(index);
+  }
+  if (!turn_begun_) current_ = scheduler_.first();
 }
 
 void SendQueue::drop_head(std::uint32_t index) {
   SendStream& stream = streams_[index];
-  unbuffer(stream, stream.head->size - stream.head->sent);
-  if (current_ == index) rotate();
+  const std::size_t sent = stream.head->sent;
+  unbuffer(stream, stream.head->size - sent);
   pop_head(index);
-  if (stream.active && (stream.head == nullptr || stream.paused)) deactivate(index);
+  if (turn_begun_ && index == current_) return end_turn(index, sent);
+  update_readiness(index);
 }
 
 std::size_t SendQueue::drop_expired(Time now) {
@@ -65,33 +95,28 @@ std::size_t SendQueue::drop_expired(Time now) {
   next_expiry_ = kNever;
   for (std::uint32_t index = 0; index < streams_.size(); ++index) {
     SendStream& stream = streams_[index];
+    const std::size_t dropped_before = dropped;
     while (stream.head != nullptr && stream.head->sent == 0 && stream.head->expired(now)) {
       unbuffer(stream, stream.head->size);
       pop_head(index);
       ++dropped;
     }
-    if (stream.head == nullptr) {
-      if (stream.active) deactivate(index);
-    } else if (stream.head->sent == 0) {
-      note_expiry(stream.head);
-    }
+    if (dropped != dropped_before) update_readiness(index);
+    if (stream.head != nullptr && stream.head->sent == 0) note_expiry(stream.head);
   }
   return dropped;
 }
 
 void SendQueue::pause(StreamId id) {
   const std::uint32_t index = streams_.find_or_add(id);
-  SendStream& stream = streams_[index];
-  stream.paused = true;
-  // A message in progress is finished first: its fragments have consecutive TSNs.
-  if (stream.active && stream.head->sent == 0) deactivate(index);
+  streams_[index].paused = true;
+  update_readiness(index);
 }
 
 void SendQueue::resume(StreamId id) {
   const std::uint32_t index = streams_.find_or_add(id);
-  SendStream& stream = streams_[index];
-  stream.paused = false;
-  if (!stream.active && stream.head != nullptr) activate(index);
+  streams_[index].paused = false;
+  update_readiness(index);
 }
 
 std::size_t SendQueue::discard_unbegun(StreamId id) {
@@ -106,7 +131,7 @@ std::size_t SendQueue::discard_unbegun(StreamId id) {
     OutgoingMessage* const message = rest;
     rest = message->next;
     unbuffer(stream, message->size);
-    cost_ -= MessageStore::cost_of(*message);
+    cost_ -= charge_of(*message);
     --messages_;
     message->queued = false;
     store_.release_if_done(message);
@@ -114,7 +139,7 @@ std::size_t SendQueue::discard_unbegun(StreamId id) {
   }
   stream.head = stream.tail = begun;
   if (begun != nullptr) begun->next = nullptr;
-  if (begun == nullptr && stream.active) deactivate(index);
+  update_readiness(index);
   return dropped;
 }
 
@@ -122,34 +147,6 @@ void SendQueue::discard_streams_from(std::uint16_t streams) {
   for (std::uint32_t index = 0; index < streams_.size(); ++index) {
     if (streams_[index].id.value() >= streams) discard_unbegun(streams_[index].id);
   }
-}
-
-// The ring of active streams is circular; whoever comes new is last in turn, right
-// behind the current one's predecessor.
-void SendQueue::activate(std::uint32_t index) {
-  SendStream& stream = streams_[index];
-  stream.active = true;
-  if (current_ == kNone) {
-    current_ = stream.next_active = stream.previous_active = index;
-    return;
-  }
-  const std::uint32_t before = streams_[current_].previous_active;
-  stream.next_active = current_;
-  stream.previous_active = before;
-  streams_[before].next_active = index;
-  streams_[current_].previous_active = index;
-}
-
-void SendQueue::deactivate(std::uint32_t index) {
-  SendStream& stream = streams_[index];
-  stream.active = false;
-  if (stream.next_active == index) {
-    current_ = kNone;
-    return;
-  }
-  streams_[stream.previous_active].next_active = stream.next_active;
-  streams_[stream.next_active].previous_active = stream.previous_active;
-  if (current_ == index) current_ = stream.next_active;
 }
 
 void SendQueue::unbuffer(SendStream& stream, std::size_t bytes) {
@@ -171,7 +168,7 @@ void SendQueue::pop_head(std::uint32_t index) {
   } else {
     note_expiry(stream.head);
   }
-  cost_ -= MessageStore::cost_of(*message);
+  cost_ -= charge_of(*message);
   if (--messages_ == 0) next_expiry_ = kNever;
   message->next = nullptr;
   message->queued = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include "engine/base/time.h"
 #include "sctp/stream_table.h"
 #include "sctp/tx/outgoing_message.h"
+#include "sctp/tx/stream_scheduler.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -21,26 +23,25 @@ struct SendStream {
   OutgoingMessage* tail = nullptr;
   std::size_t buffered = 0;  // Payload bytes that have no TSN yet.
   std::size_t low_threshold = 0;
-  std::uint32_t next_active = 0;  // Neighbours in the ring of active streams.
-  std::uint32_t previous_active = 0;
   Mid next_mid;  // Of ordered messages.
   Mid next_unordered_mid;
   // Of the FORWARD-TSN being built, per kind of message; see DataSender.
   std::array<std::uint32_t, 2> forward_stamp{};
   std::array<std::uint32_t, 2> forward_slot{};
   StreamId id;
-  bool active = false;  // In the ring: has messages and is not paused.
   bool paused = false;
   bool closing = false;
   bool low_reported = false;  // Awaits its kBufferedAmountLow event.
 };
 
 // SendQueue holds the messages that have not been sent whole, per stream, and decides
-// whose turn it is: round robin at message boundaries, for fragments of a DATA message
-// have consecutive TSNs (RFC 9260 §6.9), or at those of fragments (RFC 8260).
+// whose turn it is by a StreamScheduler: at message boundaries, for fragments of a DATA
+// message have consecutive TSNs (RFC 9260 §6.9), or at those of fragments (RFC 8260).
 class SendQueue {
  public:
-  explicit SendQueue(MessageStore& store) : store_(store) {}
+  // No message counts for more than `max_charge`, be it larger.
+  SendQueue(MessageStore& store, StreamScheduling rule, std::size_t max_charge)
+      : store_(store), scheduler_(rule), max_charge_(max_charge) {}
   ~SendQueue();
   SendQueue(const SendQueue&) = delete;
   SendQueue& operator=(const SendQueue&) = delete;
@@ -62,6 +63,10 @@ class SendQueue {
   // No message expires before this time; kNever if none is limited.
   Time next_expiry() const { return next_expiry_; }
 
+  // Of the stream as a whole; see StreamScheduler.
+  void set_priority(StreamId stream, std::uint16_t priority) {
+    scheduler_.set_priority(streams_.find_or_add(stream), priority);
+  }
   void pause(StreamId stream);
   void resume(StreamId stream);
   std::size_t discard_unbegun(StreamId stream);
@@ -75,30 +80,39 @@ class SendQueue {
 
   bool empty() const { return messages_ == 0; }
   std::size_t buffered() const { return buffered_; }
-  std::size_t cost() const { return cost_; }
+  std::size_t cost() const { return cost_; }  // Of records and payloads; see `max_charge`.
   // Streams whose buffered amount has fallen to its threshold, to be reported.
   std::vector<std::uint32_t>& low_streams() { return low_streams_; }
 
  private:
   static constexpr std::uint32_t kNone = StreamTable<SendStream>::kNone;
+  static_assert(kNone == StreamScheduler::kNone);
 
-  void activate(std::uint32_t index);
-  void deactivate(std::uint32_t index);
-  void rotate() { current_ = streams_[current_].next_active; }
+  // Tells the scheduler what became of the stream, but for turns taken.
+  void update_readiness(std::uint32_t index);
+  // A turn of the stream, of `bytes`, has ended.
+  void end_turn(std::uint32_t index, std::size_t bytes);
   void unbuffer(SendStream& stream, std::size_t bytes);
   // Unlinks the head of a stream and frees it if nothing else needs it.
   void pop_head(std::uint32_t index);
   void note_expiry(const OutgoingMessage* message);
+  std::size_t charge_of(const OutgoingMessage& message) const {
+    return std::min(MessageStore::cost_of(message), max_charge_);
+  }
 
   MessageStore& store_;
   StreamTable<SendStream> streams_;
-  std::uint32_t current_ = kNone;
+  StreamScheduler scheduler_;
+  std::uint32_t current_ = kNone;  // Of the streams, the one whose turn it is.
+  std::uint32_t arrivals_ = 0;
   std::size_t messages_ = 0;
   std::size_t buffered_ = 0;
   std::size_t cost_ = 0;
+  std::size_t max_charge_;
   Time next_expiry_ = kNever;
   std::vector<std::uint32_t> low_streams_;
   bool interleaving_ = false;
+  bool turn_begun_ = false;  // It lasts to the end of the message.
 };
 
 }  // namespace millrace::sctp
