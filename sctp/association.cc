@@ -38,6 +38,7 @@ void Association::make_halves(Tsn local_initial_tsn) {
   options.rto = {.rto_initial = options_.rto_initial,
                  .rto_min = options_.rto_min,
                  .rto_max = options_.rto_max};
+  options.scheduling = options_.scheduling;
   options.congestion.algorithm = options_.congestion;
   options.congestion.mtu_bytes = options_.max_packet_bytes;
   sender_.emplace(options, pool_);

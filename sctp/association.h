@@ -94,6 +94,10 @@ class Association {
   SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                   const SendOptions& options = {});
 
+  // The weight or rank of the stream among those with something to send, whatever
+  // `Options::scheduling` makes of it; 256 at first.
+  void set_stream_priority(StreamId stream, std::uint16_t priority);
+
   // Asks the peer to reset the outgoing side of the streams (RFC 6525). What is queued on
   // them is sent first; `send` answers kStreamClosing until each stream ends up in
   // kStreamResetDone, when it starts at SSN 0, or kStreamResetRefused.

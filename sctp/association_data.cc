@@ -44,6 +44,10 @@ void Association::add_streams(std::uint16_t outgoing, std::uint16_t incoming) {
   if (!dead_) stream_reset_.request_streams(outgoing, incoming);
 }
 
+void Association::set_stream_priority(StreamId stream, std::uint16_t priority) {
+  sender_->set_stream_priority(stream, priority);
+}
+
 void Association::discard_queued(StreamId stream) { sender_->discard_queued(stream); }
 
 std::size_t Association::buffered_amount() const { return sender_->total_buffered_amount(); }

@@ -221,7 +221,8 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   // A second INIT-ACK or cookie of the same peer brings no other window or streams; its
   // SACKs would correct them.
   if (!std::exchange(sending_, true)) {
-    sender_->establish(now, peer.peer_a_rwnd, outgoing_streams_, extensions_.forward_tsn);
+    sender_->establish(now, peer.peer_a_rwnd, outgoing_streams_, extensions_.forward_tsn,
+                       extensions_.i_data);
   }
 }
 

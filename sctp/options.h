@@ -7,6 +7,7 @@
 
 #include "engine/base/time.h"
 #include "sctp/congestion_algorithm.h"
+#include "sctp/stream_scheduling.h"
 
 namespace millrace::sctp {
 
@@ -46,6 +47,10 @@ struct Options {
   std::size_t send_buffer_bytes = 2 * 1024 * 1024;
   // The largest message that `send` takes: what the peer's SDP allows.
   std::size_t max_message_bytes = 256 * 1024;
+
+  // Which stream is next: RFC 8831 §6.4 asks for weighted fair queueing. With I-DATA it chooses
+  // fragment by fragment, else message by message.
+  StreamScheduling scheduling = StreamScheduling::kWeightedFair;
 
   CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
 

@@ -30,6 +30,7 @@ concept ChannelTransport = requires(T t, const T& c, Time now, StreamId stream, 
   { t.send(now, stream, Ppid(), std::move(owned), options) } -> std::same_as<SendStatus>;
   { t.reset_streams(now, std::span<const StreamId>()) } -> std::same_as<void>;
   { t.set_buffered_amount_low_threshold(stream, std::size_t{}) } -> std::same_as<void>;
+  { t.set_stream_priority(stream, std::uint16_t{}) } -> std::same_as<void>;
   { c.buffered_amount(stream) } -> std::same_as<std::size_t>;
   { c.outgoing_generation(stream) } -> std::same_as<std::uint32_t>;
   { c.incoming_generation(stream) } -> std::same_as<std::uint32_t>;

@@ -74,6 +74,9 @@ void BasicDataChannels<T>::bind(Channel& channel, StreamId stream) {
   channel.incoming_generation = transport_.incoming_generation(stream);
   channel.outgoing_generation = transport_.outgoing_generation(stream);
   transport_.set_buffered_amount_low_threshold(stream, channel.low_threshold);
+  // RFC 8831 §6.4 knows no priority of zero; ends that have none send it.
+  transport_.set_stream_priority(stream,
+                                 channel.priority == 0 ? kNormalPriority : channel.priority);
 }
 
 template <ChannelTransport T>

@@ -23,13 +23,16 @@ struct ChannelHandle {
   friend bool operator==(ChannelHandle, ChannelHandle) = default;
 };
 
+// RFC 8831 §6.4: below normal is 128, high 512, extra high 1024.
+inline constexpr std::uint16_t kNormalPriority = 256;
+
 // ChannelConfig is what a channel is opened with. Both ends give the same for a
 // negotiated one, which is not announced to the peer.
 struct ChannelConfig {
   std::string_view label = {};     // UTF-8, at most 65535 bytes.
   std::string_view protocol = {};  // UTF-8, at most 65535 bytes.
   ChannelReliability reliability = {};
-  std::uint16_t priority = 256;  // RFC 8831 §6.4: normal.
+  std::uint16_t priority = kNormalPriority;
   std::optional<StreamId> negotiated_id = {};
 };
 

@@ -39,6 +39,9 @@ class PairTransport {
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes) {
     association_.set_buffered_amount_low_threshold(stream, bytes);
   }
+  void set_stream_priority(StreamId stream, std::uint16_t priority) {
+    association_.set_stream_priority(stream, priority);
+  }
   std::size_t buffered_amount(StreamId stream) const {
     return std::as_const(association_).buffered_amount(stream);
   }

@@ -18,6 +18,18 @@ TEST_F(DataChannelsTest, OpenWaitsForTheAssociation) {
   EXPECT_EQ(channels_.find(handle)->label, "early");
 }
 
+// RFC 8832 §5.1: the priority of OPEN holds for both ends.
+TEST_F(DataChannelsTest, TheStreamHasThePriorityOfItsChannelWhoeverOpenedIt) {
+  open_on_zero({.priority = 1024});
+  EXPECT_EQ(transport_.priorities[StreamId(0)], 1024);
+  EXPECT_EQ(OpenMessage::parse(transport_.sent.at(0).payload)->priority, 1024);
+  transport_.message(1, kPpidDcep, build(OpenMessage{{}, 128, "low", ""}));
+  transport_.message(3, kPpidDcep, build(OpenMessage{{}, 0, "old", ""}));
+  drain();
+  EXPECT_EQ(transport_.priorities[StreamId(1)], 128);
+  EXPECT_EQ(transport_.priorities[StreamId(3)], kNormalPriority);
+}
+
 // RFC 8832 §6
 TEST_F(DataChannelsTest, TheClientTakesEvenIdsAndTheServerOdd) {
   connect();

@@ -56,6 +56,9 @@ class FakeTransport {
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes) {
     thresholds[stream] = bytes;
   }
+  void set_stream_priority(StreamId stream, std::uint16_t priority) {
+    priorities[stream] = priority;
+  }
   std::size_t buffered_amount(StreamId stream) const {
     const auto found = buffered.find(stream);
     return found == buffered.end() ? 0 : found->second;
@@ -112,6 +115,7 @@ class FakeTransport {
   std::vector<Sent> sent;
   std::vector<StreamId> resets;
   std::map<StreamId, std::size_t> thresholds;
+  std::map<StreamId, std::uint16_t> priorities;
   std::map<StreamId, std::size_t> buffered;
   std::map<StreamId, std::uint32_t> incoming;
   std::map<StreamId, std::uint32_t> outgoing;
