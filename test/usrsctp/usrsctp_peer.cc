@@ -4,7 +4,7 @@
 //
 //   listen | connect UDP-PORT      once, first. Answers "ready", then "up OUT IN"
 //   send STREAM BYTES COUNT HOW    HOW: ordered, unordered; or with a limit, as "ordered:rtx:0"
-//   echo                           from here on every message goes back as it came
+//   echo                           "echoing": from here on every message goes back as it came
 //   reset STREAM                   "reset out", and on the other side "reset in"
 //   add OUT IN                     more streams: "streams OUT IN"
 //   abort | shutdown | exit        "lost", "closed"; `exit` says nothing to anybody
@@ -145,7 +145,10 @@ class Peer {
     usrsctp_close(socket_);
   }
   void shutdown() { usrsctp_shutdown(socket_, SHUT_WR); }
-  void echo() { echo_ = true; }
+  void echo() {
+    echo_ = true;
+    say("echoing");
+  }
   void count() {
     say("count " + std::to_string(messages_) + " " + std::to_string(bytes_) + " " +
         std::to_string(damaged_));

@@ -123,6 +123,7 @@ class UsrsctpEcho : public Usrsctp {
   void echo(double loss) {
     connect();
     theirs_->order("echo");
+    ASSERT_TRUE(heard("echoing"));
     ours_.loss = loss;
     std::multiset<std::size_t> missing;
     std::map<std::uint16_t, std::size_t> last;
