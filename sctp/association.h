@@ -210,6 +210,7 @@ class Association {
   Next handle_abort(const CommonHeader& header, const ChunkView& chunk);
   void handle_error(Time now, const ChunkView& chunk);
   Next handle_unknown(const ChunkView& chunk);
+  void report_unknown(const ChunkView& chunk);
   void abort_with(CloseReason reason, std::uint16_t cause, ByteSpan value);
 
   // association_shutdown.cc

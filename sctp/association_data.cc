@@ -157,7 +157,11 @@ void Association::handle_forward_tsn(Time now, const ChunkView& chunk) {
       state_ != State::kShutdownSent) {
     return drop(DropReason::kUnexpectedState);
   }
-  if (!extensions_.forward_tsn) return drop(DropReason::kBadForwardTsn);
+  if (!extensions_.forward_tsn) {
+    // RFC 3758 §3.3.1: as one that this end does not know, whose type asks for a report.
+    report_unknown(chunk);
+    return drop(DropReason::kBadForwardTsn);
+  }
   const auto forward = ForwardTsnChunkView::parse(chunk.bytes);
   if (!forward) return drop(DropReason::kMalformedChunk);
   packet_had_data_ = true;

@@ -82,16 +82,20 @@ void Association::handle_error(Time now, const ChunkView& chunk) {
 Association::Next Association::handle_unknown(const ChunkView& chunk) {
   drop(DropReason::kUnknownChunk);
   const UnknownAction action = UnknownAction::of(chunk.type);
-  // RFC 9260 §3.3.10.6 wants the whole chunk; one that fits no packet is not reported.
-  if (action.report &&
-      chunk.bytes.size() + CommonHeader::kBytes + kChunkHeaderBytes + kTlvHeaderBytes <=
-          options_.max_packet_bytes) {
-    std::vector<std::uint8_t> memory(kTlvHeaderBytes + chunk.bytes.size());
-    TlvWriter causes(memory);
-    causes.append(UnrecognizedChunkTypeCause{chunk.bytes});
-    queue(ErrorChunk{causes.bytes()});
-  }
+  if (action.report) report_unknown(chunk);
   return action.skip ? Next::kContinue : Next::kDiscardPacket;
+}
+
+// RFC 9260 §3.3.10.6 wants the whole chunk; one that fits no packet is not reported.
+void Association::report_unknown(const ChunkView& chunk) {
+  if (chunk.bytes.size() + CommonHeader::kBytes + kChunkHeaderBytes + kTlvHeaderBytes >
+      options_.max_packet_bytes) {
+    return;
+  }
+  std::vector<std::uint8_t> memory(kTlvHeaderBytes + chunk.bytes.size());
+  TlvWriter causes(memory);
+  causes.append(UnrecognizedChunkTypeCause{chunk.bytes});
+  queue(ErrorChunk{causes.bytes()});
 }
 
 // RFC 9260 §8.4, as far as one path under DTLS has such packets: an association that has
