@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// An attacker inside the association: any chunk, any field, any order. Time per packet and
+// memory are bounded, nothing crashes, and what the association says stays well-formed.
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "bench/support/instruction_counter.h"
+#include "test/sim/sim_seeds.h"
+#include "test/support/siege.h"
+
+namespace {
+std::size_t live_bytes = 0;
+}  // namespace
+
+// Not inlined, or the compiler pairs `free` with `new` and warns.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  void* const memory = std::malloc(bytes);
+  if (memory == nullptr) std::abort();
+  live_bytes += malloc_usable_size(memory);
+  return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  if (memory == nullptr) return;
+  live_bytes -= malloc_usable_size(memory);
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
+  operator delete(memory);
+}
+
+namespace millrace::test {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kSlowdown = 30;
+#else
+constexpr std::uint64_t kSlowdown = 1;
+#endif
+// A packet of 1,160 bytes can acknowledge 32,768 chunks or skip 65,535 TSNs; at the hundred
+// instructions that each takes, unoptimised, no packet costs more than this.
+constexpr std::uint64_t kMaxInstructions = 20'000'000 * kSlowdown;
+constexpr std::uint64_t kMaxNanoseconds = 100'000'000 * kSlowdown;
+// On the average it is a small multiple of a plain packet's, in either unit.
+constexpr std::uint64_t kMaxMean = 100'000 * kSlowdown;
+
+// Work counts what the packets cost: in instructions, or in nanoseconds of this thread's
+// processor time where the processor does not count them, for which bounds are generous.
+class Work {
+ public:
+  void operator()(bool begins) {
+    if (begins) {
+      begun_ = now();
+      return;
+    }
+    const std::uint64_t cost = now() - begun_;
+    most_ = std::max(most_, cost);
+    total_ += cost;
+    ++packets_;
+  }
+  std::uint64_t most() const { return most_; }
+  std::uint64_t bound() const { return counter_.read() ? kMaxInstructions : kMaxNanoseconds; }
+  std::uint64_t mean() const { return total_ / std::max<std::uint64_t>(packets_, 1); }
+
+ private:
+  std::uint64_t now() const {
+    if (const auto instructions = counter_.read()) return *instructions;
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_nsec);
+  }
+
+  bench::InstructionCounter counter_;
+  std::uint64_t begun_ = 0;
+  std::uint64_t most_ = 0;
+  std::uint64_t total_ = 0;
+  std::uint64_t packets_ = 0;
+};
+
+// One step of a siege: mostly a packet, now and then the application or time.
+void step(Siege& siege, Attacker& attacker, Rng& rng) {
+  switch (rng.below(24)) {
+    case 0:
+    case 1: {
+      sctp::SendOptions options{.unordered = rng.below(3) == 0};
+      if (rng.below(3) == 0) options.max_retransmits = static_cast<std::uint16_t>(rng.below(3));
+      return siege.send(static_cast<std::uint16_t>(rng.below(5)),
+                        1 + rng.below(rng.below(4) == 0 ? 60000 : 900), options);
+    }
+    case 2:
+      return siege.reset(static_cast<std::uint16_t>(rng.below(5)));
+    case 3:
+    case 4:
+      return siege.advance(microseconds(rng.below(100000)));
+    case 5:
+      return siege.advance(rng.below(20) == 0 ? Duration(seconds(20)) : Duration(seconds(1)));
+    case 6:
+      siege.set_reading(rng.below(4) != 0);
+      return;
+    case 7:
+      if (rng.below(100) == 0) siege.shut_down();
+      return;
+    default:
+      return siege.give(attacker.chunks(siege.knowledge()), rng.below(50) == 0);
+  }
+}
+
+// A receive buffer costs its record besides; the rings of the sender grow with what is
+// outstanding; the rest is small.
+constexpr std::size_t kMaxHeapBytes = 12 << 20;
+
+// Siege upon siege, for the rash ones are over soon.
+void besiege(bool i_data, std::uint64_t seed, Work& work) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  SeededRng rng(seed);
+  const std::size_t before = live_bytes;
+  std::size_t most_bytes = 0;
+  for (int steps = 0; steps < 1500;) {
+    Attacker attacker(rng, rng.below(4) != 0);
+    Siege siege(i_data, rng.next());
+    siege.around_packet = [&](bool begins) { work(begins); };
+    for (; steps < 1500 && !siege.association().is_closed(); ++steps) {
+      step(siege, attacker, rng);
+      most_bytes = std::max(most_bytes, live_bytes - before);
+    }
+    for (int i = 0; i < 5; ++i) siege.give(attacker.chunks(siege.knowledge()));  // Out of the blue.
+    siege.set_reading(true);
+    siege.advance(seconds(1));
+  }
+  EXPECT_LE(most_bytes, kMaxHeapBytes);
+  EXPECT_EQ(live_bytes, before) << "all of it is given back";
+}
+
+void besiege_all(bool i_data) {
+  Work work;
+  const SimSeeds seeds = SimSeeds::from_environment(300);
+  for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) besiege(i_data, seed, work);
+  ::testing::Test::RecordProperty("most", std::to_string(work.most()));
+  ::testing::Test::RecordProperty("mean", std::to_string(work.mean()));
+  EXPECT_LE(work.most(), work.bound());
+  EXPECT_LE(work.mean(), kMaxMean);
+}
+
+TEST(Attacker, CannotCostMuchTimeOrMemoryWithDataChunks) { besiege_all(false); }
+
+TEST(Attacker, CannotCostMuchTimeOrMemoryWithIDataChunks) { besiege_all(true); }
+
+}  // namespace
+}  // namespace millrace::test

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 6525 as a peer sees it: what a request says, when it is repeated, how one is answered.
+#include <gtest/gtest.h>
+
+#include "sctp/packet/reconfig_chunk.h"
+#include "test/conformance/rules.h"
+
+namespace millrace::sctp {
+namespace {
+
+using namespace test;
+
+class ResetRules : public ::testing::Test {
+ protected:
+  void SetUp() override { open(10); }
+  void open(int max_retransmits) {
+    Options options;
+    options.max_retransmits = max_retransmits;
+    options.heartbeat_interval = Duration::zero();
+    options.rto_initial = options.rto_min = milliseconds(100);
+    options.rto_max = seconds(1);
+    pair_.emplace(Options(), options);
+    InitFields peer = stranger();
+    const Bytes parameters{0xC0, 0, 0, 4, 0x80, 0x08, 0, 6, 0x82, 0xC0, 0, 0};
+    peer.parameters = parameters;
+    tag_ = open_to_stranger(*pair_, kB, peer);
+    ASSERT_TRUE(pair_->b().is_connected());
+    first_ = pair_->b().sender().next_tsn().value();
+    pair_->sent(kB).clear();
+  }
+  void reset(std::initializer_list<std::uint16_t> ids) {
+    std::vector<StreamId> streams;
+    for (const std::uint16_t id : ids) streams.emplace_back(id);
+    pair_->b().reset_streams(pair_->now(), streams);
+    pair_->drain();
+  }
+  template <class... Parameters>
+  void give(const Parameters&... parameters) {
+    std::array<std::uint8_t, 256> memory;
+    TlvWriter out(memory);
+    (out.append(parameters), ...);
+    pair_->inject(kB, make_packet(tag_, ReconfigChunk{out.bytes()}));
+    pair_->drain();
+  }
+  std::size_t sent() { return count_chunks(pair_->sent(kB), ChunkType::kReconfig); }
+  // The parameters of the last RE-CONFIG.
+  std::vector<TlvView> last() {
+    packet_ = last_with(pair_->sent(kB), ChunkType::kReconfig);
+    std::vector<TlvView> parameters;
+    if (packet_.empty()) return parameters;
+    TlvReader reader(find_chunk(packet_, ChunkType::kReconfig)->value());
+    while (const auto parameter = reader.next()) parameters.push_back(*parameter);
+    return parameters;
+  }
+  static ReconfigResponse response(std::uint32_t seq, ReconfigResult result) {
+    return {.response_seq = ReconfigSeq(seq), .result = result, .next_tsns = std::nullopt};
+  }
+
+  std::optional<AssociationPair> pair_;
+  VerificationTag tag_;
+  std::uint32_t first_ = 0;  // B's initial TSN, and its first request's number.
+  Bytes packet_;
+};
+
+// RFC 6525 §5.1.1.
+TEST_F(ResetRules, ReconfigIsOfferedInInitAndInitAck) {
+  AssociationPair pair;
+  ASSERT_TRUE(pair.connect_both());
+  const Introduction init = introduction_in<InitChunk>(last_with(pair.sent(kA), ChunkType::kInit));
+  const Introduction ack =
+      introduction_in<InitAckChunk>(last_with(pair.sent(kB), ChunkType::kInitAck));
+  EXPECT_TRUE(InitParameters::parse(init.parameters)->reconfig);
+  EXPECT_TRUE(InitParameters::parse(ack.parameters)->reconfig);
+}
+
+// RFC 6525 §5.1.2 (A2 to A5).
+TEST_F(ResetRules, ARequestBearsItsNumberTheLastTsnAndItsStreams) {
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    ASSERT_EQ(pair_->b().send(pair_->now(), StreamId(9), kPpidBinary, Bytes{1}), SendStatus::kOk);
+    pair_->drain();
+    reset({3, 5});
+    const auto parameters = last();
+    ASSERT_EQ(parameters.size(), 1u);
+    const auto request = OutgoingSsnResetRequestView::parse(parameters[0]);
+    ASSERT_TRUE(request.has_value());
+    EXPECT_EQ(request->request_seq, ReconfigSeq(first_ + round));
+    EXPECT_EQ(request->response_seq, ReconfigSeq(999)) << "none of the peer's has come";
+    EXPECT_EQ(request->last_assigned_tsn, Tsn(first_ + round));
+    ASSERT_EQ(request->streams.size(), 2u);
+    EXPECT_EQ(request->streams[0], StreamId(3));
+    EXPECT_EQ(request->streams[1], StreamId(5));
+    // The fence of the reset falls with its data.
+    pair_->inject(kB, make_packet(tag_, SackChunk{.cumulative_tsn_ack = Tsn(first_ + round),
+                                                  .a_rwnd = 1 << 20,
+                                                  .gap_blocks = {},
+                                                  .duplicates = {}}));
+    give(response(first_ + round, ReconfigResult::kPerformed));
+  }
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetDone), 3u);
+}
+
+// RFC 6525 §5.1.1.
+TEST_F(ResetRules, ARequestIsRepeatedAtTheRtoDoublingAndUnchanged) {
+  reset({1});
+  const Bytes first(find_chunk(pair_->sent(kB).back(), ChunkType::kReconfig)->bytes.begin(),
+                    find_chunk(pair_->sent(kB).back(), ChunkType::kReconfig)->bytes.end());
+  std::vector<Duration> times;
+  const Time begin = pair_->now();
+  for (std::size_t seen = sent(); pair_->step(begin + milliseconds(1600));) {
+    if (sent() == seen) continue;
+    seen = sent();
+    times.push_back(pair_->now() - begin);
+    EXPECT_TRUE(
+        std::ranges::equal(find_chunk(pair_->sent(kB).back(), ChunkType::kReconfig)->bytes, first));
+  }
+  EXPECT_EQ(times, (std::vector<Duration>{milliseconds(100), milliseconds(300), milliseconds(700),
+                                          milliseconds(1500)}));
+}
+
+// RFC 6525 §5.1.1: the errors add up to the association's end.
+TEST_F(ResetRules, ARequestThatIsNeverAnsweredEndsTheAssociation) {
+  open(3);
+  reset({1});
+  pair_->run_for(seconds(10));
+  EXPECT_EQ(sent(), 4u);
+  EXPECT_EQ(pair_->last(kB, EventKind::kClosed)->event.close_reason,
+            CloseReason::kTooManyRetransmits);
+}
+
+// RFC 6525 §5.2.7 (H1).
+TEST_F(ResetRules, AnAnsweredRequestIsNotRepeated) {
+  reset({1});
+  give(response(first_, ReconfigResult::kPerformed));
+  pair_->run_for(seconds(10));
+  EXPECT_EQ(sent(), 1u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetDone), 1u);
+  reset({2});
+  give(response(first_ + 1, ReconfigResult::kDenied));
+  pair_->run_for(seconds(10));
+  EXPECT_EQ(sent(), 2u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetRefused), 1u);
+}
+
+// RFC 6525 §5.2.7 (H1).
+TEST_F(ResetRules, AnAnswerToNothingIsIgnored) {
+  give(response(first_, ReconfigResult::kPerformed));
+  reset({1});
+  give(response(first_ + 1, ReconfigResult::kPerformed));
+  give(response(first_ - 1, ReconfigResult::kDenied));
+  EXPECT_EQ(dropped(*pair_, kB, DropReason::kBadReconfig), 3u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetDone), 0u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetRefused), 0u);
+}
+
+// RFC 6525 §5.1.1.
+TEST_F(ResetRules, AnAnswerIsNotRepeatedByATimer) {
+  give(AddIncomingStreamsRequest{ReconfigSeq(1000), 65535});
+  ASSERT_EQ(sent(), 1u);
+  pair_->run_for(seconds(10));
+  EXPECT_EQ(sent(), 1u);
+}
+
+// RFC 6525 §5.1.2 (A4), §5.2.3.
+TEST_F(ResetRules, AnIncomingRequestIsAnsweredWithItsStreamsAndNumber) {
+  const std::array streams{StreamId(7), StreamId(4)};
+  give(IncomingSsnResetRequest{.request_seq = ReconfigSeq(1000), .streams = streams});
+  std::optional<OutgoingSsnResetRequestView> request;
+  for (const TlvView& parameter : last()) {
+    if (const auto read = OutgoingSsnResetRequestView::parse(parameter)) request = read;
+  }
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->request_seq, ReconfigSeq(first_));
+  EXPECT_EQ(request->response_seq, ReconfigSeq(1000));
+  ASSERT_EQ(request->streams.size(), 2u);
+  EXPECT_EQ(request->streams[0], StreamId(4));
+  EXPECT_EQ(request->streams[1], StreamId(7));
+}
+
+// RFC 6525 §5.2.3.
+TEST_F(ResetRules, WhatIsBeingResetAlreadyIsNothingToDo) {
+  reset({4});
+  const std::array streams{StreamId(4)};
+  give(IncomingSsnResetRequest{.request_seq = ReconfigSeq(1000), .streams = streams});
+  const auto parameters = last();
+  ASSERT_EQ(parameters.size(), 1u);
+  EXPECT_EQ(ReconfigResponse::parse(parameters[0])->result, ReconfigResult::kNothingToDo);
+  give(response(first_, ReconfigResult::kPerformed));
+  pair_->run_for(seconds(5));
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetDone), 1u);
+  // Afterwards it is reset anew.
+  give(IncomingSsnResetRequest{.request_seq = ReconfigSeq(1001), .streams = streams});
+  give(response(first_ + 1, ReconfigResult::kPerformed));
+  EXPECT_EQ(pair_->count(kB, EventKind::kStreamResetDone), 2u);
+}
+
+// RFC 6525 §5.2.1, §5.2.2: an outgoing and an incoming request.
+TEST_F(ResetRules, BothParametersOfAChunkAreAnsweredInOne) {
+  const std::array mine{StreamId(1)};
+  const std::array other{StreamId(60000)};
+  give(OutgoingSsnResetRequest{.request_seq = ReconfigSeq(1000),
+                               .response_seq = ReconfigSeq(first_ - 1),
+                               .last_assigned_tsn = Tsn(999),
+                               .streams = mine},
+       IncomingSsnResetRequest{.request_seq = ReconfigSeq(1001), .streams = other});
+  ASSERT_EQ(sent(), 1u);
+  const auto parameters = last();
+  ASSERT_EQ(parameters.size(), 2u);
+  const auto first = ReconfigResponse::parse(parameters[0]);
+  const auto second = ReconfigResponse::parse(parameters[1]);
+  EXPECT_EQ(first->response_seq, ReconfigSeq(1000));
+  EXPECT_EQ(first->result, ReconfigResult::kPerformed);
+  EXPECT_EQ(second->response_seq, ReconfigSeq(1001));
+  EXPECT_EQ(second->result, ReconfigResult::kWrongSsn);
+  EXPECT_EQ(pair_->count(kB, EventKind::kIncomingStreamReset), 1u);
+}
+
+// RFC 6525 §5.2.1: where there is something to acknowledge.
+TEST_F(ResetRules, AnAnswerStandsBehindASack) {
+  pair_->inject(kB, make_packet(tag_, whole_message(1000, 1, 0)));
+  pair_->drain();
+  pair_->inject(kB, make_packet(tag_, whole_message(1001, 1, 1)));  // Its SACK is delayed.
+  const std::array streams{StreamId(1)};
+  give(OutgoingSsnResetRequest{.request_seq = ReconfigSeq(1000),
+                               .response_seq = ReconfigSeq(first_ - 1),
+                               .last_assigned_tsn = Tsn(1001),
+                               .streams = streams});
+  const auto chunks = chunks_of(pair_->sent(kB).back());
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].type, ChunkType::kSack);
+  EXPECT_EQ(SackChunkView::parse(chunks[0].bytes)->cumulative_tsn_ack(), Tsn(1001));
+  EXPECT_EQ(chunks[1].type, ChunkType::kReconfig);
+}
+
+// RFC 6525 §5.1.7, §5.2.1, §5.2.4: denied, without the fields that only success would have.
+TEST_F(ResetRules, AnSsnTsnResetIsDeniedAndChangesNothing) {
+  give(SsnTsnResetRequest{ReconfigSeq(1000)});
+  const auto parameters = last();
+  ASSERT_EQ(parameters.size(), 1u);
+  const auto answer = ReconfigResponse::parse(parameters[0]);
+  EXPECT_EQ(answer->response_seq, ReconfigSeq(1000));
+  EXPECT_EQ(answer->result, ReconfigResult::kDenied);
+  EXPECT_FALSE(answer->next_tsns.has_value());
+  pair_->inject(kB, make_packet(tag_, whole_message(1000, 1, 0)));
+  pair_->drain();
+  EXPECT_EQ(pair_->count(kB, EventKind::kMessage), 1u);
+}
+
+}  // namespace
+}  // namespace millrace::sctp
