@@ -57,7 +57,7 @@ def main():
                          ["clang-format-14", "--dry-run", "--Werror", *cpp_files()])
     stages.announce("tidy check")
     stages.check_command(totals, "tidy", ["python3", "scripts/tidy"])
-    stages.check_command(totals, "conformance", ["python3", "scripts/conformance"])
+    stages.check_command(totals, "conformance", ["scripts/conformance"])
     stages.announce("regression gates")
     stages.tally_command(totals, "regress", ["scripts/regress"], timeout=900)
     stages.announce("ASan+UBSan")
