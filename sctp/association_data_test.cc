@@ -82,7 +82,7 @@ TEST_F(AssociationData, ASackRidesWithData) {
   EXPECT_EQ(chunks[1].type, ChunkType::kData);
 }
 
-// RFC 3758 §3.3.1: not negotiated, not obeyed; malformed or old, counted.
+// RFC 3758 §3.3.1, §3.6: not negotiated, not obeyed; malformed or old, counted.
 TEST_F(AssociationData, AForwardTsnThatIsOldOrUnknownIsCounted) {
   const Tsn old = pair_.a().sender().cumulative_acked();
   pair_.inject(kB, make_packet(tag(kB), ForwardTsnChunk{old, {}}));

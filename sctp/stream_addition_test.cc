@@ -88,7 +88,7 @@ TEST_F(StreamAddition, BothWaysAtOnceAndFromBothEndsComeToTheSameNumbers) {
   EXPECT_EQ(pair_.last(kB, EventKind::kStreamsAdded)->event.outgoing_streams, 9);
 }
 
-// RFC 6525 §5.2.5: the number of streams is limited by the one who is asked.
+// RFC 6525 §5.2.5, §5.2.6: the number of streams is limited by the one who is asked.
 TEST_F(StreamAddition, BeyondThePeersLimitIsDenied) {
   AssociationPair pair(Options{few_streams()}, [] {
     Options options = few_streams();
@@ -156,7 +156,7 @@ TEST_F(StreamAddition, WaitsForAResetThatIsUnderWay) {
   EXPECT_EQ(pair_.count(kA, EventKind::kStreamsAdded), 1u);
 }
 
-// RFC 6525 §5.2.6: the request that follows may be the whole answer.
+// RFC 6525 §5.2.6, §5.2.2: the request that follows may be the whole answer.
 TEST_F(StreamAddition, APeersOwnRequestAnswersTheOneForMore) {
   pair_.filter = [&](int end, ByteSpan packet) {
     const auto chunk = test::find_chunk(packet, ChunkType::kReconfig);

@@ -103,7 +103,7 @@ TEST_F(StreamResets, ResetsTheNamedStreamsAndNoOthers) {
   EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->payload[0], 2);
 }
 
-// RFC 6525 §5.1.1: one request in flight.
+// RFC 6525 §5.1.1, §5.1.2: one request in flight.
 TEST_F(StreamResets, ARequestWhileOneIsPendingWaitsForIt) {
   reset({1});
   pair_.sent(kA).clear();
@@ -171,7 +171,7 @@ TEST_F(StreamResets, InProgressIsAskedAgainUnchangedWithoutRaisingTheErrorCount)
   EXPECT_FALSE(pair_.a().is_closed());
 }
 
-// RFC 6525 §5.2.1: idempotent, and out of sequence refused.
+// RFC 6525 §5.2.1, §5.1.7, §5.2.2: idempotent, and out of sequence refused.
 TEST_F(StreamResets, TheSameRequestIsPerformedOnceAndAnsweredAlike) {
   hold_b();
   const Tsn last(first_seq().value() - 1);
@@ -194,7 +194,7 @@ TEST_F(StreamResets, OnlyOneRequestIsEverDeferred) {
   EXPECT_EQ(ask(first_seq().plus(2), far, {StreamId(1)}), ReconfigResult::kInProgress);
 }
 
-// RFC 6525 §5.2.1, §5.2.3.
+// RFC 6525 §5.2.1, §5.2.3, §5.1.7.
 TEST_F(StreamResets, WhatThisEndDoesNotWishIsDenied) {
   hold_b();
   std::array<std::uint8_t, 32> memory;
@@ -207,7 +207,7 @@ TEST_F(StreamResets, WhatThisEndDoesNotWishIsDenied) {
   EXPECT_EQ(ask(first_seq().plus(2), Tsn(0), {StreamId(65535)}), ReconfigResult::kWrongSsn);
 }
 
-// RFC 6525 §5.2.3 (F1).
+// RFC 6525 §5.2.3 (F1), §5.2.7.
 TEST_F(StreamResets, AnIncomingResetRequestMakesThisEndResetItsOutgoingSide) {
   hold_b();
   std::array<std::uint8_t, 32> memory;

@@ -7,6 +7,9 @@
 #include "sctp/association.h"
 #include "sctp/crc32c.h"
 #include "sctp/packet/common_header.h"
+#include "sctp/packet/heartbeat_chunk.h"
+#include "sctp/packet/shutdown_chunk.h"
+#include "test/conformance/rules.h"
 #include "test/support/association_pair.h"
 #include "test/support/sctp_packets.h"
 
@@ -40,7 +43,7 @@ bool exchange(AssociationPair& pair) {
   return pair.count(kB, EventKind::kMessage) == 1;
 }
 
-// RFC 9653 §5.2 [z-1]
+// RFC 9653 §5.2, §4, §5.1 [z-1]
 TEST(ZeroChecksum, ReplacesTheSumOnceBothHaveOfferedIt) {
   AssociationPair pair;
   ASSERT_TRUE(exchange(pair));
@@ -111,6 +114,33 @@ TEST(ZeroChecksum, IsRefusedWithInit) {
   CommonHeader::store_checksum(init.data() + CommonHeader::kChecksumOffset, 0);
   pair.inject(kB, init);
   EXPECT_EQ(pair.b().stats().dropped(DropReason::kWrongChecksum), 1u);
+}
+
+// RFC 9653 §5.2: who is answered out of the blue may know nothing of the offer.
+TEST(ZeroChecksum, AnswersOutOfTheBlueBearTheirSum) {
+  AssociationPair pair;
+  ASSERT_TRUE(exchange(pair));
+  pair.a().abort(pair.now(), "over");
+  pair.drain();
+  pair.sent(kA).clear();
+  pair.inject(kA, test::make_packet(VerificationTag(5), ShutdownAckChunk{}));
+  pair.inject(kA, test::make_packet(VerificationTag(6), HeartbeatChunk{}));
+  pair.drain();
+  ASSERT_EQ(pair.sent(kA).size(), 2u);
+  EXPECT_TRUE(std::ranges::all_of(pair.sent(kA), has_crc));
+}
+
+// RFC 9653 §6: a peer that offers another method than DTLS gets its sums.
+TEST(ZeroChecksum, AnotherMethodIsNone) {
+  for (const std::uint8_t method : {std::uint8_t{1}, std::uint8_t{2}}) {
+    AssociationPair pair;
+    InitFields peer = test::stranger();
+    const Bytes parameters{0x80, 0x01, 0, 8, 0, 0, 0, method};
+    peer.parameters = parameters;
+    test::open_to_stranger(pair, kB, peer);
+    ASSERT_TRUE(pair.b().is_connected());
+    EXPECT_EQ(has_crc(pair.sent(kB).back()), method == 2);
+  }
 }
 
 }  // namespace

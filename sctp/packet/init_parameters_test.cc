@@ -34,7 +34,7 @@ TEST(InitParameters, ReadsSupportedExtensions) {
   EXPECT_TRUE(parameters->pad);
 }
 
-// RFC 9653 §4
+// RFC 9653 §4, §5.1, §6
 TEST(InitParameters, ReadsZeroChecksumAcceptable) {
   EXPECT_EQ(parse("80 01 00 08 00 00 00 01")->zero_checksum_edmid, kEdmidDtls);
   EXPECT_FALSE(parse("80 01 00 06 00 01")) << "malformed";
@@ -112,6 +112,7 @@ TEST(InitParameters, ReadsWhatThePeerDidNotRecognize) {
   EXPECT_FALSE(parameters->forward_tsn);
 }
 
+// RFC 9653 §4.
 TEST(InitParameters, OfARepeatedOneTheFirstCounts) {
   const std::optional<InitParameters> parameters =
       parse("00 07 00 05 aa 00 00 00 00 07 00 06 bb cc 00 00");
@@ -119,6 +120,7 @@ TEST(InitParameters, OfARepeatedOneTheFirstCounts) {
   EXPECT_EQ(parameters->state_cookie->size(), 1u);
 }
 
+// RFC 9653 §4.
 TEST(InitParameters, RejectsLengthsThatDoNotAddUp) {
   EXPECT_FALSE(parse("c0 00 00 00")) << "zero length: no progress";
   EXPECT_FALSE(parse("c0 00 00 03"));
@@ -127,6 +129,9 @@ TEST(InitParameters, RejectsLengthsThatDoNotAddUp) {
   EXPECT_FALSE(parse("c0 00 00 05 aa")) << "has no value";
 }
 
+// RFC 3758 §3.1.
+// RFC 6525 §5.1.1.
+// RFC 9653 §4.
 TEST(InitParameters, WritesEachParameterOnce) {
   const Bytes cookie = from_hex("aa bb cc");
   const Bytes unknown = from_hex("ff ff 00 04");

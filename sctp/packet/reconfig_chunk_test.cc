@@ -102,7 +102,7 @@ TEST(ReconfigChunk, AddStreamsReadsAndWritesAGolden) {
   expect_only_whole_parameter<AddIncomingStreamsRequest>(in);
 }
 
-// RFC 6525 §3.1
+// RFC 6525 §3.1, §5.1.2
 TEST(ReconfigChunk, AllowsTheTenCombinationsAndNoOther) {
   const std::set<std::pair<int, int>> allowed = {{13, 14}, {17, 18}, {13, 16}, {16, 16}};
   for (int first = 12; first <= 19; ++first) {
@@ -124,6 +124,7 @@ TEST(ReconfigChunk, AllowsTheTenCombinationsAndNoOther) {
       << "three";
 }
 
+// RFC 6525 §4.1.
 TEST(ReconfigChunk, RejectsTruncationsAndForeignLengths) {
   expect_only_whole<ReconfigChunk>(kReset);
 }

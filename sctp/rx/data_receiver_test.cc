@@ -332,7 +332,7 @@ TEST_F(DataReceiverTest, HeldViewsAreCopiedOutOfBuffersTheyHardlyUseOrPinLong) {
   EXPECT_EQ(pool_.used_bytes(), 0u);
 }
 
-// RFC 3758 §3.6.
+// RFC 3758 §3.6, §3.2.
 TEST_F(DataReceiverTest, ForwardTsnDropsPartialAndReleasesWaitingMessages) {
   give({1000, 1, 0, "part", true, false});
   give({1003, 1, 2, "two"});
@@ -349,6 +349,7 @@ TEST_F(DataReceiverTest, ForwardTsnDropsPartialAndReleasesWaitingMessages) {
   EXPECT_EQ(receiver_->held_bytes(), 0u);
 }
 
+// RFC 3758 §3.6.
 TEST_F(DataReceiverTest, ForwardTsnSkipsWholeMessagesThatWaitInTheirOrder) {
   give({1001, 1, 1, "b"});
   give({1003, 1, 3, "d"});
@@ -358,6 +359,7 @@ TEST_F(DataReceiverTest, ForwardTsnSkipsWholeMessagesThatWaitInTheirOrder) {
   EXPECT_EQ(take(), Texts{"f"});
 }
 
+// RFC 3758 §3.6.
 TEST_F(DataReceiverTest, ForwardTsnFarAheadIsBoundedAndLeavesNothing) {
   give({.tsn = 1500, .text = "part", .ending = false, .unordered = true});
   EXPECT_TRUE(forward(1000 + 0x7FFFFFF0u, {{StreamId(1), Ssn(9)}, {StreamId(99), Ssn(1)}}));
@@ -367,6 +369,7 @@ TEST_F(DataReceiverTest, ForwardTsnFarAheadIsBoundedAndLeavesNothing) {
   EXPECT_EQ(take(), Texts{"next"});
 }
 
+// RFC 3758 §3.6.
 TEST_F(DataReceiverTest, ForwardTsnWithinAMessageKeepsItsRestForTheNextOne) {
   give({1000, 1, 0, "a", true, false});
   give({1002, 1, 0, "c", false, false});

@@ -136,6 +136,7 @@ class Model {
 };
 
 // RFC 9260 §6.1, §6.2.
+// RFC 3758 §3.6.
 TEST(Transfer, EveryModeSurvivesABadNetwork) {
   for (const Mode& mode : kModes) {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {

@@ -43,6 +43,7 @@ class DataRules : public ::testing::Test {
 };
 
 // RFC 9260 §5, §6.
+// RFC 3758 §3.5.
 TEST_F(DataRules, NoDataLeavesBeforeSetUpOrAfterShutdown) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     AssociationPair pair({}, {}, {.loss = 0.1}, seed);
