@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DataSender's RFC 9260 §6.2.1 (processing a SACK), §6.3 (T3-rtx) and §7.2.4 (fast
-// retransmit and recovery), and RFC 8985.
+// DataSender's RFC 9260 §6.2.1 (processing a SACK), §6.3 (T3-rtx) and RFC 3758 §3.5.
 #include <algorithm>
 
 #include "sctp/tx/data_sender.h"
@@ -14,7 +13,8 @@ constexpr Duration kMinForwardTsnInterval = milliseconds(1);
 
 SackOutcome DataSender::handle_sack(Time now, const SackChunkView& sack) {
   const Before before = this->before();
-  const AckResult result = outstanding_.handle_sack(now, sack, in_recovery_);
+  const bool duplicates = sack.duplicate_count() > 0 && take_duplicates(sack);
+  const AckResult result = outstanding_.handle_sack(now, sack, context(duplicates));
   if (result.status != SackStatus::kProcessed) return {.status = result.status};
   // RFC 9260 §6.2.1 (D ii): what is in flight comes off it in `window_allows`.
   peer_rwnd_ = sack.a_rwnd();
@@ -34,12 +34,7 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, const Befo
   const bool was_in_recovery = in_recovery_;
   if (in_recovery_ || after_t3_) end_recovery(now);
   tell_controller(now, result, before, was_in_recovery);
-  react_to_loss(now, result, before.flight);
-  if (in_recovery_) {
-    recovery_rate_.handle_ack(result.acked_bytes, outstanding_.flight_bytes(),
-                              result.cumulative_advanced && !result.newly_lost,
-                              options_.max_packet_bytes);
-  }
+  recover(now, result, before.flight);
   drop_rest_of_abandoned();
   // RFC 9260 §6.3.2 (R2, R3, R4).
   if (outstanding_.empty()) {
@@ -50,13 +45,6 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, const Befo
   note_ack_point(now);
   return {.newly_acked = result.acked_bytes > 0 || result.cumulative_advanced,
           .cumulative_advanced = result.cumulative_advanced};
-}
-
-// RFC 9260 §7.2.4: recovery ends where all that was outstanding at its start is acknowledged.
-void DataSender::end_recovery(Time now) {
-  if (outstanding_.cumulative_acked() < recovery_exit_) return;
-  in_recovery_ = after_t3_ = false;
-  congestion_->on_recovery_end(now);
 }
 
 void DataSender::tell_controller(Time now, const AckResult& result, const Before& before,
@@ -91,6 +79,7 @@ void DataSender::tell_controller(Time now, const AckResult& result, const Before
 void DataSender::observe_sample(Time now, Duration rtt) {
   if (now < next_sample_at_) return;
   next_sample_at_ = now + rtt;
+  probe_.note_rtt();
   rto_.observe(rtt);
 }
 
@@ -99,22 +88,6 @@ bool DataSender::end_round(bool cumulative_advanced) {
   if (!cumulative_advanced || outstanding_.cumulative_acked() < round_end_) return false;
   round_end_ = outstanding_.next_tsn().previous();
   return true;
-}
-
-void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t flight_before) {
-  if (!result.newly_lost) return;
-  // RFC 9260 §7.2.4 (2) reduces once for what was in flight when recovery began. What left
-  // after that and was lost says that the reduction was not enough (RFC 9002 §7.3.2).
-  if (in_recovery_ && result.lost_sent_at < recovery_began_at_) return;
-  in_recovery_ = true;
-  recovery_began_at_ = now;
-  recovery_exit_ = outstanding_.next_tsn().previous();
-  // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
-  fast_packet_ = outstanding_.has_lost();
-  ++stats_.fast_retransmits;
-  congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
-  recovery_rate_.begin(flight_before, congestion_->cwnd());
-  if (!self_bounding_) flight_bound_.on_loss(now, flight_before);
 }
 
 void DataSender::bound_flight(Time now, const AckResult& result, std::size_t flight_before,
@@ -158,15 +131,10 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
   // The next flush says so again if need be: a caller that does not flush in some state
   // must not be woken for ever.
   if (burst_blocked_ && now >= burst_.refilled_at(pacing_rate_)) burst_blocked_ = false;
-  if (now >= outstanding_.overtaken_at()) {
-    AckResult result;
-    const std::size_t flight_before = outstanding_.flight_bytes();
-    outstanding_.detect_overtaken(now, result);
-    react_to_loss(now, result, flight_before);
-    drop_rest_of_abandoned();
-    note_ack_point(now);
-  }
-  if (now >= t3_) {
+  if (now >= outstanding_.overtaken_at()) expire_overtaken(now);
+  if (now >= probe_at()) {
+    send_probe(now);
+  } else if (now >= t3_) {
     outcome.t3_expired = true;
     const bool probing = is_probing_window();
     outcome.counts_as_error = !(probing && heard_since_t3_);
@@ -188,12 +156,13 @@ void DataSender::expire_t3(Time now, bool probing) {
   if (!probing && !self_bounding_) flight_bound_.on_loss(now, outstanding_.flight_bytes());
   // §6.3.3 (E2).
   rto_.back_off();
+  begin_episode(now);
+  recovery_->by_reordering = false;
   in_recovery_ = false;
   after_t3_ = true;
-  recovery_exit_ = outstanding_.next_tsn().previous();
   // §6.3.3 (E3): the earliest leave in the next packet, which no burst spent before the
   // time-out may delay; the rest as cwnd allows.
-  outstanding_.mark_all_lost(now);
+  recovery_->undo.note_lost(outstanding_.mark_lost_on_timeout(now, context()));
   // §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is no sign of
   // congestion.
   if (!probing) congestion_->on_timeout(now);
@@ -204,7 +173,7 @@ void DataSender::expire_t3(Time now, bool probing) {
 }
 
 Time DataSender::next_timeout() const {
-  Time next = std::min(t3_, outstanding_.overtaken_at());
+  Time next = std::min({t3_, outstanding_.overtaken_at(), probe_at()});
   if (forward_tsn_) next = std::min(next, queue_.next_expiry());
   if (burst_blocked_) next = std::min(next, burst_.refilled_at(pacing_rate_));
   return next;

@@ -19,7 +19,6 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
       forward_sent_(outstanding_.cumulative_acked()),
       forward_aimed_(forward_sent_),
       forward_fence_(forward_sent_),
-      recovery_exit_(outstanding_.cumulative_acked()),
       self_bounding_(congestion_->bounds_flight_itself()) {
   set_max_packet_bytes(options.max_packet_bytes);
 }

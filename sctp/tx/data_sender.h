@@ -23,6 +23,8 @@
 #include "sctp/tx/congestion_control.h"
 #include "sctp/tx/delivery_rate.h"
 #include "sctp/tx/flight_bound.h"
+#include "sctp/tx/loss_probe.h"
+#include "sctp/tx/loss_undo.h"
 #include "sctp/tx/outstanding_queue.h"
 #include "sctp/tx/proportional_rate.h"
 #include "sctp/tx/rto_estimator.h"
@@ -81,6 +83,8 @@ struct SenderStats {
   std::uint64_t retransmitted_chunks = 0;
   std::uint64_t fast_retransmits = 0;
   std::uint64_t t3_expiries = 0;
+  std::uint64_t loss_probes = 0;      // RFC 8985 §7.
+  std::uint64_t spurious_losses = 0;  // Reactions undone.
   std::uint64_t forward_tsns_sent = 0;
 };
 
@@ -135,8 +139,8 @@ class DataSender {
   SackOutcome handle_cumulative_ack(Time now, Tsn cumulative_tsn);
 
   TimeoutOutcome handle_timeout(Time now);
-  // T3-rtx, loss by RFC 8985, message lifetime or refill of the burst, whichever is first;
-  // else kNever.
+  // T3-rtx, loss and its probe by RFC 8985, message lifetime or refill of the burst, whichever
+  // is first; else kNever.
   Time next_timeout() const;
 
   // The weight or rank of the stream, whatever messages it has, until set again; see
@@ -189,6 +193,8 @@ class DataSender {
  private:
   // RFC 9260 §6.2: what stacks in use take; the RFC allows 500 ms.
   static constexpr Duration kMaxPeerSackDelay = milliseconds(200);
+  // What the peer's turns and this end's timers may add to any round trip.
+  static constexpr Duration kLeastProbeWait = milliseconds(10);
   static constexpr std::size_t kUnbounded = ~std::size_t{0};
   static constexpr std::size_t kIdleStreamsPart = 4;
 
@@ -202,9 +208,12 @@ class DataSender {
   // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
   void begin_flush(Time now);
   void append_lost(Time now, PacketWriter& packet);
+  void append_probe(Time now, PacketWriter& packet);
   void append_forward_tsn(Time now, PacketWriter& packet);
   void append_new(Time now, PacketWriter& packet);
-  bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet);
+  // One that `probes` leaves whatever cwnd says.
+  bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet,
+                       bool probes = false);
   bool asks_for_sack(Time now, std::size_t wire_bytes, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
@@ -230,7 +239,18 @@ class DataSender {
   UnwrappedTsn collect_skipped(std::size_t max_entries);
   bool append_skipped(UnwrappedTsn reached, PacketWriter& packet);
 
-  // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3, §7.2.4, RFC 8985.
+  // What is needed from the first loss on.
+  struct Recovery {
+    ProportionalRate rate;
+    LossUndo undo;
+    UnwrappedTsn exit;  // The last that had been sent when it began.
+    Time began_at{};
+    // More was in flight than the reduced window, which must not be emptied at once.
+    bool smoothed = false;
+    bool by_reordering = false;  // If it was spurious: no time-out was.
+  };
+
+  // data_acknowledgement.cc: RFC 9260 §6.2.1, §6.3; loss_recovery.cc: §7.2.4, RFC 8985.
   void bound_flight(Time now, const AckResult& result, std::size_t flight_before, bool round_ended);
   // What the sender knew when a SACK came.
   struct Before {
@@ -241,10 +261,22 @@ class DataSender {
   SackOutcome finish_ack(Time now, const AckResult& result, const Before& before);
   void tell_controller(Time now, const AckResult& result, const Before& before,
                        bool was_in_recovery);
+  void recover(Time now, const AckResult& result, std::size_t flight_before);
+  void begin_episode(Time now);
   void end_recovery(Time now);
   void observe_sample(Time now, Duration rtt);
   bool end_round(bool cumulative_advanced);
+  bool take_duplicates(const SackChunkView& sack);
+  OutstandingQueue::Context context(bool duplicates = false) const {
+    return {in_recovery_ || after_t3_, duplicates, rto_.srtt().value_or(Duration::zero())};
+  }
   void react_to_loss(Time now, const AckResult& result, std::size_t flight_before);
+  void begin_recovery(Time now, std::size_t flight_before);
+  void undo_recovery(Time now);
+  Recovery& recovery();
+  Time probe_at() const;
+  void send_probe(Time now);
+  void expire_overtaken(Time now);
   void expire_t3(Time now, bool probing);
   bool is_probing_window() const;
   void note_ack_point(Time now);
@@ -269,7 +301,6 @@ class DataSender {
   OutstandingQueue outstanding_;
   RtoEstimator rto_;
   BurstLimiter burst_;
-  ProportionalRate recovery_rate_;
   std::uint64_t pacing_rate_ = CongestionControl::kUnpaced;
   std::size_t peer_rwnd_ = 0;  // As advertised; what is in flight comes off it.
   Time t3_ = kNever;
@@ -280,8 +311,9 @@ class DataSender {
   UnwrappedTsn forward_sent_;   // What the last FORWARD TSN said,
   UnwrappedTsn forward_aimed_;  // and what it would have said with room for all streams.
   UnwrappedTsn forward_fence_;
-  UnwrappedTsn recovery_exit_;
-  Time recovery_began_at_{};
+  std::unique_ptr<Recovery> recovery_;  // Made by the first loss.
+  LossProbe probe_;
+  Time advanced_at_{};  // When the cumulative TSN moved last.
   FlightBound flight_bound_;
   UnwrappedTsn round_end_;  // The last that had been sent when the round began.
   Time next_sample_at_{};
@@ -297,7 +329,8 @@ class DataSender {
   bool cwnd_limited_ = false;         // In this round the window held the sender back;
   bool cwnd_limited_before_ = false;  // in the one before.
   bool after_t3_ = false;             // What T3-rtx took for lost is not all acknowledged yet.
-  bool fast_packet_ = false;          // One packet may leave whatever cwnd says (§7.2.4).
+  bool probe_due_ = false;
+  bool fast_packet_ = false;  // One packet may leave whatever cwnd says (§7.2.4).
   bool forward_due_ = false;
   bool tail_waits_ = false;      // The last chunk sent leaves its SACK to the peer's delay.
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.

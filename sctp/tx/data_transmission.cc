@@ -38,11 +38,12 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   if (!established_) return false;
   begin_flush(now);
   burst_blocked_ = false;
-  if (rate_.sampling()) outstanding_.set_record(rate_.open(now, outstanding_.flight_bytes()));
+  outstanding_.begin_packet(rate_.sampling() ? rate_.open(now, outstanding_.flight_bytes()) : 0);
   const std::size_t size_before = packet.size();
   // RFC 9260 §6.10: control chunks go before DATA; §6.1 (C): retransmissions before new.
   if (forward_due_) append_forward_tsn(now, packet);
   if (outstanding_.has_lost()) append_lost(now, packet);
+  if (probe_due_) append_probe(now, packet);
   if (!outstanding_.has_lost()) append_new(now, packet);
   // What expired just now leaves at once, where no DATA stands before it.
   if (forward_due_ && packet.size() == size_before) append_forward_tsn(now, packet);
@@ -50,7 +51,7 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   if (sent > 0) {
     last_sent_at_ = now;
     burst_.spend(sent);
-    recovery_rate_.spend(sent);
+    if (in_recovery_) recovery_->rate.spend(sent);
     congestion_->on_sent(now, sent, outstanding_.flight_bytes());
   }
   if (rate_.sampling()) sample_flush(sent > 0);
@@ -78,11 +79,11 @@ void DataSender::note_held_back(std::size_t wire_bytes) {
 std::size_t DataSender::room() const {
   const std::size_t flight = outstanding_.flight_bytes();
   // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
-  if (!in_recovery_ || self_bounding_) {
+  if (!in_recovery_ || !recovery_->smoothed) {
     const std::size_t limit = window();
     return limit - std::min(limit, flight);
   }
-  return std::min(recovery_rate_.allowance(), peer_rwnd_ - std::min(peer_rwnd_, flight));
+  return std::min(recovery_->rate.allowance(), peer_rwnd_ - std::min(peer_rwnd_, flight));
 }
 
 bool DataSender::window_allows(std::size_t wire_bytes) const {
@@ -138,6 +139,7 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
     if (!append_chunk(lost, *tsn, immediate, packet)) break;
     const bool earliest = *tsn == outstanding_.cumulative_acked().next();
     outstanding_.mark_resent(now, *tsn);
+    recovery().undo.note_resent(*tsn);
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
     // RFC 9260 §7.2.4 (4): T3 restarts where the earliest chunk leaves again.
@@ -147,6 +149,30 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
   // Chunks that expired on the way were abandoned instead.
   drop_rest_of_abandoned();
   note_ack_point(now);
+}
+
+// RFC 8985 §7.3: new data where there is any and the peer has room for it, else the last chunk
+// again; cwnd does not count.
+void DataSender::append_probe(Time now, PacketWriter& packet) {
+  probe_due_ = false;
+  const UnwrappedTsn next = outstanding_.next_tsn();
+  OutgoingMessage* const message = next_message(now);
+  if (message != nullptr && outstanding_.flight_bytes() + max_fragment_bytes() <= peer_rwnd_) {
+    append_fragment(now, *message, packet, true);
+  }
+  if (outstanding_.next_tsn() != next) {
+    probe_.note_sent(next, false);
+  } else {
+    const std::optional<UnwrappedTsn> last = outstanding_.probe_candidate(now);
+    if (!last || !append_chunk(outstanding_.at(*last), *last, true, packet)) return;
+    outstanding_.mark_probed(now, *last);
+    ++stats_.data_chunks_sent;
+    ++stats_.retransmitted_chunks;
+    probe_.note_sent(*last, true);
+  }
+  ++stats_.loss_probes;
+  // RFC 8985 §7.3: T3-rtx is the last resort.
+  restart_t3(now);
 }
 
 void DataSender::drop_rest_of_abandoned() {
@@ -203,7 +229,8 @@ bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
   return true;
 }
 
-bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet) {
+bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet,
+                                 bool probes) {
   const std::size_t header = header_bytes_;
   const std::size_t max_fragment = max_fragment_bytes();
   const std::size_t rest = message.size - message.sent;
@@ -219,11 +246,11 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
     bytes = room;
   }
   const std::size_t wire = header + padded_to_four(bytes);
-  if (!window_allows(wire)) {
+  if (!probes && !window_allows(wire)) {
     note_held_back(wire);
     return false;
   }
-  if (burst_.available(now, pacing_rate_) <= packet.size()) {
+  if (!probes && burst_.available(now, pacing_rate_) <= packet.size()) {
     burst_blocked_ = true;
     return false;
   }
@@ -307,7 +334,7 @@ void DataSender::append_forward_tsn(Time now, PacketWriter& packet) {
 
 bool DataSender::has_something_to_send(Time now) const {
   if (!established_) return false;
-  if (forward_due_) return true;
+  if (forward_due_ || probe_due_) return true;
   const bool burst_open =
       flush_time_ != now || burst_.available(now, pacing_rate_) > CommonHeader::kBytes;
   if (outstanding_.has_lost()) {

@@ -32,6 +32,9 @@ class FlightBound {
     ceiling_until_ = now + kCeilingMemory;
   }
 
+  // It was none.
+  void forget_loss() { ceiling_ = kNoCeiling; }
+
   // Call it for each SACK. `round_ended`: what was in flight when the last round ended has
   // arrived. `limited`: the sender had used its window up, so the round tells of the path and
   // not of the application.

@@ -2,6 +2,7 @@
 #include "sctp/tx/outstanding_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::sctp {
 namespace {
@@ -17,7 +18,8 @@ OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store, Deliver
       end_(base_),
       advanced_(base_.previous()),
       lost_cursor_(base_),
-      settled_(base_) {}
+      silent_cursor_(base_),
+      highest_acked_(base_.previous()) {}
 
 OutstandingQueue::~OutstandingQueue() {
   for (; base_ < end_; base_ = base_.next()) {
@@ -56,8 +58,12 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
   reserve_one();
   const UnwrappedTsn tsn = end_;
   OutstandingChunk& added = chunk(tsn);
-  added = OutstandingChunk{
-      .message = message, .sent_at = now, .offset = offset, .size = size, .record = record_};
+  added = OutstandingChunk{.message = message,
+                           .sent_at = now,
+                           .offset = offset,
+                           .size = size,
+                           .begins_packet = std::exchange(packet_begins_, false),
+                           .record = record_};
   if (interleaving_) link_fragment(tsn, *message);
   ++message->outstanding;
   message->last_tsn = tsn;
@@ -125,17 +131,47 @@ void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn) {
   resent.state = State::kInFlight;
   resent.sent_at = now;
   resent.record = record_;
+  resent.begins_packet = std::exchange(packet_begins_, false);
   if (resent.retransmits < 0xFFFF) ++resent.retransmits;
   --lost_;
   enter_flight(tsn);
 }
 
-void OutstandingQueue::mark_all_lost(Time now) {
-  for (SendOrder* const order : {&sent_once_, &sent_again_}) {
-    while (!order->empty()) mark_lost(now, tsn_at(order->oldest()));
+std::optional<UnwrappedTsn> OutstandingQueue::probe_candidate(Time now) const {
+  std::optional<UnwrappedTsn> highest;
+  for (const SendOrder* const order : {&sent_once_, &sent_again_}) {
+    if (order->empty()) continue;
+    const UnwrappedTsn newest = tsn_at(order->newest());
+    if (!highest || newest > *highest) highest = newest;
+  }
+  if (highest && should_abandon(now, at(*highest))) return std::nullopt;
+  return highest;
+}
+
+void OutstandingQueue::mark_probed(Time now, UnwrappedTsn tsn) {
+  OutstandingChunk& probe = chunk(tsn);
+  DCHECK(probe.state == State::kInFlight);
+  leave_flight(tsn);
+  probe.state = State::kLost;
+  ++lost_;
+  mark_resent(now, tsn);
+}
+
+std::size_t OutstandingQueue::mark_lost_on_timeout(Time now, const Context& context) {
+  AckResult result;
+  settle_silent(now, end_.previous(), result);
+  if (!empty() && chunk(base_).state == State::kInFlight) note_lost(now, base_, result);
+  const Duration grace = patience(context);
+  for (const SendOrder* const order : {&sent_once_, &sent_again_}) {
+    while (!order->empty()) {
+      const UnwrappedTsn oldest = tsn_at(order->oldest());
+      if (now < at(oldest).sent_at + grace) break;
+      note_lost(now, oldest, result);
+    }
   }
   overtaken_at_ = kNever;
   advance_ack_point();
+  return result.newly_lost;
 }
 
 bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) const {
@@ -152,7 +188,8 @@ void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
     abandon(*lost.message);
     return;
   }
-  leave_flight(tsn);
+  if (lost.state == State::kInFlight) leave_flight(tsn);
+  if (lost.state == State::kSilent) --silent_;
   lost.state = State::kLost;
   ++lost_;
   lost_cursor_ = std::min(lost_cursor_, tsn);
@@ -165,6 +202,8 @@ void OutstandingQueue::abandon(OutgoingMessage& message) {
     OutstandingChunk& fragment = chunk(tsn);
     if (fragment.state == State::kInFlight) leave_flight(tsn);
     if (fragment.state == State::kLost) --lost_;
+    if (fragment.state == State::kSilent) --silent_;
+    if (fragment.state == State::kAcked && fragment.begins_packet) --packets_acked_;
     fragment.state = State::kAbandoned;
   }
   if (!message.abandoned) {

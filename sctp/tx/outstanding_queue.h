@@ -9,61 +9,19 @@
 
 #include "engine/base/time.h"
 #include "sctp/packet/chunk.h"
-#include "sctp/packet/data_chunk.h"
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/tx/delivery_rate.h"
 #include "sctp/tx/outgoing_message.h"
-#include "sctp/tx/sack_status.h"
+#include "sctp/tx/outstanding_chunk.h"
+#include "sctp/tx/reordering_window.h"
 #include "sctp/tx/send_order.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
 
-// OutstandingChunk is a chunk that has been given a TSN and that the cumulative TSN ack
-// has not passed.
-struct OutstandingChunk {
-  enum class State : std::uint8_t {
-    kInFlight,
-    kLost,       // To be retransmitted.
-    kAcked,      // By a gap block; the peer may renege (RFC 9260 §6.2.1).
-    kAbandoned,  // RFC 3758: FORWARD-TSN will pass it.
-  };
-
-  OutgoingMessage* message = nullptr;
-  Time sent_at{};  // Last transmission.
-  std::uint32_t offset = 0;
-  std::uint16_t size = 0;  // Payload; 0 stands for the unsent rest of an abandoned message.
-  std::uint16_t retransmits = 0;
-  State state = State::kInFlight;
-  std::uint8_t missing_reports = 0;
-  DeliveryRate::Record record = 0;  // Of the last transmission.
-  bool ack_may_wait = false;        // For the peer's SACK delay: no measure of the round trip.
-
-  // What it counts in flight: the chunk with header and padding.
-  std::size_t wire_bytes() const { return DataChunkHeader::kBytes + padded_to_four(size); }
-  ByteSpan payload() const { return message->bytes(offset, size); }
-};
-static_assert(sizeof(OutstandingChunk) <= 32);
-
-// AckResult is what a SACK changed.
-struct AckResult {
-  SackStatus status = SackStatus::kProcessed;
-  bool cumulative_advanced = false;
-  bool earliest_acked = false;  // The lowest chunk in flight was acknowledged (§6.3.2 R3).
-  bool newly_lost = false;      // By three missing reports, or overtaken.
-  bool reneged = false;
-  Time lost_sent_at{};          // The newest transmission among those.
-  std::size_t acked_bytes = 0;  // As `wire_bytes`.
-  std::size_t acked_chunks = 0;
-  // The newest transmission among those, where it was in flight.
-  std::optional<DeliveryRate::Anchor> newest_acked;
-  // Of the newest chunk newly acknowledged that was sent once (Karn, §6.3.1 C5).
-  std::optional<Duration> rtt;
-};
-
 // OutstandingQueue is the sender's record of TSNs between the cumulative ack and the next
 // TSN: a ring indexed by TSN that doubles as needed up to kMaxChunks. A SACK costs what it
-// newly acknowledges and newly reports missing, plus its gap blocks.
+// newly acknowledges and what it shows to be lost, plus its gap blocks.
 class OutstandingQueue {
  public:
   // RFC 9260 §3.3.4: gap blocks reach 65,535 TSNs beyond the cumulative one.
@@ -94,8 +52,13 @@ class OutstandingQueue {
   std::size_t flight_bytes() const { return flight_bytes_; }
   // The shortest round trip of a chunk sent once; the largest Duration before the first.
   Duration min_rtt() const { return min_rtt_; }
-  // What is sent from here on bears `record`.
-  void set_record(DeliveryRate::Record record) { record_ = record; }
+  // What is sent next begins a packet and, like all after it, bears `record`.
+  void begin_packet(DeliveryRate::Record record) {
+    record_ = record;
+    packet_begins_ = true;
+  }
+  // Packets that gap blocks have acknowledged above the cumulative TSN.
+  std::size_t packets_acked() const { return packets_acked_; }
   bool has_lost() const { return lost_ > 0; }
   const OutstandingChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
   // The fragment sequence number of an I-DATA chunk.
@@ -115,19 +78,32 @@ class OutstandingQueue {
   std::optional<UnwrappedTsn> next_lost(Time now);
   void mark_resent(Time now, UnwrappedTsn tsn);
 
-  // Processes a SACK. `in_recovery` is the state of fast recovery (§7.2.4).
-  AckResult handle_sack(Time now, const SackChunkView& sack, bool in_recovery);
+  // The chunk to send again as a probe: the highest in flight, where its message may be sent
+  // again at all (RFC 8985 §7.3).
+  std::optional<UnwrappedTsn> probe_candidate(Time now) const;
+  // It was sent again though nothing says that it is lost.
+  void mark_probed(Time now, UnwrappedTsn tsn);
+
+  // What the reordering window depends on besides what the queue knows.
+  struct Context {
+    bool in_recovery;  // Fast recovery, or after T3-rtx.
+    bool duplicates;   // The SACK reports some.
+    Duration srtt;
+  };
+  AckResult handle_sack(Time now, const SackChunkView& sack, const Context& context);
   AckResult handle_cumulative_ack(Time now, Tsn cumulative);
 
   // Takes for lost, be it a retransmission, what has been in flight for a round trip and a
   // while longer when a chunk that left after it has arrived (RFC 8985). A SACK does so
   // itself; at `overtaken_at`, which is kNever where nothing was overtaken, it is called for
   // what that SACK left open.
-  void detect_overtaken(Time now, AckResult& result);
+  void detect_overtaken(Time now, const Context& context, AckResult& result);
   Time overtaken_at() const { return overtaken_at_; }
+  ReorderingWindow& reordering() { return reordering_; }
 
-  // RFC 9260 §6.3.3 (E3): takes everything in flight for lost.
-  void mark_all_lost(Time now);
+  // RFC 8985 §6.3: takes for lost the earliest and whatever has been in flight for a round
+  // trip and the reordering window. Returns how many chunks.
+  std::size_t mark_lost_on_timeout(Time now, const Context& context);
   // Abandons all chunks of the message (RFC 3758 §3.5 A). It has been begun.
   void abandon(OutgoingMessage& message);
   // Streams, by index, whose first message was abandoned half sent. The owner drops the rest
@@ -140,6 +116,11 @@ class OutstandingQueue {
   struct Range {
     UnwrappedTsn first;
     UnwrappedTsn last;
+  };
+  // Gaps are TSNs above base_ that gap blocks have acknowledged.
+  struct Gaps {
+    std::vector<Range> acked;
+    std::vector<Range> next;  // Room to make the next list in.
   };
   // What an I-DATA chunk needs besides.
   struct Fragment {
@@ -156,7 +137,6 @@ class OutstandingQueue {
   // A peer that lists this many blocks may have left out others for want of room.
   static constexpr std::size_t kMaybeTruncatedBlocks = 16;
   static constexpr std::size_t kMaxRanges = 2048;
-  static constexpr std::uint8_t kMissingReportsForLoss = 3;
   static_assert(kMaxChunks <= SendOrder::kMaxCapacity);
 
   std::size_t slot(UnwrappedTsn tsn) const {
@@ -174,20 +154,22 @@ class OutstandingQueue {
   void apply_gap_blocks(Time now, UnwrappedTsn cumulative, const SackChunkView& sack,
                         AckResult& result);
   void ack_range(Time now, Range range, AckResult& result);
-  void renege_range(Range range, AckResult& result);
-  // One more missing report for what is in flight below `limit` (§7.2.4, HTNA).
-  void count_missing(Time now, UnwrappedTsn limit, AckResult& result);
-  void count_missing_in(Time now, Range hole, bool& settled, AckResult& result);
+  void pop_settled(Time now, UnwrappedTsn tsn, AckResult& result);
+  void note_acked_late(UnwrappedTsn tsn, AckResult& result);
+  void renege(Range range, AckResult& result);
   void enter_flight(UnwrappedTsn tsn);
   void leave_flight(UnwrappedTsn tsn);
   void mark_lost(Time now, UnwrappedTsn tsn);
   void note_lost(Time now, UnwrappedTsn tsn, AckResult& result);
+  void detect_silent(Time now);
+  void settle_silent(Time now, UnwrappedTsn end, AckResult& result);
   SendOrder& order_of(const OutstandingChunk& chunk) {
     return chunk.retransmits == 0 ? sent_once_ : sent_again_;
   }
-  void detect_overtaken_in(Time now, const SendOrder& order, AckResult& result);
+  void detect_overtaken_in(Time now, const SendOrder& order, const Context& context,
+                           AckResult& result);
+  Duration patience(const Context& context) const;
   bool was_overtaken(UnwrappedTsn tsn) const;
-  Duration reordering_window() const;
   bool should_abandon(Time now, const OutstandingChunk& chunk) const;
   void note_acked(Time now, UnwrappedTsn tsn, AckResult& result);
   void report_newest(const Newest& before, AckResult& result) const;
@@ -198,27 +180,30 @@ class OutstandingQueue {
   DeliveryRate::Record record_ = 0;
   bool partial_reliability_ = false;
   bool interleaving_ = false;
+  bool packet_begins_ = false;
   std::unique_ptr<OutstandingChunk[]> ring_;
   std::unique_ptr<Fragment[]> fragments_;  // Beside `ring_` where I-DATA is in use.
   std::size_t capacity_ = 0;
   UnwrappedTsn base_;
   UnwrappedTsn end_;
   UnwrappedTsn advanced_;
-  UnwrappedTsn lost_cursor_;  // No lost chunk lies below.
-  UnwrappedTsn settled_;      // No chunk below can gain a missing report.
-  UnwrappedTsn highest_newly_acked_;
+  UnwrappedTsn lost_cursor_;    // No lost chunk lies below.
+  UnwrappedTsn silent_cursor_;  // No silent chunk lies below.
+  UnwrappedTsn highest_acked_;  // RFC 8985 §6.2, step 3: RACK.fack.
   std::size_t flight_bytes_ = 0;
-  std::size_t lost_ = 0;
+  std::uint32_t lost_ = 0;
+  std::uint32_t silent_ = 0;
+  std::uint32_t packets_acked_ = 0;
   // In flight. Apart, for TSNs do not tell when a retransmission left, and what a SACK had
   // no room for stands behind what it told in each.
   SendOrder sent_once_;
   SendOrder sent_again_;
   UnwrappedTsn reported_end_;  // Of the last SACK; it may be silent on what lies above.
   Newest newest_acked_;
+  ReorderingWindow reordering_;
   Duration min_rtt_ = Duration::max();
   Time overtaken_at_ = kNever;
-  std::vector<Range> acked_ranges_;  // Above base_, as gap blocks last told.
-  std::vector<Range> next_ranges_;
+  std::unique_ptr<Gaps> gaps_;  // Made by the first gap block.
   std::vector<std::uint32_t> half_sent_;
   std::uint64_t messages_abandoned_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OutstandingQueue's half of RFC 9260 §6.2.1 and §7.2.4, and RFC 8985: what a SACK says of
+// OutstandingQueue's half of RFC 9260 §6.2.1 and §7.2.4, and RFC 8985 §6: what a SACK says of
 // each chunk.
 #include <algorithm>
 
@@ -8,8 +8,8 @@
 namespace millrace::sctp {
 namespace {
 
-// A path or a receiver that holds single packets back for less does not reorder.
-constexpr Duration kMinReorderingWindow = milliseconds(1);
+// What timers and turns of a driver may add to a round trip.
+constexpr Duration kSlack = milliseconds(1);
 
 // Calls `visit` for each run of TSNs that is in `a` and not in `b`; both ascend.
 template <class Range, class Visit>
@@ -27,6 +27,39 @@ void for_each_difference(const std::vector<Range>& a, const std::vector<Range>& 
   }
 }
 
+// ReportedRanges are the gap blocks of a SACK as ranges of TSNs.
+template <class Range>
+struct ReportedRanges {
+  std::size_t size() const { return sack.gap_block_count(); }
+  Range operator[](std::size_t i) const {
+    const GapAckBlock block = sack.gap_block(i);
+    return {cumulative.plus(block.start), cumulative.plus(block.end)};
+  }
+  const SackChunkView& sack;
+  UnwrappedTsn cumulative;
+};
+
+// Makes `out` the union of `a` and `b` from `from` on, as far as it goes into `limit` ranges;
+// each of the two ascends.
+template <class Range, class Ranges>
+void unite(const std::vector<Range>& a, const Ranges& b, UnwrappedTsn from, std::size_t limit,
+           std::vector<Range>& out) {
+  out.clear();
+  for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
+    const bool takes_a = j == b.size() || (i < a.size() && a[i].first < b[j].first);
+    Range next = takes_a ? a[i++] : b[j++];
+    if (next.last < from) continue;
+    next.first = std::max(next.first, from);
+    if (!out.empty() && next.first <= out.back().last.next()) {
+      out.back().last = std::max(out.back().last, next.last);
+    } else if (out.size() < limit) {
+      out.push_back(next);
+    } else {
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 bool OutstandingQueue::is_valid(UnwrappedTsn cumulative, const SackChunkView& sack) const {
@@ -36,7 +69,8 @@ bool OutstandingQueue::is_valid(UnwrappedTsn cumulative, const SackChunkView& sa
   return sack.gap_blocks_are_ordered() && cumulative.plus(sack.gap_block(blocks - 1).end) < end_;
 }
 
-AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, bool in_recovery) {
+AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack,
+                                        const Context& context) {
   AckResult result;
   const UnwrappedTsn cumulative =
       UnwrappedTsn::nearest(cumulative_acked(), sack.cumulative_tsn_ack());
@@ -49,25 +83,20 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack, boo
     result.status = SackStatus::kInvalid;
     return result;
   }
-  highest_newly_acked_ = cumulative_acked();
   const Newest before = newest_acked_;
   pop_until(now, cumulative, result);
-  if (sack.gap_block_count() > 0 || !acked_ranges_.empty()) {
+  const std::size_t blocks = sack.gap_block_count();
+  if (blocks > 0 || (gaps_ && !gaps_->acked.empty())) {
     apply_gap_blocks(now, cumulative, sack, result);
-    // RFC 9260 §7.2.4: below the highest TSN newly acknowledged; in fast recovery, where
-    // the cumulative TSN moved on, below the highest reported.
-    UnwrappedTsn limit = highest_newly_acked_;
-    if (in_recovery && result.cumulative_advanced && !acked_ranges_.empty()) {
-      limit = acked_ranges_.back().last;
-    }
-    if (limit > base_) count_missing(now, limit, result);
   }
   if (result.rtt) min_rtt_ = std::min(min_rtt_, *result.rtt);
   report_newest(before, result);
-  const std::size_t blocks = sack.gap_block_count();
   reported_end_ = blocks < kMaybeTruncatedBlocks ? end_.previous()
                                                  : cumulative.plus(sack.gap_block(blocks - 1).end);
-  detect_overtaken(now, result);
+  if (context.duplicates) reordering_.note_duplicates(cumulative, end_);
+  if (silent_ > 0) settle_silent(now, std::min(reported_end_, end_.previous()), result);
+  detect_overtaken(now, context, result);
+  if (reported_end_ < end_.previous()) detect_silent(now);
   advance_ack_point();
   return result;
 }
@@ -83,9 +112,9 @@ AckResult OutstandingQueue::handle_cumulative_ack(Time now, Tsn tsn) {
     const Newest before = newest_acked_;
     pop_until(now, cumulative, result);
     report_newest(before, result);
-    std::erase_if(acked_ranges_, [&](const Range& range) { return range.last < base_; });
-    if (!acked_ranges_.empty()) {
-      acked_ranges_.front().first = std::max(acked_ranges_.front().first, base_);
+    if (gaps_) {
+      unite(gaps_->acked, std::vector<Range>(), base_, kMaxRanges, gaps_->next);
+      gaps_->acked.swap(gaps_->next);
     }
     advance_ack_point();
   }
@@ -96,18 +125,31 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
   const OutstandingChunk& acked = chunk(tsn);
   result.acked_bytes += acked.wire_bytes();
   ++result.acked_chunks;
-  highest_newly_acked_ = std::max(highest_newly_acked_, tsn);
   if (now < acked.sent_at) return;
   const Duration rtt = now - acked.sent_at;
   if (acked.retransmits == 0) {
+    // RFC 8985 §6.2, step 3.
+    if (tsn > highest_acked_) {
+      highest_acked_ = tsn;
+    } else {
+      reordering_.note_reordering();
+    }
     if (!acked.ack_may_wait && (!result.rtt || rtt < *result.rtt)) result.rtt = rtt;
-  } else if (rtt < min_rtt_) {
+  } else {
+    highest_acked_ = std::max(highest_acked_, tsn);
     // RFC 8985 §6.2, step 2: an earlier transmission is what arrived.
-    return;
+    if (rtt < min_rtt_) return;
   }
   if (acked.sent_at < newest_acked_.sent_at) return;
   if (acked.sent_at == newest_acked_.sent_at && tsn < newest_acked_.tsn) return;
   newest_acked_ = {acked.sent_at, tsn, rtt, acked.record};
+}
+
+// Of what a SACK was silent on nobody knows when it arrived.
+void OutstandingQueue::note_acked_late(UnwrappedTsn tsn, AckResult& result) {
+  result.acked_bytes += chunk(tsn).wire_bytes();
+  ++result.acked_chunks;
+  highest_acked_ = std::max(highest_acked_, tsn);
 }
 
 void OutstandingQueue::report_newest(const Newest& before, AckResult& result) const {
@@ -120,107 +162,83 @@ void OutstandingQueue::pop_until(Time now, UnwrappedTsn cumulative, AckResult& r
   result.cumulative_advanced = true;
   result.earliest_acked = true;
   for (; base_ <= cumulative; base_ = base_.next()) {
-    OutstandingChunk& popped = chunk(base_);
+    const OutstandingChunk& popped = chunk(base_);
     if (popped.state == State::kInFlight) {
       leave_flight(base_);
       note_acked(now, base_, result);
-    } else if (popped.state == State::kLost) {
-      --lost_;
-      note_acked(now, base_, result);
+    } else {
+      pop_settled(now, base_, result);
     }
     OutgoingMessage* const message = popped.message;
     if (--message->outstanding == 0) store_.release_if_done(message);
   }
   lost_cursor_ = std::max(lost_cursor_, base_);
-  settled_ = std::max(settled_, base_);
+  silent_cursor_ = std::max(silent_cursor_, base_);
 }
 
+// `tsn`, which is not in flight, is acknowledged, cumulatively or by a gap block.
+void OutstandingQueue::pop_settled(Time now, UnwrappedTsn tsn, AckResult& result) {
+  const OutstandingChunk& settled = chunk(tsn);
+  if (settled.state == State::kLost) {
+    --lost_;
+    // Duplicates do not tell of what is not sent again.
+    ++result.found_arrived;
+    note_acked(now, tsn, result);
+  } else if (settled.state == State::kSilent) {
+    --silent_;
+    note_acked_late(tsn, result);
+  } else if (settled.state == State::kAcked && settled.begins_packet) {
+    --packets_acked_;
+  }
+}
+
+// What gap blocks acknowledged stays so where a later SACK leaves it out: it may have had no
+// room for it, and SACKs overtake each other.
 void OutstandingQueue::apply_gap_blocks(Time now, UnwrappedTsn cumulative,
                                         const SackChunkView& sack, AckResult& result) {
-  next_ranges_.clear();
-  for (std::size_t i = 0; i < sack.gap_block_count(); ++i) {
-    const GapAckBlock block = sack.gap_block(i);
-    const Range range{cumulative.plus(block.start), cumulative.plus(block.end)};
-    if (!next_ranges_.empty() && next_ranges_.back().last.next() == range.first) {
-      next_ranges_.back().last = range.last;
-    } else if (next_ranges_.size() < kMaxRanges) {
-      next_ranges_.push_back(range);
-    }
-  }
-  if (sack.gap_block_count() >= kMaybeTruncatedBlocks) {
-    // What lies behind the last block was perhaps left out: keep what is known of it.
-    const UnwrappedTsn last = next_ranges_.back().last;
-    for (const Range& old : acked_ranges_) {
-      if (old.last <= last || next_ranges_.size() >= kMaxRanges) continue;
-      next_ranges_.push_back({std::max(old.first, last.next()), old.last});
-    }
-  }
-  for_each_difference(next_ranges_, acked_ranges_,
-                      [&](Range range) { ack_range(now, range, result); });
-  for_each_difference(acked_ranges_, next_ranges_,
-                      [&](Range range) { renege_range(range, result); });
-  acked_ranges_.swap(next_ranges_);
+  if (!gaps_) gaps_ = std::make_unique<Gaps>();
+  auto& [acked, next] = *gaps_;
+  unite(acked, ReportedRanges<Range>{sack, cumulative}, base_, kMaxRanges, next);
+  for_each_difference(next, acked, [&](Range range) { ack_range(now, range, result); });
+  acked.swap(next);
+  // RFC 9260 §6.2.1 (D iii): a peer that had the chunk that comes next would have moved the
+  // cumulative TSN beyond it. It has reneged, and only what this SACK reports is believed.
+  if (acked.empty() || acked.front().first != base_) return;
+  unite(std::vector<Range>(), ReportedRanges<Range>{sack, cumulative}, base_, kMaxRanges, next);
+  for_each_difference(acked, next, [&](Range range) { renege(range, result); });
+  acked.swap(next);
 }
 
 void OutstandingQueue::ack_range(Time now, Range range, AckResult& result) {
   for (UnwrappedTsn tsn = range.first; tsn <= range.last; tsn = tsn.next()) {
     OutstandingChunk& acked = chunk(tsn);
+    if (acked.state == State::kAcked || acked.state == State::kAbandoned) continue;
     if (acked.state == State::kInFlight) {
       leave_flight(tsn);
-    } else if (acked.state == State::kLost) {
-      --lost_;
+      note_acked(now, tsn, result);
     } else {
-      continue;
+      pop_settled(now, tsn, result);
     }
     acked.state = State::kAcked;
-    note_acked(now, tsn, result);
+    if (acked.begins_packet) ++packets_acked_;
   }
 }
 
-void OutstandingQueue::renege_range(Range range, AckResult& result) {
-  for (UnwrappedTsn tsn = std::max(range.first, base_); tsn <= range.last; tsn = tsn.next()) {
+// It was lost on the way for all that is known: it is sent again.
+void OutstandingQueue::renege(Range range, AckResult& result) {
+  for (UnwrappedTsn tsn = range.first; tsn <= range.last; tsn = tsn.next()) {
     OutstandingChunk& reneged = chunk(tsn);
     if (reneged.state != State::kAcked) continue;
-    // RFC 9260 §6.2.1 (D iv): in flight again, with one report against it.
-    reneged.state = State::kInFlight;
-    reneged.missing_reports = 1;
-    enter_flight(tsn);
-    settled_ = std::min(settled_, tsn);
+    if (reneged.begins_packet) --packets_acked_;
+    reneged.state = State::kLost;
+    ++lost_;
+    lost_cursor_ = std::min(lost_cursor_, tsn);
     result.reneged = true;
   }
 }
 
-void OutstandingQueue::count_missing(Time now, UnwrappedTsn limit, AckResult& result) {
-  bool settled = true;
-  UnwrappedTsn hole = std::max(base_, settled_);
-  for (const Range& range : acked_ranges_) {
-    if (hole >= limit) return;
-    if (range.first > hole) {
-      count_missing_in(now, {hole, std::min(range.first, limit).previous()}, settled, result);
-    }
-    hole = std::max(hole, range.last.next());
-    if (settled) settled_ = std::min(hole, limit);
-  }
-  if (hole < limit) count_missing_in(now, {hole, limit.previous()}, settled, result);
-}
-
-void OutstandingQueue::count_missing_in(Time now, Range hole, bool& settled, AckResult& result) {
-  for (UnwrappedTsn tsn = hole.first; tsn <= hole.last; tsn = tsn.next()) {
-    OutstandingChunk& missing = chunk(tsn);
-    // Of a retransmission TSNs prove nothing; see `detect_overtaken`.
-    if (missing.state == State::kInFlight && missing.retransmits == 0) {
-      if (++missing.missing_reports >= kMissingReportsForLoss) {
-        note_lost(now, tsn, result);
-      } else {
-        settled = false;
-      }
-    }
-    if (settled) settled_ = tsn.next();
-  }
-}
-
 void OutstandingQueue::note_lost(Time now, UnwrappedTsn tsn, AckResult& result) {
-  result.newly_lost = true;
+  ++result.newly_lost;
   result.lost_sent_at = std::max(result.lost_sent_at, chunk(tsn).sent_at);
   mark_lost(now, tsn);
 }
@@ -232,30 +250,58 @@ bool OutstandingQueue::was_overtaken(UnwrappedTsn tsn) const {
          (sent_at == newest_acked_.sent_at && tsn < newest_acked_.tsn);
 }
 
-// RFC 8985 §6.2, step 4.
-Duration OutstandingQueue::reordering_window() const {
-  if (min_rtt_ == Duration::max()) return kMinReorderingWindow;
-  return std::max(min_rtt_ / 4, kMinReorderingWindow);
+// RFC 8985 §6.2, step 5: for how long after it left a chunk is waited for.
+Duration OutstandingQueue::patience(const Context& context) const {
+  return newest_acked_.rtt +
+         reordering_.length(min_rtt_, context.srtt, context.in_recovery, packets_acked_);
 }
 
-void OutstandingQueue::detect_overtaken(Time now, AckResult& result) {
+void OutstandingQueue::detect_overtaken(Time now, const Context& context, AckResult& result) {
   overtaken_at_ = kNever;
   for (const SendOrder* const order : {&sent_once_, &sent_again_}) {
-    detect_overtaken_in(now, *order, result);
+    detect_overtaken_in(now, *order, context, result);
   }
 }
 
 // RFC 8985 §6.2, step 5.
-void OutstandingQueue::detect_overtaken_in(Time now, const SendOrder& order, AckResult& result) {
+void OutstandingQueue::detect_overtaken_in(Time now, const SendOrder& order, const Context& context,
+                                           AckResult& result) {
   while (!order.empty()) {
     const UnwrappedTsn oldest = tsn_at(order.oldest());
     if (oldest > reported_end_ || !was_overtaken(oldest)) return;
-    const Time lost_at = at(oldest).sent_at + newest_acked_.rtt + reordering_window();
+    const Time lost_at = at(oldest).sent_at + patience(context);
     if (now < lost_at) {
       overtaken_at_ = std::min(overtaken_at_, lost_at);
       return;
     }
     note_lost(now, oldest, result);
+  }
+}
+
+// A SACK that may have had no room for a chunk does not say whether it arrived. Of one that
+// left more than a round trip ago it would have said so otherwise: it is on its way no more,
+// and must not hold back what could be.
+void OutstandingQueue::detect_silent(Time now) {
+  if (min_rtt_ == Duration::max()) return;
+  const Duration grace = newest_acked_.rtt + std::max(min_rtt_ / 4, kSlack);
+  for (const SendOrder* const order : {&sent_once_, &sent_again_}) {
+    while (!order->empty()) {
+      const UnwrappedTsn oldest = tsn_at(order->oldest());
+      if (now < at(oldest).sent_at + grace) break;
+      // What a retransmission follows in the order is found by the next SACK.
+      if (oldest <= reported_end_) break;
+      leave_flight(oldest);
+      chunk(oldest).state = State::kSilent;
+      silent_cursor_ = silent_ == 0 ? oldest : std::min(silent_cursor_, oldest);
+      ++silent_;
+    }
+  }
+}
+
+// A SACK tells of all up to `end`: what it leaves out is lost.
+void OutstandingQueue::settle_silent(Time now, UnwrappedTsn end, AckResult& result) {
+  for (; silent_ > 0 && silent_cursor_ <= end; silent_cursor_ = silent_cursor_.next()) {
+    if (chunk(silent_cursor_).state == State::kSilent) note_lost(now, silent_cursor_, result);
   }
 }
 

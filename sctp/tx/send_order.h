@@ -20,6 +20,7 @@ class SendOrder {
 
   bool empty() const { return oldest_ == kNone; }
   std::size_t oldest() const { return oldest_; }  // It must not be empty.
+  std::size_t newest() const { return newest_; }  // The same.
 
   void push_newest(std::size_t slot) {
     const auto at = static_cast<Slot>(slot);

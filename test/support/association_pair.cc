@@ -17,10 +17,14 @@ BufferRef HeapBuffers::make(ByteSpan bytes) {
   slot->buffer.capacity = static_cast<std::uint32_t>(bytes.size());
   RxBuffer* const buffer = &slot->buffer;
   slots_.emplace(buffer, std::move(slot));
+  held_bytes_ += bytes.size();
   return BufferRef(buffer);
 }
 
-void HeapBuffers::release(RxBuffer& buffer) { slots_.erase(&buffer); }
+void HeapBuffers::release(RxBuffer& buffer) {
+  held_bytes_ -= buffer.capacity;
+  slots_.erase(&buffer);
+}
 
 Bytes bytes_of(const sctp::MessageView& message) {
   Bytes out;
@@ -32,8 +36,14 @@ Bytes bytes_of(const sctp::MessageView& message) {
 AssociationPair::AssociationPair(const sctp::Options& a, const sctp::Options& b,
                                  const LinkOptions& link, std::uint64_t seed)
     : rng_(seed), path_rng_(seed ^ 0x9e3779b97f4a7c15), link_(link) {
-  ends_[kA].association.emplace(a, rng_, mac_, pool_);
-  ends_[kB].association.emplace(b, rng_, mac_, pool_);
+  ends_[kA].association.emplace(a, rng_, mac_, ends_[kA].pool);
+  ends_[kB].association.emplace(b, rng_, mac_, ends_[kB].pool);
+}
+
+void AssociationPair::replace(int end, const sctp::Options& options) {
+  End& place = ends_[index(end)];
+  place.association.reset();
+  place.association.emplace(options, rng_, mac_, place.pool);
 }
 
 bool AssociationPair::connect_both() {
@@ -49,7 +59,8 @@ void AssociationPair::connect_out_of_band(const sctp::Options& a, const sctp::Op
   for (const int end : {kA, kB}) {
     const sctp::LocalInit local = sctp::LocalInit::draw(rng_);
     inits[index(end)] = sctp::make_init(*options[index(end)], local);
-    ends_[index(end)].association.emplace(*options[index(end)], rng_, mac_, pool_, local);
+    ends_[index(end)].association.emplace(*options[index(end)], rng_, mac_, ends_[index(end)].pool,
+                                          local);
   }
   for (const int end : {kA, kB}) {
     const auto peer = sctp::PeerInit::parse(inits[index(1 - end)]);
@@ -123,6 +134,7 @@ bool AssociationPair::take_packets(int end) {
 }
 
 void AssociationPair::carry(int from, ByteSpan packet) {
+  if (link_.max_packet_bytes != 0 && packet.size() > link_.max_packet_bytes) return;
   if (link_.loss > 0 && draw() < link_.loss) return;
   const int copies = link_.duplicate > 0 && draw() < link_.duplicate ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
@@ -131,7 +143,17 @@ void AssociationPair::carry(int from, ByteSpan packet) {
       delay += Duration(
           static_cast<Duration::rep>(draw() * static_cast<double>(link_.reorder_delay.count())));
     }
-    in_flight_.emplace(now_ + delay, InFlight{1 - from, Bytes(packet.begin(), packet.end())});
+    Bytes copy(packet.begin(), packet.end());
+    if (link_.corrupt > 0 && draw() < link_.corrupt) corrupt(copy);
+    in_flight_.emplace(now_ + delay, InFlight{1 - from, std::move(copy)});
+  }
+}
+
+// CRC32c finds any three bits in packets of this size.
+void AssociationPair::corrupt(Bytes& packet) {
+  for (std::uint64_t flips = 1 + path_rng_.below(3); flips > 0; --flips) {
+    const std::uint64_t bit = path_rng_.below(packet.size() * 8);
+    packet[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
   }
 }
 
@@ -183,7 +205,7 @@ bool AssociationPair::run_until(const std::function<bool()>& done, Duration limi
 
 void AssociationPair::inject(int end, ByteSpan packet) {
   trace(packet);
-  const BufferRef buffer = buffers_.make(packet);
+  const BufferRef buffer = ends_[index(end)].buffers.make(packet);
   ends_[index(end)].association->handle_packet(now_, ByteSpan(buffer->data, packet.size()), buffer);
 }
 

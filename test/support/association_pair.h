@@ -28,6 +28,7 @@ class HeapBuffers final : public RxBufferHome {
   // Copies `bytes` into a buffer of its own.
   BufferRef make(ByteSpan bytes);
   void release(RxBuffer& buffer) override;
+  std::size_t held_bytes() const { return held_bytes_; }
 
  private:
   struct Slot {
@@ -35,6 +36,7 @@ class HeapBuffers final : public RxBufferHome {
     Bytes bytes;
   };
   std::unordered_map<RxBuffer*, std::unique_ptr<Slot>> slots_;
+  std::size_t held_bytes_ = 0;
 };
 
 // LinkOptions describes one direction of the simulated path; shares are in [0, 1].
@@ -44,6 +46,8 @@ struct LinkOptions {
   double duplicate = 0;
   double reorder = 0;                        // Share of packets delayed further,
   Duration reorder_delay = milliseconds(4);  // by up to this.
+  double corrupt = 0;                        // One to three bits flipped.
+  std::size_t max_packet_bytes = 0;          // SCTP packets above it vanish; 0: none do.
 };
 
 // RecordedEvent is an Event with everything that it lent copied.
@@ -88,6 +92,16 @@ class AssociationPair {
   // Runs until `done`; false if `limit` passes first.
   bool run_until(const std::function<bool()>& done, Duration limit = seconds(60));
 
+  // Puts a new association in the place of an end that has lost its state. What is under way
+  // to it stays so.
+  void replace(int end, const sctp::Options& options);
+  // What is under way is lost: the path is another from here on.
+  void cut() { in_flight_.clear(); }
+
+  // Memory of the end's messages, and of the receive buffers that it keeps from being used.
+  std::size_t pool_bytes(int end) const { return ends_[index(end)].pool.used_bytes(); }
+  std::size_t held_buffer_bytes(int end) const { return ends_[index(end)].buffers.held_bytes(); }
+
   // Gives `packet` to `end` now, as if it had come over the path.
   void inject(int end, ByteSpan packet);
 
@@ -115,6 +129,8 @@ class AssociationPair {
 
  private:
   struct End {
+    BlockPool pool;
+    HeapBuffers buffers;
     std::optional<sctp::Association> association;
     std::vector<RecordedEvent> events;
     std::vector<Bytes> sent;
@@ -127,13 +143,12 @@ class AssociationPair {
   bool take_events(int end);
   bool take_packets(int end);
   void carry(int from, ByteSpan packet);
+  void corrupt(Bytes& packet);
   void record(int end, const sctp::Event& event);
   void count_turn(bool delivered);
   double draw() { return static_cast<double>(path_rng_.next() >> 11) * 0x1p-53; }
 
   TestMac mac_;
-  BlockPool pool_;
-  HeapBuffers buffers_;
   SeededRng rng_;
   SeededRng path_rng_;
   LinkOptions link_;

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "test/sim/hostile_scenario.h"
+
+#include <algorithm>
+
+namespace millrace::test {
+namespace {
+
+constexpr int kA = AssociationPair::kA;
+constexpr int kB = AssociationPair::kB;
+constexpr std::uint16_t kStreams = 12;
+constexpr std::uint16_t kMarkerStream = kStreams;  // Never reset.
+constexpr std::size_t kHeaderBytes = 16;
+// Virtual time that any step of a run may take: some retransmissions at the full RTO, or what
+// it takes to find out that the peer has gone.
+constexpr Duration kPatience = seconds(10000);
+// A path carries packets of this size, at least: the floor of every stack in use.
+constexpr std::size_t kLeastMtuBytes = 1280;
+
+}  // namespace
+
+HostileScenario::HostileScenario(std::uint64_t seed)
+    : rng_(seed),
+      with_pauses_(chance(2)),
+      checksum_(chance(2)),
+      options_{random_options(), random_options()},
+      pair_(options_[0], options_[1], random_path(), seed) {
+  pair_.record_sent = false;
+  // A driver's clock may be coarser than the path is short.
+  if (chance(3)) pair_.tick = milliseconds(1);
+  pair_.poll_events = [this](int end) { return poll(end); };
+  max_size_ = std::min(options_[0].receive_window_bytes, options_[1].receive_window_bytes) / 2;
+}
+
+sctp::Options HostileScenario::random_options() {
+  sctp::Options options;
+  options.congestion = static_cast<sctp::CongestionAlgorithm>(rng_.below(2));
+  options.max_init_retransmits = 60;
+  options.max_retransmits = 60;
+  options.shutdown_guard = seconds(600);
+  options.cookie_lifetime = seconds(chance(8) ? 1 : 60);
+  options.rto_max = seconds(2);
+  options.rto_min = milliseconds(chance(3) ? 1 : static_cast<int>(between(10, 1000)));
+  options.sack_delay = milliseconds(chance(3) ? 0 : static_cast<int>(between(1, 200)));
+  options.heartbeat_interval = milliseconds(static_cast<int>(between(200, 2200)));
+  options.receive_window_bytes = std::size_t{16384} << rng_.below(7);
+  options.send_buffer_bytes = std::size_t{32768} << rng_.below(6);
+  options.extensions.zero_checksum = !checksum_;
+  options.extensions.forward_tsn = !chance(6);
+  options.extensions.reconfig = !chance(10);
+  return options;
+}
+
+LinkOptions HostileScenario::random_path() {
+  LinkOptions link;
+  link.delay = microseconds(static_cast<std::int64_t>(rng_.below(chance(4) ? 100000 : 15000)));
+  link.loss = static_cast<double>(rng_.below(31)) / 100;
+  link.duplicate = static_cast<double>(rng_.below(16)) / 100;
+  link.reorder = static_cast<double>(rng_.below(31)) / 100;
+  link.reorder_delay = microseconds(static_cast<std::int64_t>(between(1, 15000)));
+  // What DTLS has authenticated never arrives corrupt.
+  if (checksum_) link.corrupt = static_cast<double>(rng_.below(11)) / 100;
+  constexpr std::array<std::size_t, 4> kMtus{kLeastMtuBytes, 1400, 1500, 9000};
+  link.max_packet_bytes = kMtus[rng_.below(kMtus.size())] - 65;  // IP, UDP and DTLS.
+  return link;
+}
+
+const std::vector<std::string>& HostileScenario::run() {
+  connect();
+  const std::uint64_t rounds = between(30, 90);
+  for (std::uint64_t i = 0; i < rounds && faults_.empty() && !is_over(); ++i) {
+    act();
+    pair_.drain();
+    const auto most = static_cast<std::uint64_t>(chance(12) ? 1500 : 40);
+    pair_.run_for(milliseconds(static_cast<std::int64_t>(rng_.below(most))));
+    check_memory();
+  }
+  if (faults_.empty() && !is_over()) settle();
+  if (faults_.empty()) finish();
+  return faults_;
+}
+
+// RFC 9260 §5.2.1: both at once is the usual case, but either may come later or never.
+void HostileScenario::connect() {
+  const std::uint64_t order = rng_.below(3);
+  pair_.a().connect(pair_.now());
+  if (order == 1) {
+    pair_.drain();
+    pair_.run_for(microseconds(static_cast<std::int64_t>(rng_.below(30000))));
+  }
+  if (order != 0) pair_.b().connect(pair_.now());
+  pair_.drain();
+  if (!pair_.run_until([this] { return at(kA).up && at(kB).up; }, kPatience)) {
+    fault("no association came about");
+  }
+}
+
+void HostileScenario::act() {
+  const int end = static_cast<int>(rng_.below(2));
+  switch (rng_.below(12)) {
+    case 0:
+      return reset_some(end);
+    case 1:
+      return pause_or_resume(end);
+    case 2:
+      return chance(3) ? change_path() : send_burst(end);
+    case 3:
+      return chance(3) ? act_rarely() : send_burst(end);
+    default:
+      return send_burst(end);
+  }
+}
+
+void HostileScenario::act_rarely() {
+  switch (rng_.below(3)) {
+    case 0:
+      return restart(static_cast<int>(rng_.below(2)));
+    case 1:
+      return chance(2) ? end_early() : change_path();
+    default: {
+      // A storm: both ends close all that they have, as when a tab goes away.
+      for (const int end : {kA, kB}) {
+        for (int i = 0; i < 3 * kStreams; ++i) reset_some(end);
+      }
+    }
+  }
+}
+
+// An end that does not read does not know which life of a stream, or which association, it
+// would send on.
+void HostileScenario::send_burst(int end) {
+  if (!at(end).reading) return;
+  const std::uint64_t count = chance(10) ? between(20, 60) : between(1, 6);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto stream = static_cast<std::uint16_t>(rng_.below(kStreams));
+    if (at(end).resetting.contains(stream)) continue;
+    std::size_t size = kHeaderBytes + rng_.below(200);
+    if (chance(4)) size = kHeaderBytes + rng_.below(20000);
+    if (chance(40)) size = kHeaderBytes + rng_.below(200000);
+    send(end, stream, std::min(size, max_size_));
+  }
+}
+
+// The payload says what it is, and the rest follows from its number.
+bool HostileScenario::send(int end, std::uint16_t stream, std::size_t size) {
+  Life& life = current_life(end, stream);
+  const auto life_number = static_cast<std::uint32_t>(at(end).lives[stream].size() - 1);
+  Bytes payload(size);
+  store_be32(payload.data(), at(end).epoch);
+  store_be32(payload.data() + 4, life_number);
+  store_be32(payload.data() + 8, next_number_);
+  store_be16(payload.data() + 12, stream);
+  store_be16(payload.data() + 14, static_cast<std::uint16_t>(end));
+  for (std::size_t i = kHeaderBytes; i < size; ++i) {
+    payload[i] = static_cast<std::uint8_t>(next_number_ * 31 + i);
+  }
+  sctp::SendOptions send_options;
+  send_options.unordered =
+      life.mode == Mode::kReliableUnordered || life.mode == Mode::kPartialUnordered;
+  if (life.mode == Mode::kPartial) send_options.max_retransmits = 1;
+  if (life.mode == Mode::kPartialUnordered) send_options.max_lifetime = milliseconds(30);
+  const sctp::SendStatus status = pair_[end].send(pair_.now(), sctp::StreamId(stream),
+                                                  sctp::kPpidBinary, payload, send_options);
+  if (status != sctp::SendStatus::kOk) {
+    const bool fits = status == sctp::SendStatus::kWouldBlock ||
+                      (status == sctp::SendStatus::kClosed && (is_over() || at(end).ending));
+    if (!fits) fault("send answered " + std::to_string(static_cast<int>(status)));
+    return false;
+  }
+  life.sent.push_back(next_number_++);
+  ++coverage_.messages;
+  return true;
+}
+
+void HostileScenario::reset_some(int end) {
+  if (with_pauses_) return;
+  std::vector<sctp::StreamId> streams;
+  for (std::uint64_t i = chance(4) ? between(2, kStreams) : 1; i > 0; --i) {
+    const auto stream = static_cast<std::uint16_t>(rng_.below(kStreams));
+    if (!pair_[end].is_connected() || !at(end).resetting.insert(stream).second) continue;
+    current_life(end, stream);
+    streams.emplace_back(stream);
+  }
+  if (!streams.empty()) pair_[end].reset_streams(pair_.now(), streams);
+}
+
+void HostileScenario::restart(int end) {
+  if (is_over()) return;
+  restarted_ = true;
+  pair_.replace(end, options(end));
+  begin_epoch(end);
+  // A peer whose own set-up is not done goes on with it, and with what it has queued.
+  if (!at(1 - end).up) at(end).oldest_peer_epoch = at(1 - end).epoch;
+  at(end).generations_of_all = 0;
+  at(end).generations.clear();
+  at(end).up = false;
+  at(end).reading = true;
+  // What it sends before it is up waits for that.
+  if (chance(2)) send_burst(end);
+  pair_[end].connect(pair_.now());
+}
+
+void HostileScenario::pause_or_resume(int end) {
+  if (!with_pauses_) return;
+  at(end).reading = !at(end).reading;
+  if (!at(end).reading) ++coverage_.pauses;
+}
+
+// Another network, with nothing at all getting through meanwhile.
+void HostileScenario::change_path() {
+  ++coverage_.path_changes;
+  pair_.cut();
+  pair_.link().loss = 1;
+  pair_.drain();
+  pair_.run_for(milliseconds(static_cast<std::int64_t>(rng_.below(1000))));
+  pair_.link() = random_path();
+}
+
+void HostileScenario::end_early() {
+  const int end = static_cast<int>(rng_.below(2));
+  at(end).ending = true;
+  if (chance(2)) {
+    ++coverage_.aborts;
+    aborted_ = true;
+    pair_[end].abort(pair_.now(), "the user has left");
+  } else {
+    ++coverage_.early_shutdowns;
+    pair_[end].shutdown(pair_.now());
+  }
+  if (chance(4) && !at(1 - end).ending) {
+    at(1 - end).ending = true;
+    pair_[1 - end].shutdown(pair_.now());
+  }
+}
+
+void HostileScenario::resume_all() {
+  for (const int end : {kA, kB}) at(end).reading = true;
+  LinkOptions& link = pair_.link();
+  link.loss = std::min(link.loss, 0.1);
+  pair_.drain();
+}
+
+// Until every queue is empty, every reset answered, and each end has heard from the other's
+// latest epoch.
+void HostileScenario::settle() {
+  resume_all();
+  const auto quiet = [this] {
+    bool done = true;
+    for (const int end : {kA, kB}) {
+      mark(end);
+      done = done && at(end).up && at(end).resetting.empty() &&
+             at(end).markers_seen.contains(at(1 - end).epoch) &&
+             pair_[end].sender().all_acknowledged();
+    }
+    return done || !faults_.empty() || is_over();
+  };
+  if (!pair_.run_until(quiet, kPatience)) fault("the ends did not come to rest");
+  if (is_over()) fault("closed without a cause");
+  if (faults_.empty()) judge_all();
+}
+
+// Sends the epoch's last message once there is room for it. `step` drains what it queues.
+void HostileScenario::mark(int end) {
+  End& self = at(end);
+  if (self.marker_epoch == self.epoch) return;
+  current_life(end, kMarkerStream).mode = Mode::kReliable;
+  if (!send(end, kMarkerStream, kHeaderBytes)) return;
+  self.marker_epoch = self.epoch;
+  pair_.drain();
+}
+
+void HostileScenario::finish() {
+  resume_all();
+  if (!is_over()) {
+    const int end = static_cast<int>(rng_.below(2));
+    at(end).ending = true;
+    if (chance(5)) {
+      ++coverage_.aborts;
+      aborted_ = true;
+      pair_[end].abort(pair_.now(), "done");
+    } else {
+      send(end, 0, kHeaderBytes);
+      pair_[end].shutdown(pair_.now());
+      if (chance(3)) {
+        at(1 - end).ending = true;
+        pair_[1 - end].shutdown(pair_.now());
+      }
+    }
+  }
+  pair_.drain();
+  const auto closed = [this] { return at(kA).closed && at(kB).closed; };
+  if (!pair_.run_until(closed, kPatience)) fault("the ends did not close");
+  if (faults_.empty()) judge_close();
+}
+
+bool HostileScenario::is_over() const {
+  return std::ranges::any_of(ends_, [](const End& end) { return end.closed || end.ending; });
+}
+
+}  // namespace millrace::test
