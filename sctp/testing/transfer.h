@@ -68,6 +68,8 @@ struct NetworkOptions {
   double duplication = 0;
   Duration delay = milliseconds(5);
   Duration jitter = Duration::zero();  // Uniform; more than the spacing reorders.
+  double reordering = 0;               // The share of packets, both ways, that is held back
+  Duration reordering_delay = {};      // for up to this; others pass them.
   std::uint64_t bytes_per_second = 0;  // Of the way to the receiver; 0: no bottleneck.
   std::size_t queue_bytes = 1 << 20;   // Drop-tail, in front of it.
 };
@@ -216,6 +218,10 @@ class Transfer {
       if (network_.jitter > Duration::zero()) {
         jitter = Duration(static_cast<std::int64_t>(
             rng_.below(static_cast<std::uint64_t>(network_.jitter.count()))));
+      }
+      if (network_.reordering > 0 && chance() < network_.reordering) {
+        jitter += Duration(static_cast<std::int64_t>(
+            chance() * static_cast<double>(network_.reordering_delay.count())));
       }
       wire_.emplace(now_ + *queueing + network_.delay + jitter, Packet{to_receiver, bytes});
     }

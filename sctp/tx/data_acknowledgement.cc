@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DataSender's RFC 9260 §6.2.1 (processing a SACK), §6.3 (T3-rtx) and RFC 3758 §3.5.
 #include <algorithm>
+#include <utility>
 
 #include "sctp/tx/data_sender.h"
 
@@ -39,7 +40,8 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, const Befo
   // RFC 9260 §6.3.2 (R2, R3, R4).
   if (outstanding_.empty()) {
     t3_ = kNever;
-  } else if (result.earliest_acked || (result.reneged && t3_ == kNever)) {
+  } else if (result.earliest_acked || (result.reneged && t3_ == kNever) ||
+             answer_is_not_due(result)) {
     restart_t3(now);
   }
   note_ack_point(now);
@@ -47,15 +49,32 @@ SackOutcome DataSender::finish_ack(Time now, const AckResult& result, const Befo
           .cumulative_advanced = result.cumulative_advanced};
 }
 
+// RFC 9260 §7.2.1, §7.2.2: a window grows where the cumulative TSN advances, by all that was
+// acknowledged. Where packets are reordered gap blocks tell of most of it first: controllers
+// that ask for the advance are told of those bytes with it.
+std::size_t DataSender::withhold(const AckResult& result, bool in_recovery) {
+  if (self_bounding_) return result.acked_bytes;
+  if (in_recovery) {
+    withheld_bytes_ = 0;
+    return result.acked_bytes;
+  }
+  if (!result.cumulative_advanced) {
+    withheld_bytes_ += result.acked_bytes;
+    return result.acked_bytes;
+  }
+  return result.acked_bytes + std::exchange(withheld_bytes_, 0);
+}
+
 void DataSender::tell_controller(Time now, const AckResult& result, const Before& before,
                                  bool was_in_recovery) {
   const bool round_ended = end_round(result.cumulative_advanced);
   if (!self_bounding_) bound_flight(now, result, before.flight, round_ended);
+  const std::size_t growth_bytes = withhold(result, was_in_recovery);
   const RateSample rate =
       rate_.handle_ack(now, result.acked_bytes, result.newest_acked, outstanding_.min_rtt());
   congestion_->on_ack({
       .now = now,
-      .acked_bytes = result.acked_bytes,
+      .acked_bytes = growth_bytes,
       .acked_chunks = result.acked_chunks,
       .flight_before = before.flight,
       .flight_after = outstanding_.flight_bytes(),
@@ -73,6 +92,15 @@ void DataSender::tell_controller(Time now, const AckResult& result, const Before
   if (!round_ended) return;
   cwnd_limited_before_ = cwnd_limited_;
   cwnd_limited_ = false;
+}
+
+// What arrived left before the earliest chunk did last: a round trip takes longer now than that
+// has been under way, and its SACK cannot have come yet. T3-rtx would call it lost.
+bool DataSender::answer_is_not_due(const AckResult& result) const {
+  if (!result.newest_acked) return false;
+  const OutstandingChunk& earliest = outstanding_.at(outstanding_.cumulative_acked().next());
+  return earliest.state != OutstandingChunk::State::kInFlight ||
+         result.newest_acked->sent_at < earliest.sent_at;
 }
 
 // RFC 9260 §6.3.1 (C4): one sample a round trip, for which the weights of C3 are meant.

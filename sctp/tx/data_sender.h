@@ -259,6 +259,7 @@ class DataSender {
   };
   Before before() const { return {outstanding_.flight_bytes(), rate_.lost()}; }
   SackOutcome finish_ack(Time now, const AckResult& result, const Before& before);
+  std::size_t withhold(const AckResult& result, bool in_recovery);
   void tell_controller(Time now, const AckResult& result, const Before& before,
                        bool was_in_recovery);
   void recover(Time now, const AckResult& result, std::size_t flight_before);
@@ -266,12 +267,14 @@ class DataSender {
   void end_recovery(Time now);
   void observe_sample(Time now, Duration rtt);
   bool end_round(bool cumulative_advanced);
+  bool answer_is_not_due(const AckResult& result) const;
   bool take_duplicates(const SackChunkView& sack);
   OutstandingQueue::Context context(bool duplicates = false) const {
     return {in_recovery_ || after_t3_, duplicates, rto_.srtt().value_or(Duration::zero())};
   }
   void react_to_loss(Time now, const AckResult& result, std::size_t flight_before);
   void begin_recovery(Time now, std::size_t flight_before);
+  void take_early(LossUndo& undo);
   void undo_recovery(Time now);
   Recovery& recovery();
   Time probe_at() const;
@@ -313,7 +316,8 @@ class DataSender {
   UnwrappedTsn forward_fence_;
   std::unique_ptr<Recovery> recovery_;  // Made by the first loss.
   LossProbe probe_;
-  Time advanced_at_{};  // When the cumulative TSN moved last.
+  Time advanced_at_{};              // When the cumulative TSN moved last.
+  std::size_t withheld_bytes_ = 0;  // Acknowledged by gap blocks since then.
   FlightBound flight_bound_;
   UnwrappedTsn round_end_;  // The last that had been sent when the round began.
   Time next_sample_at_{};

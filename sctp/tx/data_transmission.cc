@@ -164,7 +164,10 @@ void DataSender::append_probe(Time now, PacketWriter& packet) {
     probe_.note_sent(next, false);
   } else {
     const std::optional<UnwrappedTsn> last = outstanding_.probe_candidate(now);
-    if (!last || !append_chunk(outstanding_.at(*last), *last, true, packet)) return;
+    if (!last || !append_chunk(outstanding_.at(*last), *last, true, packet)) {
+      probe_.skip();
+      return;
+    }
     outstanding_.mark_probed(now, *last);
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;

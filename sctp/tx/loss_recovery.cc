@@ -52,13 +52,25 @@ void DataSender::recover(Time now, const AckResult& result, std::size_t flight_b
 void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t flight_before) {
   // RFC 9260 §7.2.4 (2) reduces once for what was in flight when recovery began. What left
   // after that and was lost says that the reduction was not enough (RFC 9002 §7.3.2).
-  if (result.newly_lost > 0 && (!in_recovery_ || result.lost_sent_at >= recovery_->began_at)) {
+  const bool recovering = in_recovery_ || after_t3_;
+  if (result.newly_lost > 0 && (!recovering || result.lost_sent_at >= recovery_->began_at)) {
     begin_recovery(now, flight_before);
   }
   LossUndo& undo = recovery_->undo;
   undo.note_lost(result.newly_lost);
   undo.note_arrived(result.found_arrived);
+  if (result.acked_chunks > 0) take_early(undo);
   if (undo.is_spurious()) undo_recovery(now);
+}
+
+// The first transmission is what arrived: its duplicate will be reported a round trip later, but
+// need not be waited for.
+void DataSender::take_early(LossUndo& undo) {
+  for (const UnwrappedTsn tsn : outstanding_.acked_early()) {
+    if (undo.note_duplicate(tsn) && recovery_->by_reordering) {
+      outstanding_.reordering().note_reordering();
+    }
+  }
 }
 
 DataSender::Recovery& DataSender::recovery() {
@@ -81,13 +93,15 @@ void DataSender::begin_episode(Time now) {
 
 void DataSender::begin_recovery(Time now, std::size_t flight_before) {
   begin_episode(now);
-  in_recovery_ = true;
+  // After T3-rtx the window grows until all that it took for lost is acknowledged, which may
+  // be far: a retransmission that is lost again halves it and must not stop it.
+  in_recovery_ = !after_t3_;
   // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
   fast_packet_ = outstanding_.has_lost();
   ++stats_.fast_retransmits;
   congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
   // A flight that the application kept below the reduced window has nothing to be smoothed.
-  recovery_->smoothed = !self_bounding_ && flight_before > congestion_->cwnd();
+  recovery_->smoothed = in_recovery_ && !self_bounding_ && flight_before > congestion_->cwnd();
   recovery_->rate.begin(flight_before, congestion_->cwnd());
   if (!self_bounding_) flight_bound_.on_loss(now, flight_before);
 }

@@ -120,17 +120,17 @@ TEST_F(LossRecoveryTest, OnceReorderingIsSeenTimeAloneProvesALoss) {
   EXPECT_EQ(run(now_ + microseconds(1)), Tsns{kFirst + 4});
 }
 
-// RFC 4015 §3, RFC 3708: acknowledged before it was sent again.
+// RFC 4015 §3, RFC 3708: the peer reports as duplicate what was sent again.
 TEST_F(LossRecoveryTest, ARecoveryOfWhatArrivedAfterAllIsUndone) {
   measure();
   send(8);
   flush();
-  const std::size_t cwnd = sender_->cwnd();
   now_ += kRtt;
+  const std::size_t cwnd = sender_->cwnd();
   sack(kFirst, {{2, 4}});
   EXPECT_LT(sender_->cwnd(), cwnd);
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
-  now_ += milliseconds(1);
+  now_ += 3 * kRtt / 4;
   sack(kFirst + 8);
   EXPECT_EQ(stats().spurious_losses, 0u) << "it may have been the retransmission";
   now_ += kRtt;
@@ -142,6 +142,22 @@ TEST_F(LossRecoveryTest, ARecoveryOfWhatArrivedAfterAllIsUndone) {
   now_ += kRtt;
   sack(kFirst + 8, {{2, 5}});
   EXPECT_TRUE(flush().empty());
+}
+
+// RFC 4015 §3: long before a retransmission can be answered only the original can be meant.
+TEST_F(LossRecoveryTest, AnAcknowledgementTooEarlyForTheRetransmissionUndoesAtOnce) {
+  measure();
+  send(8);
+  flush();
+  now_ += kRtt;
+  sack(kFirst, {{2, 4}});
+  EXPECT_EQ(flush(), Tsns{kFirst + 1});
+  now_ += milliseconds(2);
+  sack(kFirst + 6);
+  EXPECT_EQ(stats().spurious_losses, 1u);
+  now_ += kRtt;
+  sack(kFirst + 8, {}, {kFirst + 1});
+  EXPECT_EQ(stats().spurious_losses, 1u) << "once";
 }
 
 // RFC 3708 §3.1: one true loss is enough to keep the reaction.
@@ -170,6 +186,7 @@ TEST_F(LossRecoveryTest, ATimeOutThatWasTooEarlyIsUndone) {
   ASSERT_LT(sender_->cwnd(), cwnd);
   // The originals arrive, then the probe's and the time-out's copies.
   sack(kFirst + 4);
+  EXPECT_EQ(stats().spurious_losses, 0u);
   now_ += kRtt;
   sack(kFirst + 4, {}, {kFirst + 4, kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 1u);

@@ -113,5 +113,26 @@ TEST(RtoEstimator, BackOffStopsAtRtoMax) {
   EXPECT_EQ(rto.rto(), milliseconds(30)) << "a sample ends the back-off";
 }
 
+// RFC 6298 §2.3: G.
+TEST(RtoEstimator, SamplesThatAreAlikeLeaveSomeVariance) {
+  RtoEstimator rto({.rto_min = milliseconds(50)});
+  for (int i = 0; i < 100; ++i) rto.observe(milliseconds(100));
+  EXPECT_EQ(rto.rto(), milliseconds(125));
+}
+
+TEST(RtoEstimator, TheFirstTimeOutsMayLeaveItAsItIs) {
+  RtoEstimator rto({.rto_initial = milliseconds(100), .linear_timeouts = 2});
+  for (int i = 0; i < 2; ++i) {
+    rto.back_off();
+    EXPECT_EQ(rto.rto(), milliseconds(100));
+  }
+  rto.back_off();
+  EXPECT_EQ(rto.rto(), milliseconds(200));
+  rto.observe(milliseconds(20));
+  const Duration fresh = rto.rto();
+  rto.back_off();
+  EXPECT_EQ(rto.rto(), fresh) << "counted anew";
+}
+
 }  // namespace
 }  // namespace millrace::sctp

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/base/time.h"
@@ -93,6 +94,11 @@ class OutstandingQueue {
   AckResult handle_sack(Time now, const SackChunkView& sack, const Context& context);
   AckResult handle_cumulative_ack(Time now, Tsn cumulative);
 
+  // What the last SACK acknowledged too early for the retransmission to be what arrived.
+  std::span<const UnwrappedTsn> acked_early() const {
+    return gaps_ ? std::span<const UnwrappedTsn>(gaps_->early) : std::span<const UnwrappedTsn>();
+  }
+
   // Takes for lost, be it a retransmission, what has been in flight for a round trip and a
   // while longer when a chunk that left after it has arrived (RFC 8985). A SACK does so
   // itself; at `overtaken_at`, which is kNever where nothing was overtaken, it is called for
@@ -121,6 +127,7 @@ class OutstandingQueue {
   struct Gaps {
     std::vector<Range> acked;
     std::vector<Range> next;  // Room to make the next list in.
+    std::vector<UnwrappedTsn> early;
   };
   // What an I-DATA chunk needs besides.
   struct Fragment {
@@ -137,6 +144,7 @@ class OutstandingQueue {
   // A peer that lists this many blocks may have left out others for want of room.
   static constexpr std::size_t kMaybeTruncatedBlocks = 16;
   static constexpr std::size_t kMaxRanges = 2048;
+  static constexpr std::size_t kMaxEarly = 64;
   static_assert(kMaxChunks <= SendOrder::kMaxCapacity);
 
   std::size_t slot(UnwrappedTsn tsn) const {

@@ -23,11 +23,17 @@ void RtoEstimator::observe(Duration rtt) {
     rttvar_ += (error - rttvar_) / 4;
     srtt_ = *srtt_ + (rtt - *srtt_) / 8;
   }
+  timeouts_ = 0;
   // RFC 9260 §6.3.1 (C6, C7): clamp.
-  rto_ = std::clamp(*srtt_ + 4 * rttvar_, options_.rto_min, options_.rto_max);
+  rto_ =
+      std::clamp(*srtt_ + std::max(4 * rttvar_, granularity()), options_.rto_min, options_.rto_max);
 }
 
 void RtoEstimator::back_off() {
+  if (timeouts_ < options_.linear_timeouts) {
+    ++timeouts_;
+    return;
+  }
   // RFC 9260 §6.3.3 (E2).
   rto_ = std::min(2 * rto_, options_.rto_max);
 }

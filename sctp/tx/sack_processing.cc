@@ -83,6 +83,7 @@ AckResult OutstandingQueue::handle_sack(Time now, const SackChunkView& sack,
     result.status = SackStatus::kInvalid;
     return result;
   }
+  if (gaps_) gaps_->early.clear();
   const Newest before = newest_acked_;
   pop_until(now, cumulative, result);
   const std::size_t blocks = sack.gap_block_count();
@@ -137,8 +138,13 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
     if (!acked.ack_may_wait && (!result.rtt || rtt < *result.rtt)) result.rtt = rtt;
   } else {
     highest_acked_ = std::max(highest_acked_, tsn);
-    // RFC 8985 §6.2, step 2: an earlier transmission is what arrived.
-    if (rtt < min_rtt_) return;
+    // RFC 8985 §6.2, step 2: an earlier transmission is what arrived; beyond doubt where the
+    // last can hardly have.
+    if (rtt < min_rtt_) {
+      const bool early = min_rtt_ != Duration::max() && rtt < min_rtt_ / 2;
+      if (early && gaps_ && gaps_->early.size() < kMaxEarly) gaps_->early.push_back(tsn);
+      return;
+    }
   }
   if (acked.sent_at < newest_acked_.sent_at) return;
   if (acked.sent_at == newest_acked_.sent_at && tsn < newest_acked_.tsn) return;
@@ -197,7 +203,7 @@ void OutstandingQueue::pop_settled(Time now, UnwrappedTsn tsn, AckResult& result
 void OutstandingQueue::apply_gap_blocks(Time now, UnwrappedTsn cumulative,
                                         const SackChunkView& sack, AckResult& result) {
   if (!gaps_) gaps_ = std::make_unique<Gaps>();
-  auto& [acked, next] = *gaps_;
+  auto& [acked, next, early] = *gaps_;
   unite(acked, ReportedRanges<Range>{sack, cumulative}, base_, kMaxRanges, next);
   for_each_difference(next, acked, [&](Range range) { ack_range(now, range, result); });
   acked.swap(next);
