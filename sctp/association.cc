@@ -41,6 +41,9 @@ void Association::make_halves(Tsn local_initial_tsn) {
   options.scheduling = options_.scheduling;
   options.congestion.algorithm = options_.congestion;
   options.congestion.mtu_bytes = options_.max_packet_bytes;
+  options.congestion.fixed_rate = options_.congestion_rate;
+  // Drawn by lot already, and by the simulation's seed where there is one.
+  options.congestion.seed = local_initial_tsn.value();
   sender_.emplace(options, pool_);
 }
 

@@ -53,6 +53,7 @@ struct Options {
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
 
   CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
+  std::uint64_t congestion_rate = 12'500'000;  // Bytes a second, of kFixedRate alone.
 
   // RFC 9260 §16. The initial value is low because the path has just carried a DTLS
   // handshake; the floor is what decides the cost of a lost packet.

@@ -4,8 +4,11 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
+#include "sctp/tx/bbr.h"
 #include "sctp/tx/cubic.h"
+#include "sctp/tx/fixed_rate.h"
 #include "sctp/tx/newreno.h"
+#include "sctp/tx/tfrc.h"
 
 namespace millrace::sctp {
 
@@ -23,6 +26,12 @@ std::unique_ptr<CongestionControl> make_congestion_control(
       return std::make_unique<Cubic>(options);
     case CongestionAlgorithm::kNewReno:
       return std::make_unique<NewReno>(options);
+    case CongestionAlgorithm::kBbr:
+      return std::make_unique<Bbr>(options);
+    case CongestionAlgorithm::kTfrc:
+      return std::make_unique<Tfrc>(options);
+    case CongestionAlgorithm::kFixedRate:
+      return std::make_unique<FixedRate>(options);
   }
   CHECK(false);
   return nullptr;

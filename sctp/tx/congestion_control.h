@@ -83,7 +83,8 @@ class CongestionControl {
   // Each transmission found lost, in whatever state; before the `on_ack` of the SACK that
   // told of it, where one did.
   virtual void on_lost(Time /*now*/, std::size_t /*bytes*/, const SentState& /*sent*/) {}
-  // All that was in flight when recovery began is acknowledged.
+  // All that was in flight when recovery began, or T3-rtx expired, is acknowledged; before the
+  // `on_ack` of the SACK that told of it.
   virtual void on_recovery_end(Time /*now*/) {}
   // What recovery or a time-out took for lost had arrived, as duplicate TSNs have proved: the
   // reaction may be undone (RFC 3708, RFC 4015). Not called where anything truly was lost.
@@ -121,6 +122,9 @@ struct CongestionControlOptions {
   // packets to be safe for TCP and browsers send as many.
   std::size_t initial_window_packets = 10;
   std::size_t max_cwnd_bytes = std::size_t{64} << 20;
+  std::uint64_t fixed_rate = 12'500'000;  // Bytes a second, of kFixedRate: 100 Mbit/s.
+  // Of what is drawn by lot: BBR's waits between probes. Flows of a path should differ.
+  std::uint64_t seed = 0;
 };
 
 // make_congestion_control returns the algorithm that `options` name. All count growth in

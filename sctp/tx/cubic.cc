@@ -91,6 +91,9 @@ double Cubic::window_at(double seconds) const {
 }
 
 void Cubic::reduce() {
+  // Of several reductions in an episode the first is what an undo must reach.
+  if (!in_episode_) undo_ = Undo{cwnd_, ssthresh_, w_max_, cwnd_prior_, epoch_};
+  in_episode_ = true;
   // RFC 9438 §4.7: a flow whose window shrinks from one loss to the next leaves room.
   w_max_ = cwnd_ < w_max_ ? cwnd_ * (1 + kBeta) / 2 : cwnd_;
   cwnd_prior_ = cwnd_;
@@ -113,6 +116,22 @@ void Cubic::on_timeout(Time) {
   cwnd_ = static_cast<double>(mtu_);
 }
 
+void Cubic::on_recovery_end(Time) { in_episode_ = false; }
+
+// RFC 9438 §4.9.2. HyStart++ does not come back: what it had measured is out of date.
+void Cubic::on_spurious_loss(Time) {
+  in_episode_ = false;
+  if (!undo_) return;
+  if (cwnd_ < undo_->cwnd) {
+    cwnd_ = undo_->cwnd;
+    ssthresh_ = undo_->ssthresh;
+    w_max_ = undo_->w_max;
+    cwnd_prior_ = undo_->cwnd_prior;
+    epoch_ = undo_->epoch;
+  }
+  undo_.reset();
+}
+
 void Cubic::on_idle(Duration idle, Duration rto) {
   // RFC 9260 §7.2.1: halved for every RTO of silence, down to four packets, or to the
   // initial window where that is larger (RFC 5681 §4.1): silence proves no less than birth.
@@ -121,6 +140,7 @@ void Cubic::on_idle(Duration idle, Duration rto) {
   for (; idle >= rto && cwnd_ > floor; idle -= rto) cwnd_ = std::max(cwnd_ / 2, floor);
   // RFC 9438 §5.8: what the curve was measured from holds no longer.
   epoch_.reset();
+  undo_.reset();
 }
 
 void Cubic::set_mtu(std::size_t mtu_bytes) {

@@ -18,6 +18,8 @@ class Cubic final : public CongestionControl {
   void on_sent(Time now, std::size_t bytes, std::size_t flight_after) override;
   void on_ack(const AckSample& sample) override;
   void on_fast_recovery(Time now, std::size_t flight) override;
+  void on_recovery_end(Time now) override;
+  void on_spurious_loss(Time now) override;
   void on_timeout(Time now) override;
   void on_idle(Duration idle, Duration rto) override;
   void set_mtu(std::size_t mtu_bytes) override;
@@ -35,6 +37,15 @@ class Cubic final : public CongestionControl {
     double w_est = 0;   // What Reno would have reached.
   };
 
+  // Undo is what an episode of recovery began with (RFC 9438 §4.9.2).
+  struct Undo {
+    double cwnd = 0;
+    std::size_t ssthresh = 0;
+    double w_max = 0;
+    double cwnd_prior = 0;
+    std::optional<Epoch> epoch;
+  };
+
   bool in_slow_start() const { return cwnd() < ssthresh_; }
   void slow_start(const AckSample& sample);
   void avoid_congestion(const AckSample& sample);
@@ -50,6 +61,8 @@ class Cubic final : public CongestionControl {
   double w_max_ = 0;       // Zero: none, the curve starts flat.
   double cwnd_prior_ = 0;  // At the last congestion event.
   std::optional<Epoch> epoch_;
+  std::optional<Undo> undo_;
+  bool in_episode_ = false;
   std::optional<HyStart> hystart_{HyStart()};  // Of the first slow start.
   Time last_growth_{};                         // Until here the epoch has advanced.
 };

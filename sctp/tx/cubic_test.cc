@@ -222,6 +222,36 @@ TEST_F(CubicTest, SilenceDecaysToTheInitialWindow) {
   EXPECT_EQ(cubic.cwnd(), 10 * kMtu);
 }
 
+// RFC 9438 §4.9.2: the curve goes on as if nothing had been.
+TEST_F(CubicTest, ASpuriousLossIsUndone) {
+  Cubic cubic = of(1000);
+  cubic.on_fast_recovery(now_, 1000 * kMtu);
+  cubic.on_recovery_end(now_);
+  avoid(cubic, 4.5);
+  const double before = packets(cubic);
+  cubic.on_fast_recovery(now_, cubic.cwnd());
+  cubic.on_timeout(now_);
+  ASSERT_EQ(cubic.cwnd(), kMtu);
+  cubic.on_spurious_loss(now_);
+  EXPECT_NEAR(packets(cubic), before, 1.0);
+  EXPECT_EQ(cubic.ssthresh(), 700 * kMtu);
+  avoid(cubic, 4.6);
+  EXPECT_NEAR(packets(cubic), 1000, 2.0) << "W_max, reached at K";
+}
+
+// RFC 9438 §4.9.2: where the window has grown beyond it, what was is not restored.
+TEST_F(CubicTest, ALateUndoTakesNothingAway) {
+  Cubic cubic = of(20);
+  cubic.on_fast_recovery(now_, 20 * kMtu);
+  cubic.on_recovery_end(now_);
+  avoid(cubic, 20);
+  const std::size_t grown = cubic.cwnd();
+  ASSERT_GT(grown, 20 * kMtu);
+  cubic.on_spurious_loss(now_);
+  EXPECT_EQ(cubic.cwnd(), grown);
+  EXPECT_EQ(cubic.ssthresh(), 14 * kMtu);
+}
+
 TEST_F(CubicTest, TheWindowStopsAtItsBound) {
   Cubic cubic({.mtu_bytes = kMtu, .initial_window_packets = 10, .max_cwnd_bytes = 25 * kMtu});
   for (int i = 0; i < 50; ++i) round(cubic, 2);

@@ -32,18 +32,33 @@ void NewReno::on_ack(const AckSample& sample) {
   if (sample.flight_after == 0) partial_bytes_acked_ = 0;
 }
 
-void NewReno::on_fast_recovery(Time, std::size_t) {
-  // RFC 9260 §7.2.3.
+// RFC 9260 §7.2.3.
+void NewReno::reduce() {
+  if (!in_episode_) undo_ = {cwnd_, ssthresh_};
+  in_episode_ = true;
   ssthresh_ = std::max(cwnd_ / 2, 4 * mtu_);
-  cwnd_ = ssthresh_;
   partial_bytes_acked_ = 0;
 }
 
+void NewReno::on_fast_recovery(Time, std::size_t) {
+  reduce();
+  cwnd_ = ssthresh_;
+}
+
+// RFC 9260 §7.2.3.
 void NewReno::on_timeout(Time) {
-  // RFC 9260 §7.2.3.
-  ssthresh_ = std::max(cwnd_ / 2, 4 * mtu_);
+  reduce();
   cwnd_ = mtu_;
-  partial_bytes_acked_ = 0;
+}
+
+void NewReno::on_recovery_end(Time) { in_episode_ = false; }
+
+// RFC 4015: the window of before, and its threshold, all reductions of the episode undone.
+void NewReno::on_spurious_loss(Time) {
+  cwnd_ = std::max(cwnd_, undo_.cwnd);
+  ssthresh_ = std::max(ssthresh_, undo_.ssthresh);
+  undo_ = {};
+  in_episode_ = false;
 }
 
 void NewReno::on_idle(Duration idle, Duration rto) {
@@ -52,6 +67,7 @@ void NewReno::on_idle(Duration idle, Duration rto) {
   const std::size_t floor = std::min(cwnd_, std::max<std::size_t>(4, initial_packets_) * mtu_);
   for (; idle >= rto && cwnd_ > floor; idle -= rto) cwnd_ = std::max(cwnd_ / 2, floor);
   partial_bytes_acked_ = 0;
+  undo_ = {};
 }
 
 void NewReno::set_mtu(std::size_t mtu_bytes) {

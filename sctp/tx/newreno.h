@@ -14,6 +14,8 @@ class NewReno final : public CongestionControl {
   void on_sent(Time now, std::size_t bytes, std::size_t flight_after) override;
   void on_ack(const AckSample& sample) override;
   void on_fast_recovery(Time now, std::size_t flight) override;
+  void on_recovery_end(Time now) override;
+  void on_spurious_loss(Time now) override;
   void on_timeout(Time now) override;
   void on_idle(Duration idle, Duration rto) override;
   void set_mtu(std::size_t mtu_bytes) override;
@@ -23,7 +25,14 @@ class NewReno final : public CongestionControl {
   std::uint64_t pacing_rate(Duration srtt) const override;
 
  private:
+  // Undo is what an episode of recovery began with; of zeros, where there is nothing to undo.
+  struct Undo {
+    std::size_t cwnd = 0;
+    std::size_t ssthresh = 0;
+  };
+
   bool in_slow_start() const { return cwnd_ <= ssthresh_; }
+  void reduce();
 
   std::size_t mtu_;
   std::size_t max_cwnd_;
@@ -31,6 +40,8 @@ class NewReno final : public CongestionControl {
   std::size_t cwnd_;
   std::size_t ssthresh_;
   std::size_t partial_bytes_acked_ = 0;
+  Undo undo_;
+  bool in_episode_ = false;
 };
 
 }  // namespace millrace::sctp

@@ -68,6 +68,32 @@ TEST(NewReno, SilenceDecaysToTheInitialWindow) {
   EXPECT_EQ(control.cwnd(), 10 * kMtu);
 }
 
+// RFC 4015: all that one episode took is given back, slow start and all.
+TEST(NewReno, ASpuriousRecoveryIsUndone) {
+  NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 40});
+  const std::size_t ssthresh = control.ssthresh();
+  control.on_fast_recovery(Time{}, 40 * kMtu);
+  control.on_fast_recovery(Time{}, 20 * kMtu);
+  control.on_timeout(Time{});
+  ASSERT_EQ(control.cwnd(), kMtu);
+  control.on_spurious_loss(Time{});
+  EXPECT_EQ(control.cwnd(), 40 * kMtu);
+  EXPECT_EQ(control.ssthresh(), ssthresh);
+}
+
+// RFC 4015: of two episodes the last, and once.
+TEST(NewReno, OnlyTheLastEpisodeIsUndone) {
+  NewReno control({.mtu_bytes = kMtu, .initial_window_packets = 40});
+  control.on_fast_recovery(Time{}, 40 * kMtu);
+  control.on_recovery_end(Time{});
+  control.on_fast_recovery(Time{}, 20 * kMtu);
+  control.on_recovery_end(Time{});
+  control.on_spurious_loss(Time{});
+  EXPECT_EQ(control.cwnd(), 20 * kMtu);
+  control.on_spurious_loss(Time{});
+  EXPECT_EQ(control.cwnd(), 20 * kMtu);
+}
+
 // RFC 9260 §6.1.
 TEST(BurstLimiter, TimeAloneRefillsTheBurst) {
   BurstLimiter burst(64000);
