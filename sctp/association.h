@@ -18,6 +18,7 @@
 #include "sctp/control_queue.h"
 #include "sctp/event.h"
 #include "sctp/heartbeat.h"
+#include "sctp/metrics.h"
 #include "sctp/options.h"
 #include "sctp/out_of_band_init.h"
 #include "sctp/packet/common_header.h"
@@ -48,6 +49,7 @@ namespace millrace::sctp {
 //   association_setup.cc     RFC 9260 §5: INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK
 //   association_data.cc      RFC 9260 §6, RFC 3758: DATA, SACK, FORWARD-TSN, send
 //   association_errors.cc    RFC 9260 §3.2, §8: ERROR, ABORT, unknown and stray chunks
+//   association_metrics.cc   what statistics and traces show
 //   association_shutdown.cc  RFC 9260 §9.2: SHUTDOWN
 //   heartbeat.cc             RFC 9260 §8.3
 //   stream_reset.cc          RFC 6525; stream_addition.cc too
@@ -129,6 +131,7 @@ class Association {
   bool is_connected() const;  // Between kConnected and the first step to the end.
   bool is_closed() const { return dead_; }
   Stats stats() const;
+  Metrics metrics() const;
   // The smoothed round trip, nothing before the first sample; for statistics.
   std::optional<Duration> smoothed_rtt() const { return sender_->rto().srtt(); }
   const DataSender& sender() const { return *sender_; }
@@ -173,6 +176,9 @@ class Association {
   void close(CloseReason reason, std::uint16_t error_cause = 0);
   void make_halves(Tsn local_initial_tsn);
   bool may_carry_data() const;
+
+  // association_metrics.cc
+  std::string_view state_name() const;
 
   // association_setup.cc
   StateCookie terms_with(const InitFields& init, const InitParameters& parameters) const;

@@ -136,6 +136,13 @@ class BasicDataChannels {
   const DataChannel* find(ChannelHandle channel) const { return table_.find(channel); }
   // Channels and stream ids that are still closing or lost.
   std::size_t size() const { return table_.size(); }
+  // Calls `visit(const DataChannel&)` with each channel that its owner knows.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    table_.for_each([&](const Channel& channel) {
+      if (channel.announced) visit(static_cast<const DataChannel&>(channel));
+    });
+  }
 
   // Payload bytes sent and not yet put into a packet (W3C bufferedAmount); 0 for a dead
   // handle. kBufferedAmountLow fires when it falls from above to at most the threshold.

@@ -60,6 +60,12 @@ class ChannelTable {
       if (slots_[i].in_use) visit(slots_[i]);
     }
   }
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const Channel& channel : slots_) {
+      if (channel.in_use) visit(channel);
+    }
+  }
 
  private:
   struct Entry {

@@ -186,6 +186,9 @@ class DataSender {
   // A T3-like time-out of the path seen elsewhere (HEARTBEAT, §8.3): backs the RTO off.
   void back_off_rto();
   void set_max_packet_bytes(std::size_t bytes);
+  std::size_t max_packet_bytes() const { return options_.max_packet_bytes; }
+  // Those above the cumulative acknowledgement, reported by gap blocks or not.
+  std::size_t unacknowledged_chunks() const { return outstanding_.size(); }
   SenderStats stats() const;
 
   bool poll_event(SendEvent& event);
