@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace millrace::crypto {
 
@@ -31,6 +32,27 @@ constexpr SuiteShape shape_of(CipherSuite suite) {
       break;
   }
   return {32, 12, 0};
+}
+
+// cipher_name returns the name in IANA's registry of the suite that a handshake agreed on, for
+// statistics; empty for one that this end never offers.
+constexpr std::string_view cipher_name(std::uint16_t id) {
+  switch (id) {
+    case 0xc02b:  // RFC 5289 §3.2.
+      return "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    case 0xc02c:
+      return "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    case 0xc02f:
+      return "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+    case 0xc030:
+      return "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+    case 0xcca8:  // RFC 7905 §2.
+      return "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
+    case 0xcca9:
+      return "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
+    default:
+      return {};
+  }
 }
 
 inline constexpr std::size_t kAeadTagBytes = 16;  // Of every suite above.

@@ -113,6 +113,7 @@ std::optional<TrafficKeys> export_keys(const SSL* ssl, Role role) {
   OPENSSL_cleanse(block.data(), block.size());
   const std::uint64_t next = SSL_get_write_sequence(ssl);
   keys.suite = *suite;
+  keys.cipher_id = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl));
   keys.epoch = static_cast<std::uint16_t>(next >> 48);
   keys.write_sequence = next & kMaxSequence;
   return keys;

@@ -43,6 +43,7 @@ void RecordKeys::install(const TrafficKeys& keys, const KeyLimits& limits, AeadB
   CHECK(ops_ == nullptr);
   ops_ = ops_of(backend, keys.suite);
   suite_ = keys.suite;
+  cipher_id_ = keys.cipher_id;
   epoch_ = keys.epoch;
   header_bytes_ =
       static_cast<std::uint8_t>(kRecordHeaderBytes + shape_of(keys.suite).explicit_nonce_bytes);

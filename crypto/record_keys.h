@@ -32,6 +32,7 @@ struct TrafficKeys {
     std::array<std::uint8_t, 12> iv{};  // AES-GCM: its first four bytes, the salt.
   };
   CipherSuite suite = CipherSuite::kAes128GcmSha256;
+  std::uint16_t cipher_id = 0;  // As negotiated; see `cipher_name`.
   std::uint16_t epoch = 1;
   std::uint64_t write_sequence = 0;  // Next number to seal under.
   Direction write;
@@ -69,6 +70,7 @@ class alignas(64) RecordKeys {
   RecordKeys& operator=(const RecordKeys&) = delete;
 
   CipherSuite suite() const { return suite_; }
+  std::uint16_t cipher_id() const { return cipher_id_; }
   std::uint16_t epoch() const { return epoch_; }
   std::uint64_t write_sequence() const { return write_sequence_; }
   // Bytes before the plaintext in a record: 21 for AES-GCM, 13 for ChaCha20-Poly1305.
@@ -107,6 +109,7 @@ class alignas(64) RecordKeys {
   std::array<std::uint8_t, 12> read_iv_{};
   KeyLimits limits_;
   std::uint16_t epoch_ = 0;
+  std::uint16_t cipher_id_ = 0;
   std::uint8_t header_bytes_ = 0;
   CipherSuite suite_ = CipherSuite::kAes128GcmSha256;
   ReplayWindow replay_;

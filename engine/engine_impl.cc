@@ -293,15 +293,6 @@ bool EngineImpl::post(unsigned shard, std::function<void()> task) {
   return shard < shards() && mailboxes_[shard]->post(Task(std::move(task)));
 }
 
-EngineStats EngineImpl::stats() const {
-  EngineStats stats;
-  for (const std::unique_ptr<ShardRunner>& shard : shards_) {
-    stats.shards.push_back(unflatten(shard->core().stats_board().read()));
-  }
-  stats.sessions_pending = directory_.pending_count();
-  return stats;
-}
-
 void EngineImpl::make_polled(unsigned shard) {
   CHECK(shard < shards() && !settings_.options.own_threads);
   if (polled_[shard].started) return;

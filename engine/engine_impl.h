@@ -48,6 +48,8 @@ class EngineImpl final : public Engine {
   bool close_session(SessionId session) override;
   bool post(unsigned shard, std::function<void()> task) override;
   EngineStats stats() const override;
+  void session_stats(SessionId session, SessionStatsDone done) override;
+  void list_sessions(SessionCursor from, std::size_t limit, SessionPageDone done) override;
   bool poll(unsigned shard) override;
   int poll_handle(unsigned shard) override;
   Time poll_deadline(unsigned shard) const override;

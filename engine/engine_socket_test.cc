@@ -6,9 +6,12 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <future>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "millrace/engine.h"
 
@@ -147,6 +150,42 @@ TEST_P(EngineSocketTest, EchoesFragmentedMessagesOverIpv6) {
   dial(*client, *server, "::1");
   EXPECT_TRUE(wait_until([&] { return tally.echoed == 20; }));
   EXPECT_EQ(tally.damaged, 0);
+}
+
+// Another thread asks while the shards work; what is counted never falls.
+TEST_P(EngineSocketTest, TellsOfSessionsWhileTheyCarryTraffic) {
+  Tally tally;
+  auto server = make_server(2);
+  auto client = make_client(tally, 1 << 30, 1000);
+  ASSERT_TRUE(server && client);
+  for (int i = 0; i < 4; ++i) dial(*client, *server);
+  ASSERT_TRUE(wait_until([&] { return tally.opened == 4 && tally.echoed > 100; }));
+  std::vector<SessionId> sessions;
+  for (std::optional<SessionCursor> at = SessionCursor::kBegin; at;) {
+    std::promise<SessionPage> page;
+    server->list_sessions(*at, 10, [&](Result<SessionPage, SignalError> got) {
+      page.set_value(got.ok() ? std::move(got).value() : SessionPage());
+    });
+    const SessionPage listed = page.get_future().get();
+    for (const SessionSummary& each : listed.sessions) sessions.push_back(each.session);
+    at = listed.next;
+  }
+  ASSERT_EQ(sessions.size(), 4u);
+  std::map<SessionId, std::uint64_t> before;
+  for (std::size_t i = 0; i < 400; ++i) {
+    const SessionId session = sessions[i % sessions.size()];
+    std::promise<SessionStats> answer;
+    server->session_stats(session, [&](Result<SessionStats, SignalError> got) {
+      answer.set_value(got.ok() ? std::move(got).value() : SessionStats());
+    });
+    const SessionStats stats = answer.get_future().get();
+    ASSERT_EQ(stats.session, session);
+    ASSERT_EQ(stats.state, "open");
+    ASSERT_EQ(stats.channels.size(), 1u);
+    EXPECT_GE(stats.channels[0].messages_received, before[session]);
+    EXPECT_GE(stats.channels[0].messages_sent, stats.channels[0].messages_received);
+    before[session] = stats.channels[0].messages_received;
+  }
 }
 
 // DESIGN: the kernel's hash decides the home of a session, and nothing is forwarded.

@@ -29,6 +29,11 @@ class Path {
 
   Kind kind() const { return static_cast<Kind>(agent_.index()); }
   ice::IceLiteAgent* lite() { return std::get_if<ice::IceLiteAgent>(&agent_); }
+  const ice::IceLiteAgent* lite() const { return std::get_if<ice::IceLiteAgent>(&agent_); }
+  const ice::IceControllingAgent* controlling() const {
+    const auto* agent = std::get_if<std::unique_ptr<ice::IceControllingAgent>>(&agent_);
+    return agent == nullptr ? nullptr : agent->get();
+  }
   ice::IceControllingAgent* controlling() {
     auto* agent = std::get_if<std::unique_ptr<ice::IceControllingAgent>>(&agent_);
     return agent == nullptr ? nullptr : agent->get();

@@ -73,6 +73,14 @@ struct Session {
   std::unique_ptr<Sctp> sctp;
   // Set once the peer's fingerprint and our role are known.
   std::optional<crypto::DtlsSession> dtls;
+  // Datagrams of DTLS that came, and those with handshake and alerts that left; the packets of
+  // the association are its own to count.
+  struct Traffic {
+    std::uint64_t datagrams_received = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint32_t control_datagrams_sent = 0;
+    std::uint32_t control_bytes_sent = 0;
+  } traffic;
   Time deadline = kNever;  // Of set-up; then of closing.
   // A handshake flight that found its worker's queue full.
   std::unique_ptr<crypto::HandshakeFlight> flight;
@@ -81,7 +89,7 @@ struct Session {
   Path path;
 
   RemoteTerms terms;
-  ice::Credentials local;  // Until the answer comes.
+  std::unique_ptr<ice::Credentials> local;  // Of an offer, until the answer comes.
   std::uint64_t user_data = 0;
 };
 

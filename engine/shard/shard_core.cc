@@ -229,9 +229,7 @@ void ShardCore::sum_sctp(std::size_t slots) {
   }
   if (summed_ < slots_.size()) return;
   summed_ = 0;
-  for (std::size_t i = 0; i < sctp_sum_.drops.size(); ++i) {
-    sctp_totals_.drops[i] = std::max(sctp_totals_.drops[i], sctp_sum_.drops[i]);
-  }
+  sctp_totals_.raise_to(sctp_sum_);
 }
 
 void ShardCore::publish_stats() {

@@ -121,6 +121,11 @@ class ShardCore {
   void close_all(bool at_once);
   // The counters as they are at the end, for readers that come later.
   void publish_last();
+  void session_stats(SessionId id, const SessionStatsDone& done);
+  // Appends the sessions of the slots from `first` on to `out`, until that has `limit`; the
+  // slot to go on from, nothing at the end.
+  std::optional<std::uint32_t> list_sessions(std::uint32_t first, std::size_t limit,
+                                             std::vector<SessionSummary>& out) const;
   // Any thread.
   std::size_t session_count() const { return live_.load(std::memory_order_relaxed); }
 
@@ -197,6 +202,9 @@ class ShardCore {
   Session* session_of(const Channel& channel) const;
   template <class Payload>
   SendStatus send_payload(const Channel& channel, MessageKind kind, Payload&& payload);
+
+  // session_stats.cc
+  SessionStats describe_session(const Session& session) const;
 
   // shard_core.cc
   void handle_message(Time now, ShardMessage& message);

@@ -96,6 +96,8 @@ void ShardCore::handle_dtls(Time now, std::uint32_t index) {
   if (way.session == nullptr || way.refusal) return;
   Session& session = *way.session;
   if (!session.dtls || session.phase == Session::Phase::kClosed) return;
+  ++session.traffic.datagrams_received;
+  session.traffic.bytes_received += view.length;
   // A datagram may be all headers; the queue must take as many jobs.
   if (jobs_.room() < view.length / crypto::kRecordHeaderBytes + 1) open_and_deliver(now);
   session.dtls->handle_datagram(now, {view.data, view.length}, jobs_, {&session, index});

@@ -114,7 +114,7 @@ void ShardCore::create_offer(const Engine::OfferOptions& options, SessionId id,
   own_socket(session);
   session.phase = Session::Phase::kOffered;
   const LocalTerms terms = LocalTerms::draw(id, rng_);
-  session.local = terms.ice;
+  session.local = std::make_unique<ice::Credentials>(terms.ice);
   session.terms.local_init = terms.init;
   const Address local = sockets_.local_address(socket.value());
   done(Description{id, make_offer(world_.settings, terms, local)});
@@ -138,7 +138,8 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   terms.value().local_init = session->terms.local_init;
   session->terms = std::move(terms).value();
   ice::IceControllingAgent::Setup setup;
-  setup.local = session->local;
+  setup.local = std::move(*session->local);
+  session->local.reset();
   setup.remote = remote.ice;
   setup.remote_is_lite = remote.ice_lite;
   setup.local_addresses = {sockets_.local_address(session->path.socket()).ip};
@@ -255,6 +256,9 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
     origin.socket = session.path.socket();
     origin.source = pair->remote;
     origin.local = pair->local;
+    // It was counted when it came.
+    --session.traffic.datagrams_received;
+    session.traffic.bytes_received -= n;
     process_copy(now, ByteSpan(held).first(n), origin);
   }
 }
@@ -326,6 +330,8 @@ void ShardCore::poll_control(Time now, Session& session) {
     if (out.empty()) return wait_for_control(session);
     const std::size_t n = session.dtls->poll_datagram(now, out);
     if (n == 0) break;
+    ++session.traffic.control_datagrams_sent;
+    session.traffic.control_bytes_sent += static_cast<std::uint32_t>(n);
     control_.push(session.path.to(*pair), n);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/shard/shard_stats.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -31,7 +32,15 @@ constexpr std::array kFields = {
     &ShardStats::records_per_open_p50,
     &ShardStats::flights_in_turn,
 };
-static_assert(kFields.size() + kShardDrops + kDtlsDrops + sctp::kDropReasonCount + kIoDrops <=
+// Those of SctpTotals::counts.
+constexpr std::array kSctpFields = {
+    &ShardStats::data_chunks_sent,     &ShardStats::data_chunks_received,
+    &ShardStats::retransmitted_chunks, &ShardStats::fast_retransmits,
+    &ShardStats::t3_expiries,          &ShardStats::association_restarts,
+};
+static_assert(kSctpFields.size() == std::tuple_size_v<decltype(SctpTotals::counts)>);
+static_assert(kFields.size() + kSctpFields.size() + kShardDrops + kDtlsDrops +
+                  sctp::kDropReasonCount + kIoDrops <=
               StatsBoard::kWords);
 
 }  // namespace
@@ -40,12 +49,23 @@ void SctpTotals::add(const Session& session) {
   if (!session.sctp) return;
   const sctp::Stats stats = session.sctp->association.stats();
   for (std::size_t i = 0; i < drops.size(); ++i) drops[i] += stats.drops[i];
+  const std::array counted = {stats.data_chunks_sent,     stats.data_chunks_received,
+                              stats.retransmitted_chunks, stats.fast_retransmits,
+                              stats.t3_expiries,          stats.restarts};
+  static_assert(counted.size() == std::tuple_size_v<decltype(counts)>);
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += counted[i];
+}
+
+void SctpTotals::raise_to(const SctpTotals& sum) {
+  for (std::size_t i = 0; i < drops.size(); ++i) drops[i] = std::max(drops[i], sum.drops[i]);
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = std::max(counts[i], sum.counts[i]);
 }
 
 StatsBoard::Words flatten(const ShardStats& stats, const DropTotals& drops) {
   StatsBoard::Words words{};
   std::size_t at = 0;
   for (const auto field : kFields) words[at++] = stats.*field;
+  for (const std::uint64_t count : drops.sctp.counts) words[at++] = count;
   for (const std::uint64_t count : drops.shard.counts) words[at++] = count;
   for (const std::uint64_t count : drops.dtls.drops) words[at++] = count;
   for (const std::uint64_t count : drops.sctp.drops) words[at++] = count;
@@ -57,6 +77,7 @@ ShardStats unflatten(const StatsBoard::Words& words) {
   ShardStats stats;
   std::size_t at = 0;
   for (const auto field : kFields) stats.*field = words[at++];
+  for (const auto field : kSctpFields) stats.*field = words[at++];
   const auto add = [&](std::string_view layer, std::string_view reason) {
     const std::uint64_t count = words[at++];
     if (count != 0) stats.drops.emplace_back(std::string(layer) + "." + std::string(reason), count);

@@ -17,8 +17,12 @@ namespace millrace::engine {
 // SctpTotals sums what associations count, living and ended.
 struct SctpTotals {
   std::array<std::uint64_t, sctp::kDropReasonCount> drops{};
+  // Those of ShardStats from data_chunks_sent to association_restarts.
+  std::array<std::uint64_t, 6> counts{};
 
   void add(const Session& session);
+  // No total falls, though what `sum` has seen of a session that has ended since may be less.
+  void raise_to(const SctpTotals& sum);
 };
 
 // DropTotals gathers the drops of every layer of one shard.

@@ -16,6 +16,7 @@
 
 #include "millrace/channel.h"
 #include "millrace/handler.h"
+#include "millrace/session_stats.h"
 #include "millrace/stats.h"
 #include "millrace/types.h"
 
@@ -180,6 +181,13 @@ class Engine {
 
   // Counters of all shards, from any thread.
   virtual EngineStats stats() const = 0;
+
+  // Tells of one session, from any thread; `done` runs on its shard's thread, which takes no
+  // lock for it, or at once where the session is pending, unknown, or the inbox full.
+  virtual void session_stats(SessionId session, SessionStatsDone done) = 0;
+  // Lists up to `limit` sessions that are on shards; `done` as above.
+  static constexpr std::size_t kMaxSessionPage = 256;
+  virtual void list_sessions(SessionCursor from, std::size_t limit, SessionPageDone done) = 0;
 
   // For `own_threads = false`: one turn of one shard. True: there is more to do, call
   // again. False: wait until `poll_handle` is readable, `poll_deadline` at most

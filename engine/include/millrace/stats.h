@@ -31,6 +31,13 @@ struct ShardStats {
   // Handshake flights whose public-key work was done within a turn, there being no traffic
   // to hold up, or no worker; the others went to a worker.
   std::uint64_t flights_in_turn = 0;
+  // Of associations, living and ended; with thousands of sessions seconds old.
+  std::uint64_t data_chunks_sent = 0;  // Retransmissions included.
+  std::uint64_t data_chunks_received = 0;
+  std::uint64_t retransmitted_chunks = 0;
+  std::uint64_t fast_retransmits = 0;
+  std::uint64_t t3_expiries = 0;
+  std::uint64_t association_restarts = 0;
   // Dropped datagrams, records and chunks by reason; only reasons that occurred.
   std::vector<std::pair<std::string, std::uint64_t>> drops;
 };
