@@ -65,8 +65,10 @@ int ServeCommand::run() {
   http::ServerOptions http_options;
   http_options.listen = http_;
   http_options.cors_origin = cors_;
-  auto server = http::Server::create(
-      http_options, [&api](const http::Request& request) { return api.handle(request); });
+  auto server = http::Server::create_later(
+      http_options, [&api](const http::Request& request, const http::Respond& respond) {
+        api.handle(request, respond);
+      });
   if (!server.ok()) return fail(server.error());
 
   engine.value()->start();

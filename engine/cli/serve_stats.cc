@@ -45,6 +45,14 @@ constexpr Counter kCounters[] = {
      &ShardStats::records_per_open_p50, false},
     {"flights_in_turn", "Handshake flights done within a turn, without traffic", false,
      &ShardStats::flights_in_turn},
+    {"data_chunks_sent", "DATA chunks sent, retransmissions included", false,
+     &ShardStats::data_chunks_sent},
+    {"data_chunks_received", "DATA chunks received", false, &ShardStats::data_chunks_received},
+    {"retransmitted_chunks", "DATA chunks sent again", false, &ShardStats::retransmitted_chunks},
+    {"fast_retransmits", "Fast recoveries begun", false, &ShardStats::fast_retransmits},
+    {"t3_expiries", "Expiries of T3-rtx", false, &ShardStats::t3_expiries},
+    {"association_restarts", "Associations that their peer began anew", false,
+     &ShardStats::association_restarts},
 };
 
 double uptime(Time started, Time now) {

@@ -44,10 +44,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(error_code error);
   void refuse(error_code error);
   void answer();
+  Respond make_respond(std::uint64_t turn);
+  void on_answer(std::uint64_t turn, const MakeResponse& make);
   void write(Response response, bool keep_alive, unsigned version);
 
   ServerImpl& server_;
   beast::tcp_stream stream_;
+  asio::steady_timer patience_;  // It keeps the connection alive while an answer is awaited.
+  std::uint64_t turn_ = 0;       // Counts requests.
+  bool awaiting_ = false;
+  bool closed_ = false;
   beast::flat_buffer buffer_;
   std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
   bhttp::response<bhttp::string_body> response_;
@@ -56,11 +62,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(ServerOptions options, Handler handler)
+  ServerImpl(ServerOptions options, LaterHandler handler)
       : options_(std::move(options)),
         handler_(std::move(handler)),
-        acceptor_(context_),
-        pause_(context_) {}
+        acceptor_(*context_),
+        pause_(*context_) {}
   ~ServerImpl() override { stop(); }
 
   std::optional<Error> bind() {
@@ -81,12 +87,12 @@ class ServerImpl final : public Server {
 
   void start() override {
     accept();
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] { context_->run(); });
   }
 
   void stop() override {
     if (!thread_.joinable()) return;
-    asio::post(context_, [this] {
+    asio::post(*context_, [this] {
       stopping_ = true;
       error_code ignored;
       acceptor_.close(ignored);
@@ -107,7 +113,10 @@ class ServerImpl final : public Server {
   }
 
   const ServerOptions& options() const { return options_; }
-  Response handle(const Request& request) const { return handler_(request); }
+  void handle(const Request& request, Respond respond) const {
+    handler_(request, std::move(respond));
+  }
+  const std::shared_ptr<asio::io_context>& context() const { return context_; }
 
   std::list<Connection*>::iterator add(Connection& connection) {
     connections_.push_front(&connection);
@@ -141,8 +150,9 @@ class ServerImpl final : public Server {
   }
 
   ServerOptions options_;
-  Handler handler_;
-  asio::io_context context_{1};
+  LaterHandler handler_;
+  // Answers that are still owed hold it, too.
+  std::shared_ptr<asio::io_context> context_ = std::make_shared<asio::io_context>(1);
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::list<Connection*> connections_;
@@ -154,6 +164,7 @@ class ServerImpl final : public Server {
 Connection::Connection(ServerImpl& server, tcp::socket socket)
     : server_(server),
       stream_(std::move(socket)),
+      patience_(stream_.get_executor()),
       buffer_(server.options().max_header_bytes + server.options().max_body_bytes),
       place_(server.add(*this)) {}
 
@@ -169,7 +180,11 @@ void Connection::read() {
       [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
 }
 
-void Connection::close() { stream_.close(); }
+void Connection::close() {
+  closed_ = true;
+  patience_.cancel();
+  stream_.close();
+}
 
 void Connection::on_read(error_code error) {
   if (!error) return answer();
@@ -203,12 +218,36 @@ void Connection::answer() {
   const bhttp::request<bhttp::string_body>& message = parser_->get();
   Request request;
   request.method = std::string(message.method_string());
-  request.path = std::string(message.target().substr(0, message.target().find('?')));
+  const std::string target(message.target());
+  const std::size_t mark = target.find('?');
+  request.path = target.substr(0, mark);
+  if (mark != std::string::npos) request.query = target.substr(mark + 1);
   request.content_type = media_type(std::string(message[bhttp::field::content_type]));
-  const bool keep_alive = message.keep_alive();
-  const unsigned version = message.version();
   request.body = std::move(parser_->get().body());
-  write(server_.handle(request), keep_alive, version);
+  const std::uint64_t turn = ++turn_;
+  awaiting_ = true;
+  stream_.expires_never();
+  patience_.expires_after(server_.options().answer_timeout);
+  patience_.async_wait([self = shared_from_this(), turn](error_code) {
+    // Answered, the end of the server, or patience.
+    self->on_answer(turn, [] { return error_response(503, "no answer in time"); });
+  });
+  server_.handle(request, make_respond(turn));
+}
+
+Respond Connection::make_respond(std::uint64_t turn) {
+  return [connection = weak_from_this(), context = server_.context(), turn](MakeResponse make) {
+    asio::post(*context, [connection, turn, make = std::move(make)] {
+      if (const auto self = connection.lock()) self->on_answer(turn, make);
+    });
+  };
+}
+
+void Connection::on_answer(std::uint64_t turn, const MakeResponse& make) {
+  if (!awaiting_ || turn != turn_ || closed_) return;
+  awaiting_ = false;
+  patience_.cancel();
+  write(make(), parser_->get().keep_alive(), parser_->get().version());
 }
 
 void Connection::write(Response response, bool keep_alive, unsigned version) {
@@ -245,6 +284,14 @@ void Connection::write(Response response, bool keep_alive, unsigned version) {
 }  // namespace
 
 Result<std::unique_ptr<Server>, Error> Server::create(ServerOptions options, Handler handler) {
+  return create_later(std::move(options), [handler = std::move(handler)](const Request& request,
+                                                                         const Respond& respond) {
+    respond([response = handler(request)] { return response; });
+  });
+}
+
+Result<std::unique_ptr<Server>, Error> Server::create_later(ServerOptions options,
+                                                            LaterHandler handler) {
   auto server = std::make_unique<ServerImpl>(std::move(options), std::move(handler));
   if (std::optional<Error> error = server->bind()) return Failure(*error);
   return std::unique_ptr<Server>(std::move(server));

@@ -9,6 +9,7 @@
 #include <future>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/base/address.h"
 #include "engine/http/http_client.h"
@@ -190,6 +191,70 @@ TEST_F(HttpTest, StopsWithConnectionsOpen) {
   idle.send("GET / HTTP/1.1\r\n");
   server_->stop();
   EXPECT_EQ(idle.receive(), "");
+}
+
+// LaterTest has a server whose answers come from another thread.
+class LaterTest : public testing::Test {
+ protected:
+  void start(ServerOptions options, LaterHandler handler) {
+    options.listen = "127.0.0.1:0";
+    auto server = Server::create_later(options, std::move(handler));
+    ASSERT_TRUE(server.ok());
+    server_ = std::move(server).value();
+    server_->start();
+  }
+  static MakeResponse text(std::string body) {
+    return [body = std::move(body)] {
+      Response response;
+      response.body = body;
+      return response;
+    };
+  }
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(LaterTest, AnswersFromAnotherThreadAndTheFirstAnswerCounts) {
+  std::vector<std::thread> threads;
+  start({}, [&](const Request& request, Respond respond) {
+    threads.emplace_back([query = request.query, respond = std::move(respond)] {
+      respond(text("first " + query));
+      respond(text("second"));
+    });
+  });
+  RawClient raw(server_->address());
+  for (int i = 0; i < 3; ++i) {
+    raw.send("GET /x?a=b?c HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string reply = raw.receive();
+    EXPECT_EQ(reply.substr(0, 15), "HTTP/1.1 200 OK");
+    EXPECT_NE(reply.find("first a=b?c"), std::string::npos) << reply;
+  }
+  server_->stop();
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(LaterTest, GivesUpOnAnAnswerThatDoesNotCome) {
+  ServerOptions options;
+  options.answer_timeout = milliseconds(50);
+  std::vector<Respond> kept;
+  start(options, [&](const Request&, Respond respond) { kept.push_back(std::move(respond)); });
+  RawClient raw(server_->address());
+  raw.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(raw.receive().substr(0, 12), "HTTP/1.1 503");
+  kept.front()(text("too late"));
+  raw.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(raw.receive().substr(0, 12), "HTTP/1.1 503") << "the late answer is not this request's";
+}
+
+TEST_F(LaterTest, TakesAnAnswerAfterItsEnd) {
+  std::promise<Respond> owed;
+  start({}, [&](const Request&, Respond respond) { owed.set_value(std::move(respond)); });
+  RawClient raw(server_->address());
+  raw.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const Respond respond = owed.get_future().get();
+  server_->stop();
+  EXPECT_EQ(raw.receive(), "");
+  server_.reset();
+  respond(text("to nobody"));
 }
 
 TEST_F(HttpTest, NamesTheAddressThatIsInUse) {

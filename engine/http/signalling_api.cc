@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/http/signalling_api.h"
 
-#include <charconv>
-#include <cstdio>
+#include <chrono>
+#include <string_view>
 #include <utility>
 
+#include "engine/http/hex_id.h"
+#include "engine/http/stats_json.h"
+#include "engine/http/stats_query.h"
 #include "engine/web/page.h"
 
 namespace millrace::http {
 namespace {
 
 constexpr char kSessionPath[] = "/session/";
-constexpr std::size_t kSessionDigits = 16;
 
 std::string session_path(SessionId id) {
-  char digits[kSessionDigits + 1];
-  std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(id));
-  return std::string(kSessionPath) + digits;
+  return kSessionPath + hex_id(static_cast<std::uint64_t>(id));
 }
 
 std::optional<SessionId> session_of(const std::string& path) {
-  const std::string digits = path.substr(sizeof(kSessionPath) - 1);
-  std::uint64_t id = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [rest, error] = std::from_chars(digits.data(), end, id, 16);
-  if (digits.size() != kSessionDigits || error != std::errc() || rest != end) return std::nullopt;
-  return SessionId{id};
+  const auto id = parse_hex_id(std::string_view(path).substr(sizeof(kSessionPath) - 1));
+  if (!id) return std::nullopt;
+  return SessionId{*id};
+}
+
+double unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(now).count();
 }
 
 unsigned status_of(SignalError::Kind kind) {
@@ -51,6 +53,16 @@ Response text_response(const char* content_type, std::string body) {
   return response;
 }
 
+Response response_of(const SignalError& error) {
+  return error_response(status_of(error.kind), error.reason);
+}
+
+Response refuse_page(const SignalError& error, SessionCursor after) {
+  if (error.kind != SignalError::Kind::kMalformed) return response_of(error);
+  return error_response(
+      400, "after: '" + hex_id(static_cast<std::uint64_t>(after)) + "' is " + error.reason);
+}
+
 // The methods of a path; null where there is nothing.
 const char* methods_of(const std::string& path) {
   if (path == "/offer") return "POST, OPTIONS";
@@ -64,7 +76,13 @@ const char* methods_of(const std::string& path) {
 SignallingApi::SignallingApi(Engine& engine, Sources sources)
     : engine_(engine), sources_(std::move(sources)) {}
 
-Response SignallingApi::handle(const Request& request) {
+void SignallingApi::handle(const Request& request, const Respond& respond) {
+  const bool get = request.method == "GET" || request.method == "HEAD";
+  if (get && request.path == "/stats") return stats(request, respond);
+  respond([response = handle_at_once(request)] { return response; });
+}
+
+Response SignallingApi::handle_at_once(const Request& request) {
   const char* const methods = methods_of(request.path);
   if (methods == nullptr) return error_response(404, "there is nothing at " + request.path);
   const bool get = request.method == "GET" || request.method == "HEAD";
@@ -82,7 +100,6 @@ Response SignallingApi::handle(const Request& request) {
   if (get && request.path == "/") {
     return text_response("text/html; charset=utf-8", std::string(web::page()));
   }
-  if (get && request.path == "/stats") return text_response("application/json", sources_.stats());
   if (get && request.path == "/metrics") {
     return text_response("text/plain; version=0.0.4; charset=utf-8", sources_.metrics());
   }
@@ -92,13 +109,40 @@ Response SignallingApi::handle(const Request& request) {
   return response;
 }
 
+void SignallingApi::stats(const Request& request, const Respond& respond) {
+  const auto query = StatsQuery::parse(request.query);
+  if (!query.ok()) {
+    return respond([reason = query.error()] { return error_response(400, reason); });
+  }
+  const StatsQuery& asked = query.value();
+  if (asked.kind == StatsQuery::Kind::kSession) {
+    return engine_.session_stats(asked.session, [respond](Result<SessionStats, SignalError> stats) {
+      respond([stats = std::move(stats)] {
+        if (!stats.ok()) return response_of(stats.error());
+        return text_response("application/json", session_stats_json(stats.value(), unix_ms()));
+      });
+    });
+  }
+  if (asked.kind == StatsQuery::Kind::kList) {
+    return engine_.list_sessions(
+        asked.after, asked.limit,
+        [respond, after = asked.after](Result<SessionPage, SignalError> page) {
+          respond([page = std::move(page), after] {
+            if (!page.ok()) return refuse_page(page.error(), after);
+            return text_response("application/json", session_page_json(page.value()));
+          });
+        });
+  }
+  respond([this] { return text_response("application/json", sources_.stats()); });
+}
+
 Response SignallingApi::offer(const Request& request) {
   if (request.content_type != "application/sdp") {
     return error_response(
         415, "the content type is '" + request.content_type + "', application/sdp is expected");
   }
   auto answer = engine_.accept_offer(request.body);
-  if (!answer.ok()) return error_response(status_of(answer.error().kind), answer.error().reason);
+  if (!answer.ok()) return response_of(answer.error());
   Response response = text_response("application/sdp", std::move(answer.value().sdp));
   response.status = 201;
   response.location = session_path(answer.value().session);

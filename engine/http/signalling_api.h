@@ -13,7 +13,7 @@ namespace millrace::http {
 //
 //   POST /offer           application/sdp -> 201, the answer, Location: /session/<16 hex>
 //   DELETE /session/<id>  200; 404 when there is no such session
-//   GET /stats            JSON
+//   GET /stats            JSON; of one session, or a list of sessions, by its query: StatsQuery
 //   GET /metrics          Prometheus text, version 0.0.4
 //   GET /                 the page
 class SignallingApi {
@@ -27,9 +27,12 @@ class SignallingApi {
   // `engine` outlives this.
   SignallingApi(Engine& engine, Sources sources);
 
-  Response handle(const Request& request);
+  // `respond` may be called later, from a shard's thread.
+  void handle(const Request& request, const Respond& respond);
 
  private:
+  Response handle_at_once(const Request& request);
+  void stats(const Request& request, const Respond& respond);
   Response offer(const Request& request);
   Response end_session(const std::string& path);
 
