@@ -187,10 +187,8 @@ bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last
   // RFC 6525 §5.2.2 (E3): in progress.
   reset_tsn_ = last;
   reset_all_ = streams.empty();
-  for (const StreamId id : streams) {
-    ReceiveStream* const stream = streams_.get(id);
-    if (stream != nullptr) stream->reset_pending = true;
-  }
+  // A stream of which nothing has come yet, too: what is missing may be its first message.
+  for (const StreamId id : streams) streams_[streams_.find_or_add(id)].reset_pending = true;
   return false;
 }
 
