@@ -66,7 +66,7 @@ TEST_F(AssociationErrors, AnUnknownChunkIsTreatedByItsTopTwoBitsAndTheDataBehind
   }
 }
 
-// RFC 9260 §6.2 [d-8-11].
+// RFC 9260 §6.2, §9.1 [d-8-11].
 TEST_F(AssociationErrors, EmptyDataEndsTheAssociationWithNoUserData) {
   pair_.inject(kA, make_packet(tag_a_, data(1, {})));
   pair_.drain();
@@ -74,6 +74,7 @@ TEST_F(AssociationErrors, EmptyDataEndsTheAssociationWithNoUserData) {
   ASSERT_FALSE(packet.empty());
   const auto abort_chunk = AbortChunk::parse(test::chunks_of(packet)[0].bytes);
   EXPECT_EQ(load_be16(abort_chunk->causes.data()), 9);
+  EXPECT_EQ(pair_.last(kA, EventKind::kClosed)->event.error_cause, 9);
   EXPECT_EQ(pair_.last(kA, EventKind::kClosed)->event.close_reason,
             CloseReason::kProtocolViolation);
 }

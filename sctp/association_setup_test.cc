@@ -316,14 +316,16 @@ TEST(AssociationSetup, UnknownParametersOfInitAckAreReportedBehindCookieEcho) {
   pair.a().connect(pair.now());
   pair.drain();
   const auto init = InitChunk::parse(test::chunks_of(pair.sent(kA)[0])[0].bytes);
-  const Bytes parameters{0x00, 0x07, 0x00, 0x08, 1, 2, 3, 4, 0xC1, 0x23, 0x00, 0x04};
+  const Bytes parameters{0x00, 0x07, 0x00, 0x08, 1,    2,    3,    4,
+                         0xC1, 0x23, 0x00, 0x04, 0xC1, 0x24, 0x00, 0x04};
   pair.inject(kA, make_packet(init->initiate_tag, InitAckChunk{init_fields(parameters)}));
   pair.drain();
   const auto chunks = test::chunks_of(pair.sent(kA).back());
   ASSERT_EQ(chunks.size(), 2u);
   EXPECT_EQ(chunks[0].type, ChunkType::kCookieEcho);
   ASSERT_EQ(chunks[1].type, ChunkType::kError);
-  EXPECT_EQ(load_be16(ErrorChunk::parse(chunks[1].bytes)->causes.data()), 8);
+  const Bytes causes{0, 8, 0, 12, 0xC1, 0x23, 0x00, 0x04, 0xC1, 0x24, 0x00, 0x04};
+  EXPECT_TRUE(std::ranges::equal(ErrorChunk::parse(chunks[1].bytes)->causes, causes));
 }
 
 // RFC 9260 §5.1.5 (1-3), §5.1.3 [imh].
@@ -430,7 +432,7 @@ TEST(AssociationSetup, AddressesAreToleratedAndAHostNameIsRefused) {
   EXPECT_TRUE(test::has_chunk(answer_to_init(pair, init_fields(host)), ChunkType::kAbort));
 }
 
-// RFC 9260 §5.2.4 (A), §5.1.5 [as-1-9, dm-4-2].
+// RFC 9260 §5.2.4 (A), §5.1.5, §5.2.4.1 [as-1-9, dm-4-2].
 TEST(AssociationSetup, APeerThatRestartsGetsANewAssociationAndTheOldOnesDataIsGone) {
   AssociationPair pair;
   ASSERT_TRUE(pair.connect_both());

@@ -231,6 +231,7 @@ TEST_F(AssociationShutdown, AbortEndsBothAtOnceAndCarriesItsReason) {
   EXPECT_EQ(reason(kA), CloseReason::kAborted);
   EXPECT_EQ(reason(kB), CloseReason::kPeerAborted);
   EXPECT_EQ(pair_.last(kB, EventKind::kClosed)->event.error_cause, 12);
+  EXPECT_EQ(pair_.last(kA, EventKind::kClosed)->event.error_cause, 0) << "its own doing";
   EXPECT_EQ(pair_.a().next_timeout(), kNever);
   EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kClosed);
 }

@@ -80,6 +80,7 @@ class LossRecoveryTest : public ::testing::Test {
 };
 
 // RFC 8985 §6.2, step 4: a SACK for a whole burst shows three packets at once.
+// RFC 9260 §7.2.4.
 TEST_F(LossRecoveryTest, OneSackThatShowsThreePacketsIsEnough) {
   measure();
   send(5);
@@ -104,6 +105,7 @@ TEST_F(LossRecoveryTest, ThreeChunksOfOnePacketAreNotThreePackets) {
 }
 
 // RFC 8985 §6.2, steps 3 and 4.
+// RFC 9260 §7.2.4.
 TEST_F(LossRecoveryTest, OnceReorderingIsSeenTimeAloneProvesALoss) {
   measure();
   send(3);

@@ -2,6 +2,7 @@
 // RFC 6525 as a peer sees it: what a request says, when it is repeated, how one is answered.
 #include <gtest/gtest.h>
 
+#include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/reconfig_chunk.h"
 #include "test/conformance/rules.h"
 
@@ -243,6 +244,79 @@ TEST_F(ResetRules, AnSsnTsnResetIsDeniedAndChangesNothing) {
   pair_->inject(kB, make_packet(tag_, whole_message(1000, 1, 0)));
   pair_->drain();
   EXPECT_EQ(pair_->count(kB, EventKind::kMessage), 1u);
+}
+
+// RFC 6525 §5.1.1: whether the peer has the extension shows at its set-up.
+TEST_F(ResetRules, ARequestMadeBeforeSetUpIsDecidedByIt) {
+  for (const bool supported : {true, false}) {
+    Options peer;
+    peer.extensions.reconfig = supported;
+    AssociationPair pair({}, peer);
+    pair.a().reset_streams(pair.now(), std::array{StreamId(3)});
+    ASSERT_TRUE(pair.connect_both());
+    pair.run_for(seconds(1));
+    EXPECT_EQ(pair.count(kA, EventKind::kStreamResetDone), supported ? 1u : 0u);
+    EXPECT_EQ(pair.count(kA, EventKind::kStreamResetRefused), supported ? 0u : 1u);
+  }
+}
+
+// RFC 6525 §5.2.1: what is denied was in order; what is out of sequence was not.
+TEST_F(ResetRules, RequestsInSequenceAreNoFault) {
+  give(SsnTsnResetRequest{ReconfigSeq(1000)});
+  give(AddOutgoingStreamsRequest{ReconfigSeq(1001), 1});
+  give(AddIncomingStreamsRequest{ReconfigSeq(1002), 1});
+  EXPECT_EQ(dropped(*pair_, kB, DropReason::kBadReconfig), 0u);
+  give(SsnTsnResetRequest{ReconfigSeq(1007)});
+  give(AddOutgoingStreamsRequest{ReconfigSeq(1007), 1});
+  give(AddIncomingStreamsRequest{ReconfigSeq(1007), 1});
+  EXPECT_EQ(dropped(*pair_, kB, DropReason::kBadReconfig), 3u);
+}
+
+// RFC 9260 §9.2, §5.1.6: data that expires at a time-out is no reason to wait for a packet.
+TEST_F(ResetRules, DataThatExpiresLetsTheShutdownGoOn) {
+  const std::array streams{StreamId(4)};
+  give(IncomingSsnResetRequest{.request_seq = ReconfigSeq(1000), .streams = streams});
+  SendOptions brief;
+  brief.max_lifetime = milliseconds(30);
+  ASSERT_EQ(pair_->b().send(pair_->now(), StreamId(4), kPpidBinary, Bytes{1}, brief),
+            SendStatus::kOk);
+  pair_->b().shutdown(pair_->now());
+  pair_->drain();
+  pair_->run_for(milliseconds(29));
+  EXPECT_EQ(count_chunks(pair_->sent(kB), ChunkType::kShutdown), 0u);
+  pair_->run_for(milliseconds(1));
+  EXPECT_EQ(count_chunks(pair_->sent(kB), ChunkType::kShutdown), 1u);
+}
+
+// RFC 6525 §5.2.2, RFC 3758 §3.6: a reset that waits for data which never comes holds what comes
+// instead; that is charged to the window like any other, and let go by a FORWARD TSN.
+TEST_F(ResetRules, WhatADeferredResetHoldsIsBoundedAndAForwardTsnFreesIt) {
+  Options options;
+  options.receive_window_bytes = 64 * 1024;
+  pair_.emplace(Options(), options);
+  InitFields peer = stranger();
+  const Bytes parameters{0xC0, 0, 0, 4, 0x80, 0x08, 0, 6, 0x82, 0xC0, 0, 0};
+  peer.parameters = parameters;
+  tag_ = open_to_stranger(*pair_, kB, peer);
+  const std::array streams{StreamId(1)};
+  give(OutgoingSsnResetRequest{.request_seq = ReconfigSeq(1000),
+                               .response_seq = ReconfigSeq(0),
+                               .last_assigned_tsn = Tsn(1000),
+                               .streams = streams});
+  // The first TSN never comes; those behind it are of the stream's next life.
+  std::uint32_t taken = 0;
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    pair_->inject(kB, make_packet(tag_, whole_message(1001 + i, 1, static_cast<std::uint16_t>(i),
+                                                      Bytes(1000, 1))));
+    pair_->drain();
+    if (dropped(*pair_, kB, DropReason::kDataOutsideWindow) == 0) ++taken;
+  }
+  EXPECT_LT(taken, 100u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kMessage), 0u);
+  pair_->inject(kB, make_packet(tag_, ForwardTsnChunk{Tsn(1000), {}}));
+  pair_->drain();
+  EXPECT_EQ(pair_->count(kB, EventKind::kMessage), taken);
+  EXPECT_EQ(pair_->count(kB, EventKind::kIncomingStreamReset), 1u);
 }
 
 }  // namespace

@@ -303,5 +303,98 @@ TEST_F(SenderRules, GrowthComesBeforeTheReductionOfTheSameSack) {
   EXPECT_EQ(sender().cwnd(), (cwnd + 4 * 1116) / 2);
 }
 
+// RFC 9260 §7.2.1, §6.1: what was not used for a while is not believed any more.
+TEST_F(SenderRules, AWindowDecaysWhileNothingIsSent) {
+  std::uint32_t newest = 0;
+  while (sender().cwnd() < 40 * 1160) {
+    while (pair_->b().buffered_amount() < sender().cwnd()) {
+      ASSERT_EQ(send(50000), SendStatus::kOk);
+    }
+    pair_->run_for(milliseconds(100));
+    for (const std::uint32_t number : numbers()) newest = std::max(newest, number);
+    sack(newest);
+  }
+  for (int i = 0; i < 20; ++i) {
+    pair_->run_for(milliseconds(10));
+    for (const std::uint32_t number : numbers()) newest = std::max(newest, number);
+    sack(newest);
+  }
+  ASSERT_TRUE(sender().all_acknowledged());
+  const std::size_t cwnd = sender().cwnd();
+  pair_->run_for(milliseconds(500));
+  ASSERT_EQ(send(10), SendStatus::kOk);
+  EXPECT_EQ(sender().cwnd(), cwnd) << "not yet one RTO";
+  sack(++newest);
+  pair_->run_for(milliseconds(2100));
+  ASSERT_EQ(send(10), SendStatus::kOk);
+  EXPECT_LE(sender().cwnd(), cwnd / 4 + 1160);
+}
+
+// RFC 7053 §5.2: a retransmission that nothing may follow asks for its SACK.
+TEST_F(SenderRules, ARetransmissionAsksForItsSackWhereNothingMayFollow) {
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(send(1100), SendStatus::kOk);
+  pair_->run_for(milliseconds(10));
+  const auto asks = [&] {
+    const Bytes packet = last_with(pair_->sent(kB), ChunkType::kData);
+    return DataChunkView::parse(find_chunk(packet, ChunkType::kData)->bytes)
+        ->header.flags.immediate;
+  };
+  while (expiries() == 0) pair_->run_for(milliseconds(100));  // A window of one packet.
+  EXPECT_TRUE(asks());
+}
+
+// RFC 8985 §6.2, step 4: what comes late by less than a quarter of the round trip is not lost.
+TEST_F(SenderRules, WhatMayYetComeIsNotTakenForLost) {
+  ASSERT_EQ(send(100), SendStatus::kOk);
+  pair_->run_for(milliseconds(100));
+  sack(1);
+  static_cast<void>(sent());
+  ASSERT_EQ(send(1000), SendStatus::kOk);
+  pair_->run_for(milliseconds(1));
+  ASSERT_EQ(send(1000), SendStatus::kOk);
+  EXPECT_EQ(numbers(), (Numbers{2, 3}));
+  pair_->run_for(milliseconds(100));
+  sack(1, {{2, 2}});
+  EXPECT_TRUE(sent().empty());
+  pair_->run_for(milliseconds(20));
+  EXPECT_TRUE(sent().empty());
+  pair_->run_for(milliseconds(10));
+  EXPECT_EQ(numbers(), Numbers{2});
+}
+
+// RFC 9260 §7.2.3, §7.2.4: what T3-rtx has taken for lost is sent in slow start, whatever fast
+// recovery had in mind.
+TEST_F(SenderRules, ATimeoutEndsRecovery) {
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(send(1100), SendStatus::kOk);
+  pair_->run_for(milliseconds(10));
+  for (std::uint16_t end = 2; end <= 4; ++end) sack(0, {{2, end}});
+  EXPECT_EQ(numbers().back(), 1u);
+  while (expiries() == 0) pair_->run_for(milliseconds(100));
+  EXPECT_EQ(sender().cwnd(), 1160u);
+  static_cast<void>(sent());
+  const std::size_t cwnd = sender().cwnd();
+  sack(4);  // What recovery had waited for in part: it grows.
+  EXPECT_GT(sender().cwnd(), cwnd);
+  EXPECT_FALSE(sent().empty());
+}
+
+// The W3C threshold of the sum: on the way down, once.
+TEST_F(SenderRules, TheTotalThresholdFiresOnCrossingOnly) {
+  pair_->b().set_total_buffered_amount_low_threshold(3000);
+  ASSERT_EQ(send(1000, 1), SendStatus::kOk);
+  EXPECT_EQ(pair_->count(kB, EventKind::kTotalBufferedAmountLow), 0u);
+  for (std::uint16_t i = 0; i < 30; ++i) ASSERT_EQ(send(1000, i), SendStatus::kOk);
+  EXPECT_GT(pair_->b().buffered_amount(), 3000u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kTotalBufferedAmountLow), 0u);
+  std::uint32_t newest = 0;
+  for (int round = 0; round < 20 && pair_->b().buffered_amount() > 0; ++round) {
+    pair_->run_for(milliseconds(10));
+    for (const std::uint32_t number : numbers()) newest = std::max(newest, number);
+    sack(newest);
+  }
+  EXPECT_EQ(pair_->b().buffered_amount(), 0u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kTotalBufferedAmountLow), 1u);
+}
+
 }  // namespace
 }  // namespace millrace::sctp

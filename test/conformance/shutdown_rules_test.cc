@@ -282,5 +282,26 @@ TEST_F(ShutdownRules, AnAbortIsNeverAnswered) {
   EXPECT_TRUE(closed.sent(kA).empty());
 }
 
+// RFC 9260 §8.1, §9.2: what SHUTDOWN acknowledges shows that the peer is there.
+TEST_F(ShutdownRules, AShutdownThatAcknowledgesClearsTheErrorCount) {
+  Options options;
+  options.max_retransmits = 3;
+  options.rto_max = milliseconds(100);
+  options.heartbeat_interval = Duration::zero();
+  open(options);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(pair_->b().send(pair_->now(), StreamId(1), kPpidBinary, Bytes(1000, 1)),
+              SendStatus::kOk);
+  }
+  pair_->drain();
+  const auto expire = [&](std::uint64_t n) {
+    return pair_->run_until([&] { return pair_->b().stats().t3_expiries >= n; });
+  };
+  ASSERT_TRUE(expire(3));
+  give(ShutdownChunk{acked_.next()});
+  ASSERT_TRUE(expire(5));
+  EXPECT_FALSE(pair_->b().is_closed());
+}
+
 }  // namespace
 }  // namespace millrace::sctp
