@@ -225,11 +225,9 @@ void HostileScenario::judge_close() {
       case CloseReason::kAborted:
         fits = aborted_ && at(end).ending;
         break;
-      // An end that lost the other's ABORT finds nobody there, or one who says so.
+      // An end that lost the other's ABORT finds nobody there, or one who says so. So does
+      // one whose peer began anew and ended before it was up: it tells nobody.
       case CloseReason::kPeerAborted:
-        fits = aborted_;
-        break;
-      // So does one whose peer began anew and ended before it was up: it tells nobody.
       case CloseReason::kTooManyRetransmits:
         fits = aborted_ || (restarted_ && at(1 - end).ending);
         break;

@@ -287,6 +287,7 @@ class File {
     reader.duration("rto_max", options.rto_max);
     reader.duration("sack_delay", options.sack_delay);
     reader.flag("zero_checksum", options.extensions.zero_checksum);
+    reader.flag("i_data", options.extensions.i_data);
   }
 
   TrafficOptions read_traffic(const toml::table& table) {

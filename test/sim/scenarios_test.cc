@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scenarios of test/sim/scenarios, each with the bounds that its file states, and variants
+// of them that nobody tuned for, within a factor of two: the bounds are relative and hold there
+// too. MILLRACE_SIM_SEED sets the seed. Below a hundred MILLRACE_SIM_SEEDS, as the sanitizers
+// run, a twentieth of the time is played and order, progress and memory are all that is judged.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "test/sim/network_run.h"
+#include "test/sim/report_writer.h"
+#include "test/sim/scenario_file.h"
+#include "test/sim/sim_seeds.h"
+
+namespace millrace::sim {
+namespace {
+
+const std::filesystem::path kDirectory = MILLRACE_SCENARIOS;
+
+bool is_reduced() { return test::SimSeeds::from_environment(1000).last < 100; }
+
+std::uint64_t seed() {
+  const char* const text = std::getenv("MILLRACE_SIM_SEED");
+  return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
+}
+
+void reduce(Scenario& scenario) {
+  scenario.bounds = {};
+  scenario.length = std::max<Duration>(scenario.length / 20, milliseconds(500));
+  scenario.measure_from = Duration::zero();
+  for (FlowOptions& flow : scenario.flows) {
+    flow.start = std::min(flow.start, scenario.length / 4);
+    for (TrafficOptions& traffic : flow.traffic) {
+      traffic.max_p50 = traffic.max_p99 = traffic.max_latency = std::nullopt;
+      traffic.start = std::min(traffic.start, scenario.length / 4);
+    }
+  }
+}
+
+// What is true of every run, whatever its bounds.
+void expect_invariants(const Scenario& scenario, const RunReport& report) {
+  for (std::size_t i = 0; i < report.flows.size(); ++i) {
+    const FlowReport& flow = report.flows[i];
+    const sctp::Options& options = scenario.flows[i].association;
+    EXPECT_TRUE(flow.connected_after.has_value());
+    std::uint64_t delivered = 0;
+    std::size_t largest = 0;
+    for (const TrafficReport& traffic : flow.traffic) {
+      EXPECT_LE(traffic.delivered, traffic.sent);
+      delivered += traffic.delivered;
+    }
+    for (const TrafficOptions& traffic : scenario.flows[i].traffic) {
+      largest = std::max(largest, traffic.message_bytes);
+    }
+    EXPECT_GT(delivered, 0u);
+    // What waits, what is in flight, and what the receiver holds, which a pool of one end
+    // never has all of; records and rounding add a half at most.
+    const std::size_t may_hold =
+        options.send_buffer_bytes + 2 * options.receive_window_bytes + largest;
+    EXPECT_LE(flow.peak_held_bytes, may_hold + may_hold / 2 + 65536);
+  }
+}
+
+void play(const std::string& file, const std::vector<Override>& overrides = {}) {
+  ScenarioResult loaded = load_scenario(kDirectory / file, overrides);
+  ASSERT_TRUE(loaded.ok()) << loaded.error;
+  Scenario& scenario = loaded.scenario;
+  for (const auto& [key, value] : overrides) scenario.name += ", " + key + " = " + value;
+  if (is_reduced()) reduce(scenario);
+  const RunReport report = run_scenario(scenario, seed());
+  for (const std::string& broken : judge(scenario, seed(), report)) {
+    ADD_FAILURE() << file << ", MILLRACE_SIM_SEED=" << seed() << ": " << broken;
+  }
+  expect_invariants(scenario, report);
+  const std::string text = report_text(scenario, seed(), report);
+  if (::testing::Test::HasFailure()) ADD_FAILURE() << text;
+}
+
+TEST(Scenarios, CubicFillsAGigabitOverAHundredMilliseconds) { play("1gbit-100ms-cubic.toml"); }
+
+TEST(Scenarios, ALittleReorderingCostsLittle) { play("reordering.toml"); }
+
+TEST(Scenarios, TenGigabitOverAMillisecondAreUsed) { play("10gbit-1ms.toml"); }
+
+TEST(Scenarios, NewRenoKeepsToMathisAtRandomLoss) {
+  play("1gbit-20ms-newreno-0.1pct.toml");
+  play("1gbit-20ms-newreno-1pct.toml");
+}
+
+TEST(Scenarios, CubicKeepsToTheResponseFunctionAtRandomLoss) {
+  play("1gbit-20ms-cubic-0.1pct.toml");
+  play("1gbit-20ms-cubic-1pct.toml");
+}
+
+TEST(Scenarios, TwoCubicFlowsShareAlike) { play("two-cubic-flows.toml"); }
+
+TEST(Scenarios, ReliableMessagesComeInTimeInSpiteOfLoss) { play("messages-reliable.toml"); }
+
+TEST(Scenarios, AnOutageIsOverSoonAfterItsEnd) { play("outage.toml"); }
+
+// Every file states bounds, so that `scripts/simulate --scenario` says whether they hold.
+TEST(Scenarios, EachFileIsReadWithoutAFault) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kDirectory)) {
+    if (entry.path().extension() != ".toml") continue;
+    ++files;
+    const ScenarioResult loaded = load_scenario(entry.path());
+    EXPECT_TRUE(loaded.ok()) << loaded.error;
+    EXPECT_FALSE(loaded.scenario.name.empty()) << entry.path();
+  }
+  EXPECT_GE(files, 11);
+}
+
+// Variants of a scenario that nobody tuned for.
+struct Variant {
+  const char* name;
+  const char* file;
+  std::vector<Override> overrides;
+  friend void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.file; }
+};
+std::string name_of(const ::testing::TestParamInfo<Variant>& info) { return info.param.name; }
+
+class ScenarioVariants : public ::testing::TestWithParam<Variant> {};
+
+TEST_P(ScenarioVariants, MeetsTheSameBounds) { play(GetParam().file, GetParam().overrides); }
+
+INSTANTIATE_TEST_SUITE_P(
+    WithinAFactorOfTwo, ScenarioVariants,
+    ::testing::Values(
+        Variant{
+            "CubicLongerPath", "1gbit-100ms-cubic.toml", {{"rtt", "140ms"}, {"rate", "700Mbit"}}},
+        Variant{"NewRenoTwiceTheLoss", "1gbit-20ms-newreno-0.1pct.toml", {{"loss", "0.2%"}}},
+        Variant{"NewRenoHalfTheLoss",
+                "1gbit-20ms-newreno-0.1pct.toml",
+                {{"loss", "0.05%"}, {"rtt", "35ms"}}},
+        Variant{"NewRenoTwoPercent", "1gbit-20ms-newreno-1pct.toml", {{"loss", "2%"}}},
+        Variant{"CubicTwiceTheLoss", "1gbit-20ms-cubic-0.1pct.toml", {{"loss", "0.2%"}}},
+        Variant{"CubicTwiceTheRoundTrip", "1gbit-20ms-cubic-0.1pct.toml", {{"rtt", "40ms"}}},
+        Variant{"CubicHalfAPercent", "1gbit-20ms-cubic-1pct.toml", {{"loss", "0.5%"}}},
+        Variant{"FiveGigabit", "10gbit-1ms.toml", {{"rate", "5Gbit"}, {"rtt", "2ms"}}},
+        Variant{"TenGigabitHalfAMillisecond", "10gbit-1ms.toml", {{"rtt", "500us"}}},
+        Variant{"TwoFlowsLongerPath", "two-cubic-flows.toml", {{"rtt", "40ms"}}},
+        Variant{"TwoFlowsFiftyMegabit", "two-cubic-flows.toml", {{"rate", "50Mbit"}}},
+        Variant{"OutageOfAHundred", "outage.toml", {{"rtt", "10ms"}, {"rate", "50Mbit"}}}),
+    name_of);
+
+}  // namespace
+}  // namespace millrace::sim
