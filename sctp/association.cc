@@ -19,6 +19,7 @@ Association::Association(const Options& options, Rng& rng, const Mac& mac, Block
       outgoing_streams_(options.outgoing_streams),
       incoming_streams_(options.incoming_streams),
       heartbeat_(options.heartbeat_interval, rng),
+      path_mtu_(options.path_mtu, options.max_packet_bytes, rng),
       stream_reset_({options.max_streams, options.max_streams}) {
   if (signalled) local_tag_ = signalled->initiate_tag;
   make_halves(signalled ? signalled->initial_tsn : Tsn(rng_.next_u32()));
@@ -45,6 +46,8 @@ void Association::make_halves(Tsn local_initial_tsn) {
   // Drawn by lot already, and by the simulation's seed where there is one.
   options.congestion.seed = local_initial_tsn.value();
   sender_.emplace(options, pool_);
+  path_mtu_.reset();
+  apply_path_mtu();
 }
 
 // Packets in.
@@ -196,7 +199,17 @@ CommonHeader Association::header_to_peer() const {
 }
 
 std::size_t Association::poll_packet(Time now, MutableByteSpan out) {
-  if (out.size() > options_.max_packet_bytes) out = out.first(options_.max_packet_bytes);
+  std::size_t written = write_packet(now, out.first(std::min(out.size(), packet_bytes())));
+  may_be_fragmented_ = false;
+  if (written == 0) written = write_large(now, out);
+  if (written > 0) {
+    ++stats_.packets_sent;
+    stats_.bytes_sent += written;
+  }
+  return written;
+}
+
+std::size_t Association::write_packet(Time now, MutableByteSpan out) {
   std::size_t written = 0;
   if (!control_.empty() && control_.front().alone) {
     written = write_alone(out);
@@ -211,10 +224,6 @@ std::size_t Association::poll_packet(Time now, MutableByteSpan out) {
     append_reports(now, packet);
     if (may_carry_data()) sender_->append_chunks(now, packet);
     written = packet.finish(zero ? ChecksumMode::kZero : ChecksumMode::kCrc32c);
-  }
-  if (written > 0) {
-    ++stats_.packets_sent;
-    stats_.bytes_sent += written;
   }
   return written;
 }
@@ -284,8 +293,8 @@ bool Association::may_carry_data() const {
 
 Time Association::next_timeout() const {
   if (dead_) return kNever;
-  Time next = std::min(
-      {t1_.expires(), t2_.expires(), t5_, heartbeat_.next_timeout(), stream_reset_.next_timeout()});
+  Time next = std::min({t1_.expires(), t2_.expires(), t5_, heartbeat_.next_timeout(),
+                        path_mtu_.next_timeout(), stream_reset_.next_timeout()});
   if (state_ != State::kClosed && state_ != State::kCookieWait) {
     next = std::min(next, sender_->next_timeout());
   }
@@ -302,10 +311,12 @@ void Association::handle_timeout(Time now) {
   expire_heartbeat(now);
   if (!dead_ && stream_reset_.handle_timeout(now)) count_error();
   if (dead_) return;
+  path_mtu_.handle_timeout(now);
   if (receiver_) receiver_->handle_timeout(now);
   const TimeoutOutcome outcome = sender_->handle_timeout(now);
   // While set-up lasts its own limit counts: RFC 9260 §5.1.6.
   if (outcome.counts_as_error && state_ != State::kCookieEchoed) count_error();
+  if (sender_->take_black_hole()) leave_black_hole(now);
   if (!dead_) progress_shutdown(now);
 }
 
@@ -315,6 +326,7 @@ void Association::count_error() {
 }
 
 void Association::clear_errors(Time now) {
+  if (error_count_ > 0) path_mtu_.handle_reachable();
   error_count_ = 0;
   if (state_ != State::kCookieEchoed) heartbeat_.restart(now, sender_->rto().rto());
 }
@@ -328,6 +340,7 @@ void Association::close(CloseReason reason, std::uint16_t error_cause) {
   t2_.stop();
   t5_ = kNever;
   heartbeat_.stop();
+  path_mtu_.stop();
   stream_reset_.stop();
   sender_->stop_accepting();
   Event event;

@@ -26,6 +26,7 @@
 #include "sctp/packet/init_parameters.h"
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/tlv.h"
+#include "sctp/path_mtu.h"
 #include "sctp/retransmission_timer.h"
 #include "sctp/rx/data_receiver.h"
 #include "sctp/send_options.h"
@@ -51,7 +52,9 @@ namespace millrace::sctp {
 //   association_errors.cc    RFC 9260 §3.2, §8: ERROR, ABORT, unknown and stray chunks
 //   association_metrics.cc   what statistics and traces show
 //   association_shutdown.cc  RFC 9260 §9.2: SHUTDOWN
+//   association_path.cc      RFC 9260 §8.3, RFC 8899: HEARTBEAT, probes of the path's MTU
 //   heartbeat.cc             RFC 9260 §8.3
+//   path_mtu.cc              RFC 8899
 //   stream_reset.cc          RFC 6525; stream_addition.cc too
 class Association {
  public:
@@ -80,10 +83,21 @@ class Association {
   void handle_burst_end(Time now);
   void handle_timeout(Time now);
 
-  // Writes one packet, checksum included, into `out`, of which at most
-  // `Options::max_packet_bytes` are used; returns the bytes written, 0 when idle. Full
-  // packets of a bulk transfer are of equal size.
+  // Writes one packet, checksum included, into `out`, which has room for `packet_bytes`;
+  // returns the bytes written, 0 when idle. Full packets of a bulk transfer are of equal size.
+  //
+  // Where path MTU discovery is on, a packet larger than that may be due when there is no
+  // other: then `poll_packet` goes on, instead of returning 0, if `out` has room for
+  // `large_packet_bytes` too. Such a packet leaves with DF set, and to lose it is no harm,
+  // unless `may_be_fragmented` then says that it needs IP fragmentation (RFC 9260 §6.9).
   std::size_t poll_packet(Time now, MutableByteSpan out);
+  std::size_t packet_bytes() const { return path_mtu_.packet_bytes(); }
+  // The size of the packet that is due once `poll_packet` has returned 0; 0 if none is.
+  std::size_t large_packet_bytes() const;
+  // Of the packet written last.
+  bool may_be_fragmented() const { return may_be_fragmented_; }
+  // The packets take another path from here on, to whose MTU nothing found so far applies.
+  void handle_path_change();
   bool poll_event(Event& out);
   Time next_timeout() const;
 
@@ -158,7 +172,11 @@ class Association {
                     const BufferRef& buffer);
   bool checksum_is_good(const CommonHeader& header, ByteSpan packet) const;
   bool verify_tag(const CommonHeader& header, const ChunkView& first, bool alone);
+  std::size_t write_packet(Time now, MutableByteSpan out);
   std::size_t write_alone(MutableByteSpan out);
+  ChecksumMode checksum_mode() const {
+    return extensions_.zero_checksum ? ChecksumMode::kZero : ChecksumMode::kCrc32c;
+  }
   void append_control(Time now, PacketWriter& packet);
   void append_reports(Time now, PacketWriter& packet);
   CommonHeader header_to_peer() const;
@@ -204,12 +222,19 @@ class Association {
   void handle_sack(Time now, const ChunkView& chunk);
   void handle_forward_tsn(Time now, const ChunkView& chunk);
   void handle_reconfig(Time now, const ChunkView& chunk);
-  void handle_heartbeat(const ChunkView& chunk);
-  void handle_heartbeat_ack(Time now, const ChunkView& chunk);
-  void expire_heartbeat(Time now);
   SendStatus may_send(StreamId stream, std::size_t size) const;
   bool poll_reset_event(Event& out);
   bool poll_sender_event(Event& out);
+
+  // association_path.cc
+  void handle_heartbeat(const ChunkView& chunk);
+  void handle_heartbeat_ack(Time now, const ChunkView& chunk);
+  void expire_heartbeat(Time now);
+  bool may_probe_mtu() const;
+  std::size_t write_large(Time now, MutableByteSpan out);
+  std::size_t write_probe(Time now, MutableByteSpan out);
+  void apply_path_mtu();
+  void leave_black_hole(Time now);
 
   // association_errors.cc
   void handle_out_of_the_blue(const CommonHeader& header, ByteSpan chunks);
@@ -248,6 +273,7 @@ class Association {
   std::optional<DataSender> sender_;      // Always there; replaced by a restart.
   std::optional<DataReceiver> receiver_;  // From when the peer's initial TSN is known.
   Heartbeat heartbeat_;
+  PathMtu path_mtu_;
   StreamReset stream_reset_;
 
   RetransmissionTimer t1_;  // T1-init in COOKIE-WAIT, T1-cookie in COOKIE-ECHOED.
@@ -265,6 +291,7 @@ class Association {
   bool shutdown_due_ = false;  // SHUTDOWN or SHUTDOWN-ACK, as the state says.
   bool shutdown_requested_ = false;
   bool packet_had_data_ = false;
+  bool may_be_fragmented_ = false;
 
   ControlQueue control_;
   std::vector<Event> events_;  // Those without views, oldest first from next_event_.

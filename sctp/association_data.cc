@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The association's traffic: it hands chunks to its two halves, which know RFC 9260 §6,
-// and to the procedures that watch the path and the streams.
+// and to the procedures that watch the streams.
 #include <utility>
 
 #include "sctp/association.h"
@@ -8,7 +8,6 @@
 #include "sctp/packet/error_cause.h"
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
-#include "sctp/packet/heartbeat_chunk.h"
 #include "sctp/packet/reconfig_chunk.h"
 #include "sctp/packet/sack_chunk.h"
 
@@ -82,6 +81,8 @@ Stats Association::stats() const {
   stats.t3_expiries += sent.t3_expiries;
   stats.fast_retransmits += sent.fast_retransmits;
   stats.retransmitted_chunks += sent.retransmitted_chunks;
+  stats.mtu_probes_lost = path_mtu_.probes_lost();
+  stats.mtu_black_holes = path_mtu_.black_holes();
   if (receiver_) {
     stats.data_chunks_received += receiver_->stats().data_chunks_received;
     stats.messages_received += receiver_->stats().messages_received;
@@ -150,6 +151,7 @@ void Association::handle_sack(Time now, const ChunkView& chunk) {
   if (outcome.status != SackOutcome::Status::kProcessed) return drop(DropReason::kBadSack);
   // RFC 9260 §8.1: new acknowledgement proves that the peer is there.
   if (outcome.newly_acked) clear_errors(now);
+  if (sender_->take_black_hole()) leave_black_hole(now);
 }
 
 void Association::handle_forward_tsn(Time now, const ChunkView& chunk) {
@@ -222,50 +224,6 @@ bool Association::poll_sender_event(Event& out) {
       break;
   }
   return true;
-}
-
-// RFC 9260 §8.3.
-
-void Association::handle_heartbeat(const ChunkView& chunk) {
-  // RFC 9260 §8.3: from COOKIE-ECHOED on, where the answer rides with COOKIE-ECHO or waits.
-  if (state_ < State::kCookieEchoed) return drop(DropReason::kUnexpectedState);
-  const auto heartbeat = HeartbeatChunk::parse(chunk.bytes);
-  if (!heartbeat) return drop(DropReason::kMalformedChunk);
-  // The answer returns the information unread; one too large for a packet gets none.
-  const HeartbeatAckChunk answer{heartbeat->info};
-  if (answer.size() + CommonHeader::kBytes > options_.max_packet_bytes) {
-    return drop(DropReason::kMalformedChunk);
-  }
-  queue(answer);
-}
-
-void Association::handle_heartbeat_ack(Time now, const ChunkView& chunk) {
-  const auto answer = HeartbeatAckChunk::parse(chunk.bytes);
-  if (!answer) return drop(DropReason::kMalformedChunk);
-  const std::optional<Duration> rtt = heartbeat_.handle_ack(now, answer->info);
-  if (!rtt) return drop(DropReason::kUnknownHeartbeat);
-  ++stats_.heartbeats_acked;
-  sender_->observe_rtt(*rtt);
-  clear_errors(now);
-}
-
-void Association::expire_heartbeat(Time now) {
-  // At most one HEARTBEAT falls due and one is given up at one point in time.
-  for (int i = 0; i < 2 && !dead_; ++i) {
-    switch (heartbeat_.handle_timeout(now, sender_->rto().rto())) {
-      case Heartbeat::Due::kNothing:
-        return;
-      case Heartbeat::Due::kSend:
-        heartbeat_due_ = true;
-        break;
-      case Heartbeat::Due::kLost:
-        // RFC 9260 §8.3: the RTO backs off, or a path that has become slower than it would
-        // never be heard in time again.
-        sender_->back_off_rto();
-        count_error();
-        break;
-    }
-  }
 }
 
 }  // namespace millrace::sctp

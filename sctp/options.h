@@ -7,6 +7,7 @@
 
 #include "engine/base/time.h"
 #include "sctp/congestion_algorithm.h"
+#include "sctp/path_mtu_options.h"
 #include "sctp/stream_scheduling.h"
 
 namespace millrace::sctp {
@@ -39,7 +40,9 @@ struct Options {
 
   // The largest SCTP packet, common header included: what a DTLS record carries in a
   // UDP datagram of 1200 bytes (37 bytes of record), rounded down to a multiple of 4.
+  // Where the path's MTU is discovered it is the first size, not the last.
   std::size_t max_packet_bytes = 1160;
+  PathMtuOptions path_mtu;
 
   // The advertised receive window (a_rwnd) and, with it, the largest message accepted.
   std::size_t receive_window_bytes = 5 * 1024 * 1024;

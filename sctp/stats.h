@@ -56,6 +56,11 @@ struct Stats {
   std::uint64_t heartbeats_sent = 0;
   std::uint64_t heartbeats_acked = 0;
   std::uint64_t restarts = 0;
+  // Path MTU discovery (RFC 8899): HEARTBEATs that probe are no part of the two above.
+  std::uint64_t mtu_probes_sent = 0;
+  std::uint64_t mtu_probes_acked = 0;
+  std::uint64_t mtu_probes_lost = 0;
+  std::uint64_t mtu_black_holes = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
   std::uint64_t dropped(DropReason reason) const { return drops[static_cast<std::size_t>(reason)]; }

@@ -93,7 +93,7 @@ class CongestionControl {
   virtual void on_timeout(Time now) = 0;
   // Nothing was sent for `idle`, which is at least one `rto`.
   virtual void on_idle(Duration idle, Duration rto) = 0;
-  // The largest packet changed (RFC 8899).
+  // The largest packet changed (RFC 8899), which must not make for a larger window (§3, 7).
   virtual void set_mtu(std::size_t mtu_bytes) = 0;
 
   virtual std::size_t cwnd() const = 0;

@@ -143,10 +143,7 @@ void Cubic::on_idle(Duration idle, Duration rto) {
   undo_.reset();
 }
 
-void Cubic::set_mtu(std::size_t mtu_bytes) {
-  mtu_ = mtu_bytes;
-  cwnd_ = std::max(cwnd_, static_cast<double>(mtu_));
-}
+void Cubic::set_mtu(std::size_t mtu_bytes) { mtu_ = mtu_bytes; }
 
 std::uint64_t Cubic::pacing_rate(Duration srtt) const {
   const bool doubling = in_slow_start() && !(hystart_ && hystart_->conservative());

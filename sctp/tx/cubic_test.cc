@@ -252,6 +252,14 @@ TEST_F(CubicTest, ALateUndoTakesNothingAway) {
   EXPECT_EQ(cubic.ssthresh(), 14 * kMtu);
 }
 
+// RFC 8899 §3 (7): PLPMTU does not raise the window.
+TEST_F(CubicTest, ALargerPacketMakesNoLargerWindow) {
+  Cubic cubic({.mtu_bytes = kMtu, .initial_window_packets = 10});
+  cubic.on_timeout(Time{});
+  cubic.set_mtu(8 * kMtu);
+  EXPECT_EQ(cubic.cwnd(), kMtu);
+}
+
 TEST_F(CubicTest, TheWindowStopsAtItsBound) {
   Cubic cubic({.mtu_bytes = kMtu, .initial_window_packets = 10, .max_cwnd_bytes = 25 * kMtu});
   for (int i = 0; i < 50; ++i) round(cubic, 2);

@@ -190,7 +190,9 @@ void DataSender::expire_t3(Time now, bool probing) {
   after_t3_ = true;
   // §6.3.3 (E3): the earliest leave in the next packet, which no burst spent before the
   // time-out may delay; the rest as cwnd allows.
-  recovery_->undo.note_lost(outstanding_.mark_lost_on_timeout(now, context()));
+  const AckResult lost = outstanding_.mark_lost_on_timeout(now, context());
+  recovery_->undo.note_lost(lost.newly_lost);
+  if (lost.large_lost && !probing) black_hole_.on_large_lost();
   // §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is no sign of
   // congestion.
   if (!probing) congestion_->on_timeout(now);

@@ -216,6 +216,13 @@ void DataSender::set_max_packet_bytes(std::size_t bytes) {
   congestion_->set_mtu(options_.max_packet_bytes);
 }
 
+void DataSender::watch_packets_above(std::size_t bytes) {
+  if (black_hole_.watched_above() == bytes) return;
+  black_hole_.watch_above(bytes);
+  // What is under way was measured by another size.
+  outstanding_.forget_large();
+}
+
 void DataSender::observe_rtt(Duration rtt) { rto_.observe(rtt); }
 
 void DataSender::back_off_rto() { rto_.back_off(); }

@@ -19,6 +19,7 @@
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/send_options.h"
 #include "sctp/stream_scheduling.h"
+#include "sctp/tx/black_hole_detector.h"
 #include "sctp/tx/burst_limiter.h"
 #include "sctp/tx/congestion_control.h"
 #include "sctp/tx/delivery_rate.h"
@@ -189,6 +190,18 @@ class DataSender {
   std::size_t max_packet_bytes() const { return options_.max_packet_bytes; }
   // Those above the cumulative acknowledgement, reported by gap blocks or not.
   std::size_t unacknowledged_chunks() const { return outstanding_.size(); }
+
+  // Path MTU discovery (RFC 8899). Packets above `bytes` put the path to the test:
+  // `take_black_hole` is true once when it turns out that they do not arrive.
+  void watch_packets_above(std::size_t bytes);
+  bool take_black_hole() { return black_hole_.take_found(); }
+  // RFC 9260 §6.9: a chunk that has been sent is not cut anew. What a lost one takes that no
+  // longer fits, and for which `append_chunks` last had no room; 0 if there is none. All else
+  // waits for it.
+  std::size_t oversized_bytes() const { return outstanding_.has_lost() ? oversized_bytes_ : 0; }
+  // A packet has been filled since this was called last: larger ones would be of use.
+  bool wants_larger_packets() const { return wants_larger_packets_; }
+  void forget_larger_packets() { wants_larger_packets_ = false; }
   SenderStats stats() const;
 
   bool poll_event(SendEvent& event);
@@ -217,6 +230,7 @@ class DataSender {
   // One that `probes` leaves whatever cwnd says.
   bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet,
                        bool probes = false);
+  void note_size(UnwrappedTsn tsn, const PacketWriter& packet);
   bool asks_for_sack(Time now, std::size_t wire_bytes, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
@@ -322,6 +336,8 @@ class DataSender {
   Time advanced_at_{};              // When the cumulative TSN moved last.
   std::size_t withheld_bytes_ = 0;  // Acknowledged by gap blocks since then.
   FlightBound flight_bound_;
+  BlackHoleDetector black_hole_;
+  std::size_t oversized_bytes_ = 0;
   UnwrappedTsn round_end_;  // The last that had been sent when the round began.
   Time next_sample_at_{};
   std::uint32_t forward_stamp_ = 0;
@@ -343,6 +359,7 @@ class DataSender {
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
   bool heard_since_t3_ = false;  // A SACK came since T3-rtx expired last.
   bool writable_wanted_ = false;
+  bool wants_larger_packets_ = false;
   bool total_low_reported_ = false;
   bool total_above_ = false;
   std::size_t writable_level_ = 0;

@@ -123,6 +123,7 @@ bool DataSender::append_i_data(const OutstandingChunk& chunk, UnwrappedTsn tsn, 
 
 void DataSender::append_lost(Time now, PacketWriter& packet) {
   const bool unlimited = fast_packet_;
+  oversized_bytes_ = 0;
   while (const auto tsn = outstanding_.next_lost(now)) {
     const OutstandingChunk& lost = outstanding_.at(*tsn);
     const std::size_t wire = lost.wire_bytes();
@@ -136,7 +137,12 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
     }
     // RFC 7053 §5.2: nothing may follow that would make the peer acknowledge.
     const bool immediate = 2 * wire > room();
-    if (!append_chunk(lost, *tsn, immediate, packet)) break;
+    if (!append_chunk(lost, *tsn, immediate, packet)) {
+      const std::size_t alone = CommonHeader::kBytes + header_bytes_ + padded_to_four(lost.size);
+      if (alone > options_.max_packet_bytes) oversized_bytes_ = alone;
+      break;
+    }
+    note_size(*tsn, packet);
     const bool earliest = *tsn == outstanding_.cumulative_acked().next();
     outstanding_.mark_resent(now, *tsn);
     recovery().undo.note_resent(*tsn);
@@ -168,6 +174,7 @@ void DataSender::append_probe(Time now, PacketWriter& packet) {
       probe_.skip();
       return;
     }
+    note_size(*last, packet);
     outstanding_.mark_probed(now, *last);
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
@@ -176,6 +183,13 @@ void DataSender::append_probe(Time now, PacketWriter& packet) {
   ++stats_.loss_probes;
   // RFC 8985 §7.3: T3-rtx is the last resort.
   restart_t3(now);
+}
+
+// What leaves in a packet larger than the path is known to carry may be fragmented below: its
+// fate says nothing of sizes.
+void DataSender::note_size(UnwrappedTsn tsn, const PacketWriter& packet) {
+  const std::size_t bytes = packet.size();
+  outstanding_.set_large(tsn, black_hole_.is_large(bytes) && bytes <= options_.max_packet_bytes);
 }
 
 void DataSender::drop_rest_of_abandoned() {
@@ -242,6 +256,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   const std::size_t room = std::min(space - header, max_fragment);
   std::size_t bytes = rest;
   if (rest > room) {
+    wants_larger_packets_ = true;
     // RFC 9260 §6.9: what fits into one packet is not fragmented; what does not fills
     // every packet, so that equal sizes leave in one segmented send.
     if (message.sent == 0 && rest <= max_fragment) return false;
@@ -264,6 +279,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   const bool ask = asks_for_sack(now, wire, last);
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
   CHECK(append_chunk(outstanding_.at(tsn), tsn, ask, packet));
+  if (black_hole_.is_large(packet.size())) note_size(tsn, packet);
   tail_waits_ = last && !ask;
   if (tail_waits_) outstanding_.leave_to_sack_delay(tsn);
   queue_.consume(static_cast<std::uint32_t>(bytes));

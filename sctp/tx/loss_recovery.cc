@@ -40,6 +40,7 @@ void DataSender::recover(Time now, const AckResult& result, std::size_t flight_b
       end_recovery(now);
     }
   }
+  if (result.large_acked) black_hole_.on_large_acked();
   if (!recovery_ && result.newly_lost == 0) return;
   react_to_loss(now, result, flight_before);
   if (in_recovery_ && recovery_->smoothed) {
@@ -50,6 +51,7 @@ void DataSender::recover(Time now, const AckResult& result, std::size_t flight_b
 }
 
 void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t flight_before) {
+  if (result.large_lost_again && !result.large_acked) black_hole_.on_large_lost();
   // RFC 9260 §7.2.4 (2) reduces once for what was in flight when recovery began. What left
   // after that and was lost says that the reduction was not enough (RFC 9002 §7.3.2).
   const bool recovering = in_recovery_ || after_t3_;

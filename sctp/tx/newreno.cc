@@ -70,10 +70,7 @@ void NewReno::on_idle(Duration idle, Duration rto) {
   undo_ = {};
 }
 
-void NewReno::set_mtu(std::size_t mtu_bytes) {
-  mtu_ = mtu_bytes;
-  cwnd_ = std::max(cwnd_, mtu_);
-}
+void NewReno::set_mtu(std::size_t mtu_bytes) { mtu_ = mtu_bytes; }
 
 std::uint64_t NewReno::pacing_rate(Duration srtt) const {
   return window_rate(cwnd_, srtt, in_slow_start());

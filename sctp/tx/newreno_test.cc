@@ -57,6 +57,14 @@ TEST(NewReno, TimeoutLeavesOnePacketAndAFloorForSsthresh) {
   EXPECT_EQ(control.ssthresh(), 4 * kMtu);
 }
 
+// RFC 8899 §3 (7): PLPMTU does not raise the window.
+TEST(NewReno, ALargerPacketMakesNoLargerWindow) {
+  NewReno control({.mtu_bytes = kMtu});
+  control.on_timeout(Time{});
+  control.set_mtu(8 * kMtu);
+  EXPECT_EQ(control.cwnd(), kMtu);
+}
+
 // RFC 9260 §7.2.1, §6.1, §7.1, §7.2.2.
 TEST(NewReno, SilenceDecaysToTheInitialWindow) {
   NewReno control({.mtu_bytes = kMtu});

@@ -34,6 +34,7 @@ struct OutstandingChunk {
   bool begins_packet = false;       // The first of its packet, which stands for it in counts.
   DeliveryRate::Record record = 0;  // Of the last transmission.
   bool ack_may_wait = false;        // For the peer's SACK delay: no measure of the round trip.
+  bool large = false;               // Left in a packet that puts the path MTU to the test.
 
   // What it counts in flight: the chunk with header and padding.
   std::size_t wire_bytes() const { return DataChunkHeader::kBytes + padded_to_four(size); }
@@ -47,6 +48,9 @@ struct AckResult {
   bool cumulative_advanced = false;
   bool earliest_acked = false;  // The lowest chunk in flight was acknowledged (§6.3.2 R3).
   bool reneged = false;
+  bool large_acked = false;       // A `large` one was acknowledged,
+  bool large_lost = false;        // or lost,
+  bool large_lost_again = false;  // and not for the first time.
   std::size_t newly_lost = 0;     // Chunks, overtaken (RFC 8985).
   std::size_t found_arrived = 0;  // Chunks taken for lost and not sent again.
   Time lost_sent_at{};            // The newest transmission among those lost.

@@ -157,7 +157,11 @@ void OutstandingQueue::mark_probed(Time now, UnwrappedTsn tsn) {
   mark_resent(now, tsn);
 }
 
-std::size_t OutstandingQueue::mark_lost_on_timeout(Time now, const Context& context) {
+void OutstandingQueue::forget_large() {
+  for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) chunk(tsn).large = false;
+}
+
+AckResult OutstandingQueue::mark_lost_on_timeout(Time now, const Context& context) {
   AckResult result;
   settle_silent(now, end_.previous(), result);
   if (!empty() && chunk(base_).state == State::kInFlight) note_lost(now, base_, result);
@@ -171,7 +175,7 @@ std::size_t OutstandingQueue::mark_lost_on_timeout(Time now, const Context& cont
   }
   overtaken_at_ = kNever;
   advance_ack_point();
-  return result.newly_lost;
+  return result;
 }
 
 bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) const {

@@ -71,6 +71,10 @@ class OutstandingQueue {
   // FORWARD-TSN can tell the peer that the message will not end.
   void push_abandoned_rest(OutgoingMessage* message);
 
+  // Says whether `tsn` left in a packet that puts the path MTU to the test.
+  void set_large(UnwrappedTsn tsn, bool large) { chunk(tsn).large = large; }
+  // Says so of none.
+  void forget_large();
   // Takes no round trip from `tsn`, whose acknowledgement the peer may delay.
   void leave_to_sack_delay(UnwrappedTsn tsn) { chunk(tsn).ack_may_wait = true; }
 
@@ -108,8 +112,8 @@ class OutstandingQueue {
   ReorderingWindow& reordering() { return reordering_; }
 
   // RFC 8985 §6.3: takes for lost the earliest and whatever has been in flight for a round
-  // trip and the reordering window. Returns how many chunks.
-  std::size_t mark_lost_on_timeout(Time now, const Context& context);
+  // trip and the reordering window. Returns what was lost.
+  AckResult mark_lost_on_timeout(Time now, const Context& context);
   // Abandons all chunks of the message (RFC 3758 §3.5 A). It has been begun.
   void abandon(OutgoingMessage& message);
   // Streams, by index, whose first message was abandoned half sent. The owner drops the rest

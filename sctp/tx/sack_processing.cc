@@ -126,6 +126,7 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
   const OutstandingChunk& acked = chunk(tsn);
   result.acked_bytes += acked.wire_bytes();
   ++result.acked_chunks;
+  result.large_acked = result.large_acked || acked.large;
   if (now < acked.sent_at) return;
   const Duration rtt = now - acked.sent_at;
   if (acked.retransmits == 0) {
@@ -245,7 +246,12 @@ void OutstandingQueue::renege(Range range, AckResult& result) {
 
 void OutstandingQueue::note_lost(Time now, UnwrappedTsn tsn, AckResult& result) {
   ++result.newly_lost;
-  result.lost_sent_at = std::max(result.lost_sent_at, chunk(tsn).sent_at);
+  const OutstandingChunk& lost = chunk(tsn);
+  result.lost_sent_at = std::max(result.lost_sent_at, lost.sent_at);
+  if (lost.large) {
+    result.large_lost = true;
+    result.large_lost_again = result.large_lost_again || lost.retransmits > 0;
+  }
   mark_lost(now, tsn);
 }
 

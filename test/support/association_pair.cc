@@ -119,7 +119,7 @@ void AssociationPair::record(int end, const sctp::Event& event) {
 }
 
 bool AssociationPair::take_packets(int end) {
-  std::array<std::uint8_t, 2048> out;
+  std::array<std::uint8_t, 9216> out;
   bool any = false;
   std::size_t packets = 0;
   while (const std::size_t size = ends_[index(end)].association->poll_packet(now_, out)) {
@@ -127,14 +127,18 @@ bool AssociationPair::take_packets(int end) {
     CHECK(++packets < 10000);
     const ByteSpan packet = ByteSpan(out).first(size);
     if (record_sent) ends_[index(end)].sent.emplace_back(packet.begin(), packet.end());
-    if (filter && !filter(end, packet)) continue;
+    if (!fits_path(end, packet) || (filter && !filter(end, packet))) continue;
     carry(end, packet);
   }
   return any;
 }
 
+bool AssociationPair::fits_path(int from, ByteSpan packet) {
+  return link_.max_packet_bytes == 0 || packet.size() <= link_.max_packet_bytes ||
+         (link_.fragments_pass && (*this)[from].may_be_fragmented());
+}
+
 void AssociationPair::carry(int from, ByteSpan packet) {
-  if (link_.max_packet_bytes != 0 && packet.size() > link_.max_packet_bytes) return;
   if (link_.loss > 0 && draw() < link_.loss) return;
   const int copies = link_.duplicate > 0 && draw() < link_.duplicate ? 2 : 1;
   for (int i = 0; i < copies; ++i) {

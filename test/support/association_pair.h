@@ -47,7 +47,10 @@ struct LinkOptions {
   double reorder = 0;                        // Share of packets delayed further,
   Duration reorder_delay = milliseconds(4);  // by up to this.
   double corrupt = 0;                        // One to three bits flipped.
-  std::size_t max_packet_bytes = 0;          // SCTP packets above it vanish; 0: none do.
+  // The largest SCTP packet that passes in one piece; 0: any does. A larger one is lost, or
+  // comes as fragments, which are dropped too where the path takes none.
+  std::size_t max_packet_bytes = 0;
+  bool fragments_pass = true;
 };
 
 // RecordedEvent is an Event with everything that it lent copied.
@@ -142,6 +145,7 @@ class AssociationPair {
   static std::size_t index(int end) { return static_cast<std::size_t>(end); }
   bool take_events(int end);
   bool take_packets(int end);
+  bool fits_path(int from, ByteSpan packet);
   void carry(int from, ByteSpan packet);
   void corrupt(Bytes& packet);
   void record(int end, const sctp::Event& event);
