@@ -23,6 +23,21 @@ constexpr std::size_t kMaxShards = 256;
 // A dialling session's socket has so many places (io::kSocketSlotBits).
 constexpr std::size_t kMaxSessions = 1u << 20;
 
+std::optional<Error> check_path_mtu(const EngineOptions& options) {
+  const std::string start = std::to_string(options.datagram_bytes);
+  if (options.min_datagram_bytes < kMinDatagramBytes ||
+      options.min_datagram_bytes > options.datagram_bytes) {
+    return Error{"min_datagram_bytes: " + std::to_string(options.min_datagram_bytes) +
+                 " is not in 508 to datagram_bytes, " + start};
+  }
+  if (options.max_datagram_bytes < options.datagram_bytes ||
+      options.max_datagram_bytes > kMaxDatagramBytes) {
+    return Error{"max_datagram_bytes: " + std::to_string(options.max_datagram_bytes) +
+                 " is not in datagram_bytes, " + start + ", to 8972"};
+  }
+  return std::nullopt;
+}
+
 std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.shards < 1 || options.shards > kMaxShards) {
     return Error{"shards: " + std::to_string(options.shards) + " is not in 1 to 256"};
@@ -30,6 +45,9 @@ std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.datagram_bytes < kMinDatagramBytes || options.datagram_bytes > kMaxDatagramBytes) {
     return Error{"datagram_bytes: " + std::to_string(options.datagram_bytes) +
                  " is not in 508 to 8972"};
+  }
+  if (options.path_mtu_discovery) {
+    if (std::optional<Error> error = check_path_mtu(options)) return error;
   }
   if (options.certificate_file.empty() != options.key_file.empty()) {
     return Error{"certificate_file and key_file: give both or neither"};
@@ -95,10 +113,18 @@ std::optional<Error> parse_addresses(const EngineOptions& options, Settings& set
   return std::nullopt;
 }
 
+// The SCTP packet that a DTLS record carries in a datagram.
+std::size_t packet_bytes(std::size_t datagram_bytes) {
+  return (datagram_bytes - kRecordOverheadBytes) / 4 * 4;
+}
+
 sctp::Options sctp_options(const EngineOptions& options) {
   const SctpOptions& from = options.sctp;
   sctp::Options to;
-  to.max_packet_bytes = (options.datagram_bytes - kRecordOverheadBytes) / 4 * 4;
+  to.max_packet_bytes = packet_bytes(options.datagram_bytes);
+  to.path_mtu.enabled = options.path_mtu_discovery;
+  to.path_mtu.min_packet_bytes = packet_bytes(options.min_datagram_bytes);
+  to.path_mtu.max_packet_bytes = packet_bytes(options.max_datagram_bytes);
   to.receive_window_bytes = from.receive_window_bytes;
   to.send_buffer_bytes = from.send_buffer_bytes;
   to.rto_initial = from.rto_initial;

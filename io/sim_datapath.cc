@@ -217,6 +217,7 @@ void SimDatapath::stage(const Socket& socket, const TxRun& run) {
   }
   for (std::size_t i = 0; i < run.pushed(); ++i) {
     staged_.push_back(network_.make_packet(from, to.remote, run.written(i)));
+    network_.packet(staged_.back()).may_fragment = run.may_fragment();
     stats_.tx_bytes += run.length(i);
   }
   stats_.tx_datagrams += run.pushed();

@@ -86,6 +86,7 @@ std::uint32_t SimNetwork::make_packet(const Address& from, const Address& to, By
   Packet& made = packet(id);
   made.from = from;
   made.to = to;
+  made.may_fragment = false;
   made.bytes.resize(bytes.size());
   copy_payload(made.bytes, bytes, copied_);
   return id;
@@ -101,7 +102,10 @@ void SimNetwork::send(std::uint32_t id) {
   Link& link = link_between(sent.from.ip, sent.to.ip);
   const LinkOptions& options = link.options;
   const std::size_t wire_bytes = sent.bytes.size() + header_bytes(sent.to.ip);
-  if (wire_bytes > options.mtu) return drop(id, stats_.mtu_drops, kMtuDrop);
+  if (wire_bytes > options.mtu) {
+    if (!sent.may_fragment) return drop(id, stats_.mtu_drops, kMtuDrop);
+    ++stats_.fragmented;
+  }
 
   Time departure = now_;
   if (options.bits_per_second > 0) {

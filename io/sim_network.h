@@ -28,7 +28,7 @@ struct LinkOptions {
   Duration reorder_delay = milliseconds(5);
   std::uint64_t bits_per_second = 0;     // 0: unlimited. Counts 28/48 header bytes too.
   std::size_t queue_bytes = 256u << 10;  // Drop-tail queue before the bottleneck.
-  std::size_t mtu = 65535;               // IP datagram; a larger one vanishes (DF).
+  std::size_t mtu = 65535;               // IP datagram; a larger one vanishes, if it has DF.
 };
 
 // SimStats counts datagrams by their fate in the network.
@@ -40,6 +40,7 @@ struct SimStats {
   std::uint64_t corrupted = 0;
   std::uint64_t queue_drops = 0;
   std::uint64_t mtu_drops = 0;
+  std::uint64_t fragmented = 0;  // Larger than the MTU, without DF; they arrive whole.
   std::uint64_t partition_drops = 0;
   std::uint64_t no_route = 0;  // No socket at that address.
   std::uint64_t socket_queue_drops = 0;
@@ -104,6 +105,7 @@ class SimNetwork {
     Address from;
     Address to;
     std::vector<std::uint8_t> bytes;
+    bool may_fragment = false;
   };
   struct Event {
     Time at;

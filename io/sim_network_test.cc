@@ -19,15 +19,17 @@ class Bench {
     from = a.open_socket({ip("10.0.0.1"), 1000}, {}).value();
     to = b.open_socket({ip("10.0.0.2"), 2000}, {}).value();
   }
-  void send(std::size_t count, std::size_t bytes = 100) {
-    send_to(b.local_address(to), count, bytes);
+  void send(std::size_t count, std::size_t bytes = 100, bool may_fragment = false) {
+    send_to(b.local_address(to), count, bytes, may_fragment);
   }
-  void send_to(const Address& target, std::size_t count, std::size_t bytes = 100) {
+  void send_to(const Address& target, std::size_t count, std::size_t bytes = 100,
+               bool may_fragment = false) {
     for (std::size_t i = 0; i < count; ++i) {
       TxRun run = a.reserve({from, target, {}}, bytes, 1);
       std::fill(run.next().begin(), run.next().end(), std::uint8_t{0});
       store_be32(run.next().data(), next++);
       run.push(bytes);
+      if (may_fragment) run.allow_fragments();
       a.commit(run);
     }
     a.flush();
@@ -128,6 +130,16 @@ TEST(SimNetwork, DatagramAboveTheMtuVanishes) {
   bench.net.advance_to(Time{seconds(1)});
   EXPECT_EQ(bench.numbers(), (std::vector<std::uint32_t>{0}));
   EXPECT_EQ(bench.net.stats().mtu_drops, 1u);
+}
+
+TEST(SimNetwork, DatagramAboveTheMtuArrivesWhereItMayBeFragmented) {
+  Bench bench;
+  bench.net.set_default_link({.mtu = 1228});
+  bench.send(1, 1201, true);
+  bench.net.advance_to(Time{seconds(1)});
+  EXPECT_EQ(bench.numbers().size(), 1u);
+  EXPECT_EQ(bench.net.stats().fragmented, 1u);
+  EXPECT_EQ(bench.net.stats().mtu_drops, 0u);
 }
 
 TEST(SimNetwork, LinkOptionsAreOfOneDirection) {

@@ -81,6 +81,7 @@ class SlotDatapath final : private RxBufferHome {
       run.inner.push(bytes.size());
     }
     for (std::size_t i = 0; i < outer.size(); ++i) tx_.put(run.slots[i]);
+    if (outer.may_fragment()) run.inner.allow_fragments();
     inner_.commit(run.inner);
     free_runs_.push_back(outer.token());
     outer.clear();

@@ -226,7 +226,11 @@ std::size_t SocketDatapath::send_batch(std::size_t limit, int& blocked_fd) {
     return 1;
   }
   std::size_t n = 1;
-  while (n < std::min(limit, kBatch) && tx_.at(queue[n]).fd == fd) ++n;
+  const auto joins = [&](std::size_t i) {
+    const TxSend& send = tx_.at(queue[i]);
+    return send.fd == fd && !send.may_fragment;
+  };
+  while (n < std::min(limit, kBatch) && joins(0) && joins(n)) ++n;
   ++stats_.syscalls;
   if (n == 1) {
     const std::uint16_t send = queue.front();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/tx_pool.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -46,13 +48,35 @@ bool may_be_lack_of_gso(int error) {
 
 }  // namespace
 
-int TxSend::send_now() const {
+int TxSend::send_as_is() const {
   constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   const bool plain = header.msg_iovlen == 1 && header.msg_controllen == 0;
   const ssize_t sent = plain ? sendto(fd, vectors[0].iov_base, vectors[0].iov_len, kFlags,
                                       &remote.any, header.msg_namelen)
                              : sendmsg(fd, &header, kFlags);
   return sent < 0 ? -errno : static_cast<int>(sent);
+}
+
+// No control message says so of one datagram, so the socket is changed for as long as it takes.
+// What other threads of the kernel send on it meanwhile (io_uring) may go without DF as well.
+// RFC 8200 §5: over IPv6 the sender alone fragments, and 1280 bytes pass everywhere.
+int TxSend::send_in_fragments() const {
+  const auto set = [this](int level, int name, int value) {
+    setsockopt(fd, level, name, &value, sizeof(value));
+  };
+  const bool v6 = remote.any.sa_family == AF_INET6;
+  set(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+  if (v6) {
+    set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+    set(IPPROTO_IPV6, IPV6_MTU, 1280);
+  }
+  const int result = send_as_is();
+  if (v6) {
+    set(IPPROTO_IPV6, IPV6_MTU, 0);
+    set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+  }
+  set(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  return result;
 }
 
 TxPool::TxPool(std::size_t chunks, bool gso)
@@ -117,7 +141,8 @@ TxRun TxPool::reserve(const Destination& to, std::size_t segment_bytes, std::siz
 }
 
 std::size_t TxPool::group(const TxRun& run, std::size_t first) const {
-  if (!gso_) return 1;
+  // The kernel segments nothing that it has to fragment.
+  if (!gso_ || run.may_fragment()) return 1;
   const std::size_t bytes = run.length(first);
   std::size_t n = first + 1;
   while (n < run.pushed() && run.length(n) == bytes) ++n;
@@ -163,6 +188,7 @@ void TxPool::queue_send(const TxRun& run, std::size_t first, std::size_t count,
   send.segments = static_cast<std::uint16_t>(count);
   send.chunk = static_cast<std::uint16_t>(run.token());
   send.tries = 0;
+  send.may_fragment = run.may_fragment();
 
   std::size_t vectors = 0;
   const std::uint8_t* end = nullptr;

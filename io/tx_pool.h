@@ -32,12 +32,17 @@ struct TxSend {
   std::uint16_t segments;
   std::uint16_t chunk;
   std::uint16_t tries;
+  bool may_fragment;
   std::array<iovec, TxRun::kMaxSegments> vectors;  // Last: seldom more than one is used.
 
   // Sends by a system call of its own, without waiting; returns bytes or -errno. For one
   // datagram in one piece that is the shortest way into the kernel there is: it has no
   // header to fetch and check.
-  int send_now() const;
+  int send_now() const { return may_fragment ? send_in_fragments() : send_as_is(); }
+
+ private:
+  int send_as_is() const;
+  int send_in_fragments() const;
 };
 
 // TxPool is the transmit memory of one kernel datapath, and the queue of sends made of

@@ -40,6 +40,9 @@ struct Destination {
 // apart where the kernel does the segmentation, anywhere at all elsewhere: rely on
 // `segment` alone.
 //
+// Datagrams leave with DF set, and one that is too large for the path, or for the interface,
+// is lost (RFC 8899 §3). Only a run that `allow_fragments` was called for is fragmented.
+//
 // A run must go back to its datapath by `commit`, empty or not; only the datapath that
 // made it may take it. Equal lengths leave together most cheaply (GSO).
 class TxRun {
@@ -85,6 +88,9 @@ class TxRun {
     CHECK(i < pushed_ && length > 0 && length <= pitch_);
     lengths_[i] = static_cast<std::uint16_t>(length);
   }
+  // Lets IP fragment the datagrams of this run. It costs system calls of its own.
+  void allow_fragments() { may_fragment_ = true; }
+  bool may_fragment() const { return may_fragment_; }
   // Takes back the last push; for a packet that came to nothing.
   void pop() {
     CHECK(pushed_ > 0);
@@ -111,7 +117,10 @@ class TxRun {
   std::uint32_t token() const { return token_; }
   std::size_t length(std::size_t i) const { return lengths_[i]; }
   // Forgets the segments: they are the datapath's again.
-  void clear() { size_ = pushed_ = 0; }
+  void clear() {
+    size_ = pushed_ = 0;
+    may_fragment_ = false;
+  }
 
  private:
   void take(TxRun& other) {
@@ -122,6 +131,7 @@ class TxRun {
     token_ = other.token_;
     size_ = std::exchange(other.size_, std::uint16_t{0});
     pushed_ = std::exchange(other.pushed_, std::uint16_t{0});
+    may_fragment_ = other.may_fragment_;
     for (std::size_t i = 0; i < pushed_; ++i) lengths_[i] = other.lengths_[i];
   }
 
@@ -132,6 +142,7 @@ class TxRun {
   std::uint32_t token_ = 0;
   std::uint16_t size_ = 0;
   std::uint16_t pushed_ = 0;
+  bool may_fragment_ = false;
   std::array<std::uint16_t, kMaxSegments> lengths_;  // Only the first `pushed_` are set.
 };
 

@@ -226,10 +226,18 @@ bool UringDatapath::send_alone() {
 void UringDatapath::queue_sends() {
   PodRing<std::uint16_t>& queue = tx_.queue();
   if (queue.size() == 1 && send_alone()) return;
-  for (; !queue.empty(); queue.pop_front()) {
-    const TxSend& send = tx_.at(queue.front());
+  for (std::size_t left = queue.size(); left > 0; --left) {
+    const std::uint16_t slot = queue.front();
+    const TxSend& send = tx_.at(slot);
+    queue.pop_front();
+    if (send.may_fragment) {
+      // The socket is changed around the call, which no request can do.
+      ++stats_.syscalls;
+      tx_.complete(slot, send.send_now(), stats_);
+      continue;
+    }
     if (KernelSocket* const socket = sockets_.find(send.socket)) ++socket->sending;
-    ring_->send(send.fd, send.header, queue.front());
+    ring_->send(send.fd, send.header, slot);
   }
 }
 

@@ -57,8 +57,9 @@ def free_port(kind=socket.SOCK_STREAM):
 class Millrace:
     kind = "millrace"
 
-    def __init__(self, program, io="auto", name="millrace", datagram=0):
-        """`datagram`: UDP payload; 0: what ships."""
+    def __init__(self, program, io="auto", name="millrace", datagram=1200):
+        """`datagram`: UDP payload, as large as others' whatever path MTU discovery would find;
+        0: what it finds."""
         self.name = name
         self.program = program
         self._io = io

@@ -72,6 +72,8 @@ SimPair::SimPair(const SimulationOptions& network, const Traffic& traffic)
   options.io = IoBackend::kSim;
   options.simulation = simulation_;
   options.max_sessions = 64;
+  // Costs are per packet of one size; a search for another would be part of them.
+  options.path_mtu_discovery = false;
   if (traffic.send_buffer_bytes != 0) options.sctp.send_buffer_bytes = traffic.send_buffer_bytes;
   options.log = [](const std::string&) {};
   EngineOptions listening = options;

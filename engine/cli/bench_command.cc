@@ -149,6 +149,7 @@ std::optional<std::string> BenchCommand::measure_engine(bool latency) {
   EngineOptions options;
   options.io = io_;
   options.wait = latency ? WaitPolicy::kSpin : options.wait;
+  options.path_mtu_discovery = false;  // As large as the bare datagrams it is held against.
   options.log = [](const std::string& line) { log_warning(line); };
   EngineOptions serving = options;
   serving.listen = "127.0.0.1:0";

@@ -61,6 +61,22 @@ void add_io_setting(Settings& settings, EngineOptions& options) {
                    {"sockets", [&] { options.io = IoBackend::kSockets; }}});
 }
 
+// A size stated is a size kept: benchmarks and captures rely on it.
+void add_datagram_sizes(Settings& settings, EngineOptions& options) {
+  settings.number(
+      "datagram-size", "BYTES", "UDP payload of the packets sent, whatever the path carries", 508,
+      8972,
+      [&options](std::uint64_t bytes) {
+        options.datagram_bytes = static_cast<std::size_t>(bytes);
+        options.path_mtu_discovery = false;
+      },
+      "what the path carries");
+  settings.number("datagram-min", "BYTES", "The least that path MTU discovery falls back to", 508,
+                  1200, options.min_datagram_bytes);
+  settings.number("datagram-max", "BYTES", "The most that path MTU discovery tries", 1200, 8972,
+                  options.max_datagram_bytes);
+}
+
 void add_engine_settings(Settings& settings, EngineOptions& options) {
   settings.number("shards", "N", "Shards, one thread each", 1, 256, options.shards);
   add_wait(settings, options);
@@ -75,8 +91,7 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
   settings.choice("sctp-init", "SCTP's INIT in the SDP, which saves two round trips", "sdp",
                   {{"sdp", [&] { options.sctp.init_in_sdp = true; }},
                    {"packet", [&] { options.sctp.init_in_sdp = false; }}});
-  settings.number("datagram-size", "BYTES", "UDP payload of the packets sent", 508, 8972,
-                  options.datagram_bytes);
+  add_datagram_sizes(settings, options);
   settings.number("socket-buffer", "BYTES", "Kernel buffer of a UDP socket", 4096, kMaxBuffer,
                   options.socket_buffer_bytes);
   settings.milliseconds_of("handshake-timeout", "From signalling to an open session", 100, kHour,

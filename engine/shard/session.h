@@ -22,6 +22,13 @@ struct Sctp {
        Rng& rng, const Mac& mac, BlockPool& pool, const std::optional<sctp::LocalInit>& signalled)
       : association(options, rng, mac, pool, signalled), channels(association, role, limits) {}
 
+  // Tells of the pair that packets leave on from here on: another path has another MTU.
+  void note_path(const ice::CandidatePair& pair) {
+    if (pair == sent_on) return;
+    if (sent_on.remote.port != 0) association.handle_path_change();
+    sent_on = pair;
+  }
+
   sctp::Association association;
   sctp::DataChannels channels;
   // What the shard notes of a channel; another generation's is void.
@@ -35,6 +42,7 @@ struct Sctp {
   // time before, who are being told.
   std::vector<sctp::ChannelHandle> blocked;
   std::vector<sctp::ChannelHandle> unblocked;
+  ice::CandidatePair sent_on;  // The last packets; none yet while its port is 0.
 };
 
 // Session is one peer as its shard keeps it: the state of each layer, outermost first.

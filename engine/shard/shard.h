@@ -142,31 +142,55 @@ class Shard final : public ShardRunner, private SocketPort {
     crypto::RecordKeys* const keys = session.dtls->record_keys();
     if (pair == nullptr || keys->worn_out()) return false;
     if (runs_.size() == kMaxRuns) return session.more_to_send = true, false;
+    sctp::Association& association = session.sctp->association;
+    session.sctp->note_path(*pair);
+    const std::size_t bytes = association.packet_bytes() + keys->overhead();
     // Room for what is queued, for a few packets of control and repeats besides: where many
     // send a little each, their runs lie close together in memory that stays cached.
     const std::size_t per_run =
-        std::min({io::TxRun::kMaxSegments, io::kMaxDatagramBytes / options_.datagram_bytes,
-                  kSpareSegments +
-                      2 * session.sctp->association.buffered_amount() / options_.datagram_bytes});
-    io::TxRun run = datapath_->reserve(session.path.to(*pair), options_.datagram_bytes, per_run);
+        std::min({io::TxRun::kMaxSegments, io::kMaxDatagramBytes / bytes,
+                  kSpareSegments + 2 * association.buffered_amount() / bytes});
+    io::TxRun run = datapath_->reserve(session.path.to(*pair), bytes, per_run);
     if (run.empty()) return session.more_to_send = true, false;
-    bool idle = false;
-    while (!run.full() && !idle) {
-      const MutableByteSpan slot = run.next();
-      const std::size_t length = session.sctp->association.poll_packet(
-          now, slot.subspan(keys->header_bytes(), slot.size() - keys->overhead()));
-      idle = length == 0;
-      if (idle) break;
-      run.push(length + keys->overhead());
-      seal_jobs_.push_back({keys, slot.data(), static_cast<std::uint32_t>(length),
-                            crypto::ContentType::kApplicationData});
+    while (!run.full() && write_packet(now, association, *keys, run)) {
     }
+    const bool idle = !run.full();
     if (run.pushed() == 0) {
+      datapath_->commit(run);
+    } else {
+      runs_.push_back(std::move(run));
+    }
+    return !idle || (association.large_packet_bytes() > 0 && collect_large(now, session, *keys));
+  }
+
+  // Writes one packet into `run`; false if there is none.
+  bool write_packet(Time now, sctp::Association& association, crypto::RecordKeys& keys,
+                    io::TxRun& run) {
+    const MutableByteSpan slot = run.next();
+    const std::size_t length = association.poll_packet(
+        now, slot.subspan(keys.header_bytes(), slot.size() - keys.overhead()));
+    if (length == 0) return false;
+    run.push(length + keys.overhead());
+    seal_jobs_.push_back({&keys, slot.data(), static_cast<std::uint32_t>(length),
+                          crypto::ContentType::kApplicationData});
+    return true;
+  }
+
+  // A packet larger than the others leaves apart, for one that does not pass the interface
+  // would take all of its segmented send with it. True if the session may have more.
+  bool collect_large(Time now, Session& session, crypto::RecordKeys& keys) {
+    if (runs_.size() == kMaxRuns) return session.more_to_send = true, false;
+    sctp::Association& association = session.sctp->association;
+    const std::size_t bytes = association.large_packet_bytes() + keys.overhead();
+    io::TxRun run = datapath_->reserve(session.path.to(*session.path.selected()), bytes, 1);
+    if (run.empty()) return session.more_to_send = true, false;
+    if (!write_packet(now, association, keys, run)) {
       datapath_->commit(run);
       return false;
     }
+    if (association.may_be_fragmented()) run.allow_fragments();
     runs_.push_back(std::move(run));
-    return !idle;
+    return true;
   }
 
   void seal() {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Path MTU discovery (RFC 8899) by engines over a simulated network.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "engine/engine_test_support.h"
+#include "engine/simulation_impl.h"
+
+namespace millrace {
+namespace {
+
+using test::SimPair;
+
+constexpr std::size_t kMessageBytes = 64 * 1024;
+
+class PathMtuTest : public ::testing::Test {
+ protected:
+  void use(std::size_t mtu_bytes, EngineOptions options = {}) {
+    pair_ = std::make_unique<SimPair>(
+        SimulationOptions{.delay = milliseconds(5), .mtu_bytes = mtu_bytes}, std::move(options));
+    channel_ = pair_->open();
+  }
+  // Sends `count` messages from the client, one after the other, and waits until they are
+  // there; false if they are not within `limit`.
+  bool transfer(int count, Duration limit = seconds(30)) {
+    const std::string text(kMessageBytes, 'x');
+    for (int i = 0; i < count; ++i) {
+      const int before = pair_->at_server->messages;
+      if (channel_.send(text) != SendStatus::kOk) return false;
+      if (!pair_->run([&] { return pair_->at_server->messages > before; }, limit)) return false;
+    }
+    return true;
+  }
+  // Bytes of a datagram of the client's, on the average of ten more messages.
+  std::size_t datagram_bytes() {
+    pair_->pass(seconds(1));
+    const ShardStats before = pair_->client->stats().shards[0];
+    EXPECT_TRUE(transfer(10));
+    pair_->pass(seconds(1));
+    const ShardStats after = pair_->client->stats().shards[0];
+    return (after.bytes_sent - before.bytes_sent) / (after.datagrams_sent - before.datagrams_sent);
+  }
+  void set_mtu(std::size_t bytes) {
+    io::LinkOptions link;
+    link.delay = milliseconds(5);
+    link.mtu = bytes;
+    network().set_default_link(link);
+  }
+  io::SimNetwork& network() {
+    return static_cast<engine::SimulationImpl&>(*pair_->simulation).network();
+  }
+
+  std::unique_ptr<SimPair> pair_;
+  Channel channel_;
+};
+
+TEST_F(PathMtuTest, FillsThePacketsOfThePath) {
+  for (const auto& [mtu, least] : {std::pair{1500u, 1400u}, {1400u, 1300u}, {9000u, 7000u}}) {
+    use(mtu);
+    ASSERT_TRUE(transfer(20));
+    const std::size_t bytes = datagram_bytes();
+    EXPECT_GE(bytes, least) << mtu;
+    EXPECT_LE(bytes + 28, mtu);
+  }
+}
+
+TEST_F(PathMtuTest, KeepsToASizeThatIsStated) {
+  EngineOptions options;
+  options.path_mtu_discovery = false;
+  use(9000, options);
+  ASSERT_TRUE(transfer(20));
+  EXPECT_LE(datagram_bytes(), 1200u);
+}
+
+TEST_F(PathMtuTest, KeepsToItsBounds) {
+  EngineOptions options;
+  options.max_datagram_bytes = 1300;
+  use(9000, options);
+  ASSERT_TRUE(transfer(20));
+  EXPECT_LE(datagram_bytes(), 1300u);
+  EXPECT_GE(datagram_bytes(), 1220u);
+  EXPECT_EQ(network().stats().mtu_drops, 0u);
+}
+
+// RFC 8899 §4.3, RFC 9260 §6.9.
+TEST_F(PathMtuTest, OutlivesAPathThatShrinks) {
+  use(9000);
+  ASSERT_TRUE(transfer(20));
+  ASSERT_GE(datagram_bytes(), 7000u);
+  ASSERT_EQ(channel_.send(std::string(kMessageBytes, 'y')), SendStatus::kOk);
+  const int before = pair_->at_server->messages;
+  pair_->pass(milliseconds(1));
+  set_mtu(1400);
+  const Time begun = pair_->simulation->now();
+  // What was in flight still arrives; the next message is lost and comes again.
+  ASSERT_TRUE(pair_->run([&] { return pair_->at_server->messages > before; }));
+  ASSERT_TRUE(transfer(1));
+  EXPECT_LE(pair_->simulation->now() - begun, seconds(1));
+  EXPECT_GT(network().stats().fragmented, 0u);
+  ASSERT_TRUE(transfer(20));
+  EXPECT_LE(datagram_bytes() + 28, 1400u);
+  EXPECT_TRUE(pair_->at_client->closed.empty());
+}
+
+TEST_F(PathMtuTest, RefusesBoundsThatMakeNoSense) {
+  EngineOptions options;
+  options.min_datagram_bytes = 1300;
+  auto engine = Engine::create(options, [](ShardContext&) { return std::make_unique<Handler>(); });
+  ASSERT_FALSE(engine.ok());
+  EXPECT_NE(engine.error().message.find("min_datagram_bytes: 1300"), std::string::npos);
+  options.min_datagram_bytes = 508;
+  options.max_datagram_bytes = 1100;
+  engine = Engine::create(options, [](ShardContext&) { return std::make_unique<Handler>(); });
+  ASSERT_FALSE(engine.ok());
+  EXPECT_NE(engine.error().message.find("max_datagram_bytes: 1100"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millrace
