@@ -95,10 +95,7 @@ void Bbr::on_ack(const AckSample& sample) {
   set_cwnd();
 }
 
-void Bbr::set_mtu(std::size_t mtu_bytes) {
-  smss_ = mtu_bytes;
-  cwnd_ = std::max(cwnd_, smss_);
-}
+void Bbr::set_mtu(std::size_t mtu_bytes) { smss_ = mtu_bytes; }
 
 std::size_t Bbr::ssthresh() const {
   return static_cast<std::size_t>(std::min(inflight_longterm_, max_cwnd_));

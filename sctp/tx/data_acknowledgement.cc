@@ -166,8 +166,8 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
     outcome.t3_expired = true;
     const bool probing = is_probing_window();
     outcome.counts_as_error = !(probing && heard_since_t3_);
-    heard_since_t3_ = false;
     expire_t3(now, probing);
+    heard_since_t3_ = false;
   }
   return outcome;
 }
@@ -192,7 +192,9 @@ void DataSender::expire_t3(Time now, bool probing) {
   // time-out may delay; the rest as cwnd allows.
   const AckResult lost = outstanding_.mark_lost_on_timeout(now, context());
   recovery_->undo.note_lost(lost.newly_lost);
-  if (lost.large_lost && !probing) black_hole_.on_large_lost();
+  // A window that is shut is no sign of it while the peer answers; but to its probe, too, it
+  // may have nothing to answer.
+  if (lost.large_lost && !(probing && heard_since_t3_)) black_hole_.on_large_lost();
   // §6.3.3 (E1): one MTU from here on. A zero-window probe that is not taken is no sign of
   // congestion.
   if (!probing) congestion_->on_timeout(now);

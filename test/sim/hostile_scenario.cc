@@ -48,6 +48,7 @@ sctp::Options HostileScenario::random_options() {
   options.extensions.zero_checksum = !checksum_;
   options.extensions.forward_tsn = !chance(6);
   options.extensions.reconfig = !chance(10);
+  options.path_mtu.enabled = !chance(3);
   return options;
 }
 

@@ -221,6 +221,39 @@ TEST(PathMtuDiscovery, NoticesABlackHoleBetweenSmallMessages) {
   EXPECT_EQ(pair.a().stats().mtu_black_holes, 1u);
 }
 
+// RFC 8899 §4.3, RFC 9260 §6.1 (A): the probe of a window that is shut is as large as any, and
+// all that leaves.
+TEST(PathMtuDiscovery, NoticesABlackHoleBehindAShutWindow) {
+  Transfer transfer(path_of(kEthernet));
+  transfer.run_for(seconds(1));
+  ASSERT_EQ(transfer.mtu(), kEthernet);
+  transfer.finish();
+  AssociationPair& pair = transfer.pair();
+  // B reads nothing, until its window is full; then its word that it has room again is lost.
+  bool reads = false;
+  pair.poll_events = [&](int end) {
+    sctp::Event event;
+    bool any = false;
+    while ((end == kA || reads) && pair[end].poll_event(event)) any = true;
+    return any;
+  };
+  for (int i = 0; i < 2000; ++i) {
+    const Bytes payload(kMessageBytes, 1);
+    (void)pair.a().send(pair.now(), StreamId(0), sctp::Ppid(51), payload);
+    pair.drain();
+    pair.run_for(milliseconds(1));
+  }
+  ASSERT_LT(pair.a().sender().peer_rwnd(), kEthernet);
+  pair.filter = [](int, ByteSpan) { return false; };
+  reads = true;
+  pair.drain();
+  pair.run_for(milliseconds(1));
+  pair.filter = nullptr;
+  pair.link().max_packet_bytes = kBase;
+  EXPECT_TRUE(pair.run_until([&] { return pair.a().sender().all_acknowledged(); }));
+  EXPECT_EQ(pair.a().stats().mtu_black_holes, 1u);
+}
+
 // RFC 9260 §6.9: "an SCTP association can fail if IP fragmentation is not working".
 TEST(PathMtuDiscovery, ClosesWithAReasonWhereFragmentsAreDropped) {
   sctp::Options options = discovering();
