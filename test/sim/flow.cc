@@ -147,7 +147,7 @@ void Flow::send_packets(int end, Time now) {
   for (;;) {
     BufferRef buffer = slots_.take();
     const std::size_t bytes =
-        self.association.poll_packet(now, {buffer->data, PacketSlots::kSlotBytes});
+        self.association.poll_packet(now, {buffer->data, slots_.slot_bytes()});
     if (bytes == 0) return;
     carry(end, now, std::move(buffer), bytes);
   }

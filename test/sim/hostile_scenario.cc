@@ -34,7 +34,8 @@ HostileScenario::HostileScenario(std::uint64_t seed)
 
 sctp::Options HostileScenario::random_options() {
   sctp::Options options;
-  options.congestion = static_cast<sctp::CongestionAlgorithm>(rng_.below(2));
+  const auto& algorithms = sctp::kCongestionAlgorithms;
+  options.congestion = algorithms[rng_.below(algorithms.size())].algorithm;
   options.max_init_retransmits = 60;
   options.max_retransmits = 60;
   options.shutdown_guard = seconds(600);

@@ -12,15 +12,7 @@ namespace millrace::sim {
 namespace {
 
 constexpr std::size_t kMaxFlows = 256;
-
-struct ControllerName {
-  std::string_view name;
-  sctp::CongestionAlgorithm algorithm;
-};
-constexpr ControllerName kControllers[] = {
-    {"cubic", sctp::CongestionAlgorithm::kCubic},
-    {"newreno", sctp::CongestionAlgorithm::kNewReno},
-};
+constexpr std::size_t kMostMtuBytes = 9216;
 
 // The value as text, numbers included; nothing for what is neither.
 std::optional<std::string> text_of(const toml::node& node) {
@@ -114,15 +106,10 @@ class Reader {
   }
   void controller(std::string_view key, sctp::CongestionAlgorithm& target) {
     std::string names;
-    for (const ControllerName& each : kControllers) {
+    for (const sctp::CongestionAlgorithmName& each : sctp::kCongestionAlgorithms) {
       names += (names.empty() ? "" : ", ") + std::string(each.name);
     }
-    const auto parse = [](std::string_view text) -> std::optional<sctp::CongestionAlgorithm> {
-      const auto* const found = std::ranges::find(kControllers, text, &ControllerName::name);
-      if (found == std::end(kControllers)) return std::nullopt;
-      return found->algorithm;
-    };
-    take(key, ("one of " + names).c_str(), parse, target);
+    take(key, ("one of " + names).c_str(), sctp::parse_congestion_algorithm, target);
   }
   const toml::table* table(std::string_view key) {
     const toml::node* const node = find(key);
@@ -202,7 +189,7 @@ class File {
     reader.duration("reorder_by", link.reorder_by);
     reader.share("duplicate", link.duplicate);
     reader.share("corrupt", link.corrupt);
-    reader.bytes("mtu", 576, 2048 + kWireOverheadBytes, link.mtu_bytes);
+    reader.bytes("mtu", 576, kMostMtuBytes, link.mtu_bytes);
     const Duration rtt = scenario.base_rtt();
     const auto queue = [&link, rtt](std::string_view text) -> std::optional<double> {
       if (text.ends_with("bdp")) {
@@ -253,7 +240,7 @@ class File {
     Change change;
     reader.duration("at", change.at);
     reader.rate("rate", change.bits_per_second);
-    reader.bytes("mtu", 576, 2048 + kWireOverheadBytes, change.mtu_bytes);
+    reader.bytes("mtu", 576, kMostMtuBytes, change.mtu_bytes);
     auto& changes = result_.scenario.changes;
     if (!changes.empty() && change.at < changes.back().at) {
       reader.fail(table.source(), "changes are not in order of time");
@@ -279,9 +266,15 @@ class File {
 
   void read_association(Reader& reader, sctp::Options& options) {
     reader.controller("controller", options.congestion);
+    const auto bytes_per_second = [](std::string_view text) -> std::optional<double> {
+      const std::optional<double> rate = parse_rate(text);
+      return rate && *rate >= 8 ? std::optional(*rate / 8) : std::nullopt;
+    };
+    reader.take("fixed_rate", "a rate with its unit, as \"100Mbit\"", bytes_per_second,
+                options.congestion_rate);
     reader.bytes("receive_window", 1500, 1 << 30, options.receive_window_bytes);
     reader.bytes("send_buffer", 1500, 1 << 30, options.send_buffer_bytes);
-    reader.bytes("max_packet", 500, 2048, options.max_packet_bytes);
+    reader.bytes("max_packet", 500, kMostMtuBytes - kWireOverheadBytes, options.max_packet_bytes);
     reader.duration("rto_initial", options.rto_initial);
     reader.duration("rto_min", options.rto_min);
     reader.duration("rto_max", options.rto_max);

@@ -80,9 +80,37 @@ void play(const std::string& file, const std::vector<Override>& overrides = {}) 
   if (::testing::Test::HasFailure()) ADD_FAILURE() << text;
 }
 
+double goodput_of(const std::string& file, const std::vector<Override>& overrides) {
+  ScenarioResult loaded = load_scenario(kDirectory / file, overrides);
+  EXPECT_TRUE(loaded.ok()) << loaded.error;
+  if (is_reduced()) reduce(loaded.scenario);
+  return run_scenario(loaded.scenario, seed()).goodput_bps;
+}
+
 TEST(Scenarios, CubicFillsAGigabitOverAHundredMilliseconds) { play("1gbit-100ms-cubic.toml"); }
 
+TEST(Scenarios, BbrFillsAGigabitOverAHundredMilliseconds) { play("1gbit-100ms-bbr.toml"); }
+
+TEST(Scenarios, BbrKeepsAGigabitInSpiteOfRandomLoss) {
+  play("1gbit-20ms-bbr-0.1pct.toml");
+  play("1gbit-20ms-bbr-1pct.toml");
+}
+
+TEST(Scenarios, TfrcIsWithinAFactorOfTwoOfNewReno) {
+  for (const char* const loss : {"1%", "2%"}) {
+    const auto goodput = [loss](const char* controller) {
+      return goodput_of("tfrc-1pct.toml", {{"loss", loss}, {"controller", controller}});
+    };
+    const double ratio = goodput("tfrc") / goodput("newreno");
+    if (is_reduced()) continue;
+    EXPECT_GE(ratio, 0.5) << "at " << loss << ", MILLRACE_SIM_SEED=" << seed();
+    EXPECT_LE(ratio, 2) << "at " << loss << ", MILLRACE_SIM_SEED=" << seed();
+  }
+}
+
 TEST(Scenarios, ALittleReorderingCostsLittle) { play("reordering.toml"); }
+
+TEST(Scenarios, UnreliableMessagesDoNotWaitForLostOnes) { play("messages-unreliable.toml"); }
 
 TEST(Scenarios, TenGigabitOverAMillisecondAreUsed) { play("10gbit-1ms.toml"); }
 
@@ -95,6 +123,14 @@ TEST(Scenarios, CubicKeepsToTheResponseFunctionAtRandomLoss) {
   play("1gbit-20ms-cubic-0.1pct.toml");
   play("1gbit-20ms-cubic-1pct.toml");
 }
+
+TEST(Scenarios, ASocketOfOrdinarySizeLosesNothingOnACleanLink) { play("clean-socket.toml"); }
+
+TEST(Scenarios, ANewRateIsFound) { play("rate-changes.toml"); }
+
+TEST(Scenarios, AReaderThatStandsStillIsWaitedFor) { play("slow-reader.toml"); }
+
+TEST(Scenarios, ASmallerMtuIsFound) { play("mtu-shrinks.toml"); }
 
 TEST(Scenarios, TwoCubicFlowsShareAlike) { play("two-cubic-flows.toml"); }
 
@@ -112,7 +148,7 @@ TEST(Scenarios, EachFileIsReadWithoutAFault) {
     EXPECT_TRUE(loaded.ok()) << loaded.error;
     EXPECT_FALSE(loaded.scenario.name.empty()) << entry.path();
   }
-  EXPECT_GE(files, 11);
+  EXPECT_GE(files, 20);
 }
 
 // Variants of a scenario that nobody tuned for.
@@ -131,6 +167,8 @@ TEST_P(ScenarioVariants, MeetsTheSameBounds) { play(GetParam().file, GetParam().
 INSTANTIATE_TEST_SUITE_P(
     WithinAFactorOfTwo, ScenarioVariants,
     ::testing::Values(
+        Variant{"CubicHalfTheRate", "1gbit-100ms-cubic.toml", {{"rate", "500Mbit"}}},
+        Variant{"CubicHalfTheRoundTrip", "1gbit-100ms-cubic.toml", {{"rtt", "50ms"}}},
         Variant{
             "CubicLongerPath", "1gbit-100ms-cubic.toml", {{"rtt", "140ms"}, {"rate", "700Mbit"}}},
         Variant{"NewRenoTwiceTheLoss", "1gbit-20ms-newreno-0.1pct.toml", {{"loss", "0.2%"}}},
