@@ -52,6 +52,8 @@ void Flow::turn(int end, Time now) {
   send_messages(end, now);
   send_packets(end, now);
   arm(end, now);
+  report_.peak_window_bytes =
+      std::max(report_.peak_window_bytes, self.association.sender().peer_rwnd());
   report_.peak_held_bytes = std::max(report_.peak_held_bytes, pools_[index(end)].used_bytes());
 }
 

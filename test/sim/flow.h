@@ -39,8 +39,9 @@ struct FlowReport {
   sctp::Stats server;
   std::optional<Duration> connected_after;
   sctp::CloseReason closed = sctp::CloseReason::kNone;
-  std::size_t mss_bytes = 0;  // Payload of the largest packet that the client sent.
-  std::size_t peak_held_bytes = 0;
+  std::size_t mss_bytes = 0;          // Payload of the largest packet that the client sent.
+  std::size_t peak_held_bytes = 0;    // By the messages of one end.
+  std::size_t peak_window_bytes = 0;  // That one end has offered the other.
   // After the last outage's end: when the first message came through, and when all that had
   // been due by its end were there.
   std::optional<Duration> first_delivery;
