@@ -118,6 +118,20 @@ std::size_t packet_bytes(std::size_t datagram_bytes) {
   return (datagram_bytes - kRecordOverheadBytes) / 4 * 4;
 }
 
+sctp::StreamScheduling scheduling_of(StreamScheduling scheduling) {
+  switch (scheduling) {
+    case StreamScheduling::kFirstComeFirstServed:
+      return sctp::StreamScheduling::kFirstComeFirstServed;
+    case StreamScheduling::kRoundRobin:
+      return sctp::StreamScheduling::kRoundRobin;
+    case StreamScheduling::kWeightedFair:
+      break;
+    case StreamScheduling::kStrictPriority:
+      return sctp::StreamScheduling::kStrictPriority;
+  }
+  return sctp::StreamScheduling::kWeightedFair;
+}
+
 sctp::Options sctp_options(const EngineOptions& options) {
   const SctpOptions& from = options.sctp;
   sctp::Options to;
@@ -127,6 +141,7 @@ sctp::Options sctp_options(const EngineOptions& options) {
   to.path_mtu.max_packet_bytes = packet_bytes(options.max_datagram_bytes);
   to.receive_window_bytes = from.receive_window_bytes;
   to.send_buffer_bytes = from.send_buffer_bytes;
+  to.scheduling = scheduling_of(from.scheduling);
   to.rto_initial = from.rto_initial;
   to.rto_min = from.rto_min;
   to.rto_max = from.rto_max;

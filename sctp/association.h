@@ -110,6 +110,15 @@ class Association {
   SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                   const SendOptions& options = {});
 
+  // Sends a message part by part, within a send buffer that need not hold it whole, so that
+  // its size is bounded by `Options::max_message_bytes` alone; see DataSender::send_part. What
+  // is unfinished when a shutdown begins is given up.
+  SendStatus send_part(Time now, StreamId stream, Ppid ppid, ByteSpan part,
+                       const MessagePart& which, const SendOptions& options = {});
+  // Gives up the message that is being sent in parts. False where some of it was sent and the
+  // peer does not know FORWARD-TSN: it can only be finished, or the association aborted.
+  bool abort_message(Time now, StreamId stream);
+
   // The weight or rank of the stream among those with something to send, whatever
   // `Options::scheduling` makes of it; 256 at first.
   void set_stream_priority(StreamId stream, std::uint16_t priority);
@@ -245,6 +254,7 @@ class Association {
   void abort_with(CloseReason reason, std::uint16_t cause, ByteSpan value);
 
   // association_shutdown.cc
+  bool stop_sending(Time now);
   void progress_shutdown(Time now);
   void handle_shutdown(Time now, const ChunkView& chunk);
   void handle_shutdown_ack(const CommonHeader& header);

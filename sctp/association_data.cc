@@ -35,6 +35,18 @@ SendStatus Association::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& 
   return sender_->send(now, stream, ppid, std::move(payload), options);
 }
 
+SendStatus Association::send_part(Time now, StreamId stream, Ppid ppid, ByteSpan part,
+                                  const MessagePart& which, const SendOptions& options) {
+  // How large it is, or whether empty, its other parts decide.
+  const SendStatus status = may_send(stream, 1);
+  if (status != SendStatus::kOk) return status;
+  return sender_->send_part(now, stream, ppid, part, which, options);
+}
+
+bool Association::abort_message(Time now, StreamId stream) {
+  return sender_->abort_message(now, stream);
+}
+
 void Association::reset_streams(Time, std::span<const StreamId> streams) {
   if (!dead_) stream_reset_.request(streams, *sender_);
 }

@@ -18,14 +18,23 @@ void Association::shutdown(Time now) {
       return;
     case State::kEstablished:
       shutdown_requested_ = true;
+      if (!stop_sending(now)) return;
       state_ = State::kShutdownPending;
-      sender_->stop_accepting();
       // RFC 9260 §9.2: T5-shutdown-guard bounds the whole of it.
       t5_ = now + options_.shutdown_guard;
       return progress_shutdown(now);
     default:
       return;  // Under way.
   }
+}
+
+// No more is taken to be sent, so what was to come in parts cannot be finished. Where the peer
+// cannot be told to skip it either, that is the end: false.
+bool Association::stop_sending(Time now) {
+  sender_->stop_accepting();
+  if (sender_->abort_open_messages(now)) return true;
+  abort(now, "a message was left unfinished");
+  return false;
 }
 
 // Takes the step that waits for all data to be acknowledged.
@@ -67,8 +76,8 @@ void Association::handle_shutdown(Time now, const ChunkView& chunk) {
   switch (state_) {
     case State::kEstablished:
     case State::kShutdownPending: {
+      if (!stop_sending(now)) return;
       state_ = State::kShutdownReceived;
-      sender_->stop_accepting();
       if (t5_ == kNever) t5_ = now + options_.shutdown_guard;
       Event event;
       event.kind = EventKind::kPeerShutdown;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -17,6 +18,17 @@ struct SendOptions {
   std::optional<std::uint32_t> max_retransmits{};
 };
 
+// No message is larger, whatever the peer would take.
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 30;
+
+// MessagePart says which part of its message a part is.
+struct MessagePart {
+  bool last = false;
+  // Of the whole message, where it is known with the first part, else 0: what the peer would
+  // not take is then refused at once.
+  std::size_t total_bytes = 0;
+};
+
 // SendStatus is the outcome of `Association::send`. Only kOk has taken the message.
 enum class [[nodiscard]] SendStatus : std::uint8_t{
     kOk,
@@ -25,6 +37,7 @@ enum class [[nodiscard]] SendStatus : std::uint8_t{
     kEmpty,          // SCTP carries no empty message.
     kInvalidStream,  // Not among the streams negotiated.
     kStreamClosing,  // Between `reset_streams` and its outcome.
+    kAbandoned,      // `send_part`: the message was given up by its limits.
     kClosed,         // Shutting down, or closed.
 };
 

@@ -88,6 +88,13 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                   options.sctp.receive_window_bytes);
   settings.number("max-message-size", "BYTES", "Largest message taken, at most the window", 1,
                   kMaxBuffer, options.sctp.max_message_bytes);
+  using enum StreamScheduling;
+  settings.choice("scheduler", "Which channel sends next; wfq: bytes by the channels' priorities",
+                  "wfq",
+                  {{"fcfs", [&] { options.sctp.scheduling = kFirstComeFirstServed; }},
+                   {"rr", [&] { options.sctp.scheduling = kRoundRobin; }},
+                   {"wfq", [&] { options.sctp.scheduling = kWeightedFair; }},
+                   {"priority", [&] { options.sctp.scheduling = kStrictPriority; }}});
   settings.choice("sctp-init", "SCTP's INIT in the SDP, which saves two round trips", "sdp",
                   {{"sdp", [&] { options.sctp.init_in_sdp = true; }},
                    {"packet", [&] { options.sctp.init_in_sdp = false; }}});

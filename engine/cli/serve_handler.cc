@@ -126,6 +126,7 @@ void ServeHandler::pass_on(ServeChannel& to, const MessageView& message) {
       if (!to.reliable) return;
       to.closing = true;
       return to.channel.close();
+    case SendStatus::kAbandoned:
     case SendStatus::kClosed:
       return;
   }

@@ -39,6 +39,10 @@ sctp::ChannelReliability reliability_of(const ChannelOptions& options) {
   return reliability;
 }
 
+sctp::MessageKind kind_of(MessageKind kind) {
+  return kind == MessageKind::kString ? sctp::MessageKind::kText : sctp::MessageKind::kBinary;
+}
+
 }  // namespace
 
 Session* ShardCore::session_of(const Channel& channel) const {
@@ -105,18 +109,39 @@ SendStatus ShardCore::send_payload(const Channel& channel, MessageKind kind, Pay
   Session* const session = session_of(channel);
   if (session == nullptr) return SendStatus::kClosed;
   const sctp::ChannelHandle handle{channel.slot_, channel.generation_};
-  const auto sctp_kind =
-      kind == MessageKind::kString ? sctp::MessageKind::kText : sctp::MessageKind::kBinary;
   const auto status =
-      session->sctp->channels.send(now_, handle, sctp_kind, std::forward<Payload>(payload));
+      session->sctp->channels.send(now_, handle, kind_of(kind), std::forward<Payload>(payload));
+  if (status == sctp::ChannelSendStatus::kOk) ++counters_.messages_sent;
+  return conclude_send(*session, handle, status);
+}
+
+SendStatus ShardCore::send_part(const Channel& channel, ByteSpan part, const MessagePart& which,
+                                MessageKind kind) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return SendStatus::kClosed;
+  const sctp::ChannelHandle handle{channel.slot_, channel.generation_};
+  const auto status = session->sctp->channels.send_part(
+      now_, handle, kind_of(kind), part, {.last = which.last, .total_bytes = which.total_bytes});
+  if (status == sctp::ChannelSendStatus::kOk && which.last) ++counters_.messages_sent;
+  return conclude_send(*session, handle, status);
+}
+
+bool ShardCore::abort_message(const Channel& channel) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return true;
   touch(*session);
+  return session->sctp->channels.abort_message(now_, {channel.slot_, channel.generation_});
+}
+
+SendStatus ShardCore::conclude_send(Session& session, sctp::ChannelHandle handle,
+                                    sctp::ChannelSendStatus status) {
+  touch(session);
   switch (status) {
     case sctp::ChannelSendStatus::kOk:
-      ++counters_.messages_sent;
       last_message_ = now_;
       return SendStatus::kOk;
     case sctp::ChannelSendStatus::kWouldBlock: {
-      auto& blocked = session->sctp->blocked;
+      auto& blocked = session.sctp->blocked;
       for (const sctp::ChannelHandle other : blocked) {
         if (other == handle) return SendStatus::kWouldBlock;
       }
@@ -125,6 +150,8 @@ SendStatus ShardCore::send_payload(const Channel& channel, MessageKind kind, Pay
     }
     case sctp::ChannelSendStatus::kTooLarge:
       return SendStatus::kTooLarge;
+    case sctp::ChannelSendStatus::kAbandoned:
+      return SendStatus::kAbandoned;
     case sctp::ChannelSendStatus::kClosed:
       break;
   }
@@ -188,6 +215,13 @@ SendStatus Channel::send(std::span<const std::span<const std::uint8_t>> pieces, 
 SendStatus Channel::send(OwnedBytes&& bytes, MessageKind kind) {
   return shard_ == nullptr ? SendStatus::kClosed : shard_->send(*this, std::move(bytes), kind);
 }
+
+SendStatus Channel::send_part(std::span<const std::uint8_t> part, const MessagePart& which,
+                              MessageKind kind) {
+  return shard_ == nullptr ? SendStatus::kClosed : shard_->send_part(*this, part, which, kind);
+}
+
+bool Channel::abort_message() { return shard_ == nullptr || shard_->abort_message(*this); }
 
 void Channel::close() {
   if (shard_ != nullptr) shard_->close_channel(*this);

@@ -138,6 +138,9 @@ class ShardCore {
   SendStatus send(const Channel& channel, std::span<const std::span<const std::uint8_t>> pieces,
                   MessageKind kind);
   SendStatus send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind);
+  SendStatus send_part(const Channel& channel, ByteSpan part, const MessagePart& which,
+                       MessageKind kind);
+  bool abort_message(const Channel& channel);
   void close_channel(const Channel& channel);
   std::size_t buffered_amount(const Channel& channel) const;
   void set_low_threshold(const Channel& channel, std::size_t bytes);
@@ -202,6 +205,9 @@ class ShardCore {
   Session* session_of(const Channel& channel) const;
   template <class Payload>
   SendStatus send_payload(const Channel& channel, MessageKind kind, Payload&& payload);
+  // What the channel's owner is told; notes who waits for room.
+  SendStatus conclude_send(Session& session, sctp::ChannelHandle handle,
+                           sctp::ChannelSendStatus status);
 
   // session_stats.cc
   SessionStats describe_session(const Session& session) const;

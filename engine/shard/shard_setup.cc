@@ -223,6 +223,8 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   end_handshake(session);
   sctp::Options options = world_.settings.sctp;
   options.remote_port = session.terms.sctp_port;
+  session.terms.max_message_bytes =
+      std::min(session.terms.max_message_bytes, sctp::kMaxMessageBytes);
   options.max_message_bytes = session.terms.max_message_bytes;
   // RFC 7675 §5.1: consent checks show every few seconds that the peer is there, to both
   // ends. RFC 9260 §8.3 lets the upper layer switch HEARTBEAT off, which then adds nothing.

@@ -28,6 +28,8 @@ concept ChannelTransport = requires(T t, const T& c, Time now, StreamId stream, 
   { t.poll_event(event) } -> std::same_as<bool>;
   { t.send(now, stream, Ppid(), payload, options) } -> std::same_as<SendStatus>;
   { t.send(now, stream, Ppid(), std::move(owned), options) } -> std::same_as<SendStatus>;
+  { t.send_part(now, stream, Ppid(), payload, MessagePart(), options) } -> std::same_as<SendStatus>;
+  { t.abort_message(now, stream) } -> std::same_as<bool>;
   { t.reset_streams(now, std::span<const StreamId>()) } -> std::same_as<void>;
   { t.set_buffered_amount_low_threshold(stream, std::size_t{}) } -> std::same_as<void>;
   { t.set_stream_priority(stream, std::uint16_t{}) } -> std::same_as<void>;
@@ -61,6 +63,7 @@ enum class [[nodiscard]] ChannelSendStatus : std::uint8_t{
     kOk,
     kWouldBlock,  // No room, or not connected yet: an event kWritable or kOpened follows.
     kTooLarge,    // Above ChannelLimits::max_message_bytes.
+    kAbandoned,   // `send_part`: the message was given up by the channel's limits.
     kClosed,      // The channel is closing or closed, or the association is.
 };
 
@@ -123,8 +126,17 @@ class BasicDataChannels {
   // The same without a copy: takes `payload` over where the answer is kOk.
   ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, OwnedBytes&& payload);
 
-  // Closes a channel: what was sent before is delivered as its reliability promises, what
-  // still arrives is discarded, kClosed follows. A dead handle is ignored.
+  // Sends a message part by part, copied, within less memory than it has bytes; see
+  // DataSender::send_part. The kind is that of the first part. kTooLarge comes before
+  // anything of it is queued where the total is known, else for the part that exceeds it.
+  ChannelSendStatus send_part(Time now, ChannelHandle channel, MessageKind kind, ByteSpan part,
+                              const MessagePart& which);
+  // Gives up the message that is being sent in parts; see Association::abort_message.
+  bool abort_message(Time now, ChannelHandle channel);
+
+  // Closes a channel: what was sent before is delivered as its reliability promises, but for
+  // a message whose last part has not come, which is given up; what still arrives is
+  // discarded, kClosed follows. A dead handle is ignored.
   void close(Time now, ChannelHandle channel);
 
   // Returns the next event, in place of `Association::poll_event`. Messages are lent as
@@ -171,6 +183,8 @@ class BasicDataChannels {
   bool is_usable(StreamId stream) const;
   bool is_peers(StreamId stream) const;
 
+  static SendOptions options_of(const Channel& channel);
+  static ChannelSendStatus status_of(SendStatus status);
   template <class Payload>
   ChannelSendStatus send_message(Time now, ChannelHandle handle, MessageKind kind,
                                  std::size_t bytes, Payload&& payload);

@@ -18,6 +18,7 @@ void BasicDataChannels<T>::close(Time now, ChannelHandle handle) {
     return forget(*channel, ChannelError::kNone);  // The peer never heard of it.
   }
   channel->state = ChannelState::kClosing;
+  transport_.abort_message(now, channel->stream);
   transport_.reset_streams(now, std::span(&channel->stream, 1));
 }
 
@@ -28,6 +29,7 @@ void BasicDataChannels<T>::begin_close(Time now, Channel& channel, ChannelError 
   channel.state = ChannelState::kClosing;
   channel.error = error;
   push(ChannelEventKind::kClosing, channel, error);
+  transport_.abort_message(now, channel.stream);
   transport_.reset_streams(now, std::span(&channel.stream, 1));
 }
 

@@ -33,33 +33,82 @@ ChannelSendStatus BasicDataChannels<T>::send_message(Time now, ChannelHandle han
   if (channel->state == ChannelState::kConnecting) return ChannelSendStatus::kWouldBlock;
   if (bytes > limits_.max_message_bytes) return ChannelSendStatus::kTooLarge;
 
-  // RFC 8832 §6: ordered until the peer has shown that it knows the channel, as OPEN
-  // could be overtaken otherwise.
-  const ChannelReliability& service = channel->reliability;
-  SendOptions options;
-  options.unordered = !service.ordered && (channel->acknowledged || channel->negotiated);
-  options.max_retransmits = service.max_retransmits;
-  if (service.max_packet_life_time_ms) {
-    options.max_lifetime = milliseconds(*service.max_packet_life_time_ms);
-  }
-
   // RFC 8831 §6.6: SCTP has no empty message; a zero byte stands for it.
   static constexpr std::uint8_t kZero[] = {0};
+  const SendOptions options = options_of(*channel);
   const bool text = kind == MessageKind::kText;
   const SendStatus status =
       bytes == 0 ? transport_.send(now, channel->stream, text ? kPpidStringEmpty : kPpidBinaryEmpty,
                                    ByteSpan(kZero), options)
                  : transport_.send(now, channel->stream, text ? kPpidString : kPpidBinary,
                                    std::forward<Payload>(payload), options);
+  if (status == SendStatus::kOk) {
+    ++channel->messages_sent;
+    channel->bytes_sent += bytes;
+  }
+  return status_of(status);
+}
+
+template <ChannelTransport T>
+ChannelSendStatus BasicDataChannels<T>::send_part(Time now, ChannelHandle handle, MessageKind kind,
+                                                  ByteSpan part, const MessagePart& which) {
+  Channel* const channel = table_.find(handle);
+  if (channel == nullptr || channel->state == ChannelState::kClosing) {
+    return ChannelSendStatus::kClosed;
+  }
+  const bool first = channel->part_bytes == 0;
+  if (first && which.last) return send(now, handle, kind, part);
+  if (channel->state == ChannelState::kConnecting) return ChannelSendStatus::kWouldBlock;
+  if (part.size() > limits_.max_message_bytes - channel->part_bytes ||
+      (first && which.total_bytes > limits_.max_message_bytes)) {
+    return ChannelSendStatus::kTooLarge;
+  }
+  const SendStatus status = transport_.send_part(
+      now, channel->stream, kind == MessageKind::kText ? kPpidString : kPpidBinary, part, which,
+      options_of(*channel));
+  if (status == SendStatus::kAbandoned) channel->part_bytes = 0;
+  if (status == SendStatus::kOk) {
+    channel->bytes_sent += part.size();
+    channel->part_bytes = which.last ? 0 : channel->part_bytes + part.size();
+    if (which.last) ++channel->messages_sent;
+  }
+  return status_of(status);
+}
+
+template <ChannelTransport T>
+bool BasicDataChannels<T>::abort_message(Time now, ChannelHandle handle) {
+  Channel* const channel = table_.find(handle);
+  if (channel == nullptr || !channel->has_stream) return true;
+  if (!transport_.abort_message(now, channel->stream)) return false;
+  channel->part_bytes = 0;
+  return true;
+}
+
+template <ChannelTransport T>
+SendOptions BasicDataChannels<T>::options_of(const Channel& channel) {
+  const ChannelReliability& service = channel.reliability;
+  SendOptions options;
+  // RFC 8832 §6: ordered until the peer has shown that it knows the channel, as OPEN
+  // could be overtaken otherwise.
+  options.unordered = !service.ordered && (channel.acknowledged || channel.negotiated);
+  options.max_retransmits = service.max_retransmits;
+  if (service.max_packet_life_time_ms) {
+    options.max_lifetime = milliseconds(*service.max_packet_life_time_ms);
+  }
+  return options;
+}
+
+template <ChannelTransport T>
+ChannelSendStatus BasicDataChannels<T>::status_of(SendStatus status) {
   switch (status) {
     case SendStatus::kOk:
-      ++channel->messages_sent;
-      channel->bytes_sent += bytes;
       return ChannelSendStatus::kOk;
     case SendStatus::kWouldBlock:
       return ChannelSendStatus::kWouldBlock;
     case SendStatus::kTooLarge:
       return ChannelSendStatus::kTooLarge;
+    case SendStatus::kAbandoned:
+      return ChannelSendStatus::kAbandoned;
     case SendStatus::kEmpty:
     case SendStatus::kInvalidStream:
     case SendStatus::kStreamClosing:

@@ -108,6 +108,7 @@ void BasicDataChannels<T>::send_open(Time now, Channel& channel) {
     case SendStatus::kEmpty:
     case SendStatus::kInvalidStream:
     case SendStatus::kStreamClosing:
+    case SendStatus::kAbandoned:
       return forget(channel, ChannelError::kOpenRefused);
   }
 }

@@ -31,6 +31,7 @@ class ChannelTable {
     // channel's, an earlier one's leftovers are ignored.
     std::uint32_t incoming_generation = 0;
     std::uint32_t outgoing_generation = 0;
+    std::size_t part_bytes = 0;      // Of the message that is being sent in parts.
     std::size_t partial_offset = 0;  // Bytes delivered of a message of deprecated PPIDs.
   };
 

@@ -33,6 +33,11 @@ class PairTransport {
                   const SendOptions& options) {
     return association_.send(now, stream, ppid, std::forward<Payload>(payload), options);
   }
+  SendStatus send_part(Time now, StreamId stream, Ppid ppid, ByteSpan part,
+                       const MessagePart& which, const SendOptions& options) {
+    return association_.send_part(now, stream, ppid, part, which, options);
+  }
+  bool abort_message(Time now, StreamId stream) { return association_.abort_message(now, stream); }
   void reset_streams(Time now, std::span<const StreamId> streams) {
     association_.reset_streams(now, streams);
   }

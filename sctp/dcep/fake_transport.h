@@ -28,6 +28,11 @@ class FakeTransport {
     SendOptions options;
   };
 
+  struct Part {
+    Sent sent;
+    MessagePart which;
+  };
+
   // What the association would offer.
   bool poll_event(Event& out) {
     if (events_.empty()) return false;
@@ -49,6 +54,16 @@ class FakeTransport {
     const SendStatus status = send(now, stream, ppid, payload.bytes(), options);
     if (status == SendStatus::kOk) const OwnedBytes taken = std::move(payload);
     return status;
+  }
+  SendStatus send_part(Time, StreamId stream, Ppid ppid, ByteSpan part, const MessagePart& which,
+                       const SendOptions& options) {
+    if (next_status != SendStatus::kOk) return next_status;
+    parts.push_back({{stream, ppid, Bytes(part.begin(), part.end()), options}, which});
+    return SendStatus::kOk;
+  }
+  bool abort_message(Time, StreamId stream) {
+    aborted.push_back(stream);
+    return abortable;
   }
   void reset_streams(Time, std::span<const StreamId> streams) {
     resets.insert(resets.end(), streams.begin(), streams.end());
@@ -113,6 +128,9 @@ class FakeTransport {
 
   SendStatus next_status = SendStatus::kOk;
   std::vector<Sent> sent;
+  std::vector<Part> parts;
+  std::vector<StreamId> aborted;
+  bool abortable = true;
   std::vector<StreamId> resets;
   std::map<StreamId, std::size_t> thresholds;
   std::map<StreamId, std::uint16_t> priorities;

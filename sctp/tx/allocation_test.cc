@@ -114,6 +114,45 @@ TEST(Allocation, SteadyStateAllocatesNothingEvenWithLoss) {
   }
 }
 
+// Several streams whose fragments interleave, some messages given up half sent, one in parts.
+TEST(Allocation, InterleavingAndPartsAllocateNothingInSteadyState) {
+  BlockPool pool;
+  DataSender sender({}, pool);
+  Time now{seconds(1)};
+  sender.establish(now, 20 << 10, 16, true, true);
+  const std::vector<std::uint8_t> payload(30000, 7);
+  std::array<std::uint8_t, 1160> packet;
+  std::size_t sent = 0;
+  const auto turn = [&](std::uint16_t stream) {
+    SendOptions options{.unordered = stream % 2 == 0};
+    if (stream == 3) options.max_retransmits = 0;
+    if (stream == 4) options.max_lifetime = milliseconds(3);
+    static_cast<void>(sender.send(now, StreamId(stream), kPpidBinary, payload, options));
+    static_cast<void>(
+        sender.send_part(now, StreamId(9), kPpidBinary, payload, {.last = stream == 4}, {}));
+    for (;;) {
+      PacketWriter writer(packet, CommonHeader{});
+      if (!sender.append_chunks(now, writer)) break;
+      ++sent;
+    }
+    now += milliseconds(2);
+    if (now >= sender.next_timeout()) static_cast<void>(sender.handle_timeout(now));
+    if (stream != 3)
+      static_cast<void>(sender.handle_cumulative_ack(now, sender.next_tsn().previous()));
+    SendEvent event;
+    while (sender.poll_event(event)) {
+    }
+  };
+  for (int i = 0; i < 4000; ++i) turn(static_cast<std::uint16_t>(i % 5));
+  const std::size_t before = allocations;
+  const std::size_t sent_before = sent;
+  const std::uint64_t abandoned = sender.stats().messages_abandoned;
+  for (int i = 0; i < 1000; ++i) turn(static_cast<std::uint16_t>(i % 5));
+  EXPECT_EQ(allocations, before);
+  EXPECT_GT(sent, sent_before + 5000);
+  EXPECT_GT(sender.stats().messages_abandoned, abandoned);
+}
+
 // Ten thousand idle associations are to cost little each; blocks and rings come with use.
 TEST(Allocation, AnIdleHalfIsSmall) {
   static_assert(sizeof(DataSender) <= 1280);

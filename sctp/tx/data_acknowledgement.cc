@@ -153,8 +153,7 @@ void DataSender::note_ack_point(Time now) {
 TimeoutOutcome DataSender::handle_timeout(Time now) {
   TimeoutOutcome outcome;
   if (forward_tsn_ && now >= queue_.next_expiry()) {
-    stats_.messages_abandoned += queue_.drop_expired(now);
-    update_thresholds();
+    expire_queued(now);
   }
   // The next flush says so again if need be: a caller that does not flush in some state
   // must not be woken for ever.

@@ -8,7 +8,7 @@ namespace millrace::sctp {
 DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
     : options_{.max_packet_bytes = options.max_packet_bytes,
                .send_buffer_bytes = options.send_buffer_bytes,
-               .max_message_bytes = options.max_message_bytes},
+               .max_message_bytes = std::min(options.max_message_bytes, kMaxMessageBytes)},
       store_(pool),
       queue_(store_, options.scheduling, options.send_buffer_bytes),
       congestion_(make_congestion_control(options.congestion)),
@@ -51,15 +51,17 @@ std::optional<SendStatus> DataSender::refusal(StreamId stream, std::size_t size,
   if (size > options_.max_message_bytes) return SendStatus::kTooLarge;
   const SendStream* const state = queue_.find(stream);
   if (state != nullptr && state->closing) return SendStatus::kStreamClosing;
-  const bool idle = state == nullptr || state->head == nullptr;
-  const std::size_t limit =
-      options_.send_buffer_bytes + (idle ? options_.send_buffer_bytes / kIdleStreamsPart : 0);
-  const std::size_t charge = std::min(cost, options_.send_buffer_bytes);
-  if (queue_.cost() + charge > limit) {
-    want_room(limit - charge);
-    return SendStatus::kWouldBlock;
-  }
+  if (!has_room(state == nullptr || state->buffered == 0, cost)) return SendStatus::kWouldBlock;
   return std::nullopt;
+}
+
+bool DataSender::has_room(bool stream_is_idle, std::size_t cost) {
+  const std::size_t buffer = options_.send_buffer_bytes;
+  const std::size_t limit = buffer + (stream_is_idle ? buffer / kIdleStreamsPart : 0);
+  const std::size_t charge = std::min(cost, buffer);
+  if (queue_.cost() + charge <= limit) return true;
+  want_room(limit - charge);
+  return false;
 }
 
 // kWritable comes once the queue costs no more than `level`, for all who asked, and than half
@@ -72,6 +74,7 @@ void DataSender::want_room(std::size_t level) {
 
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
                             const SendOptions& options) {
+  if (payload.size() > MessageStore::kMaxCopiedBytes) return SendStatus::kTooLarge;
   const auto refused = refusal(stream, payload.size(), MessageStore::cost(payload.size()));
   if (refused) return *refused;
   OutgoingMessage* const message = store_.copy(payload);
@@ -214,6 +217,7 @@ std::size_t DataSender::bytes_in_flight() const { return outstanding_.flight_byt
 void DataSender::set_max_packet_bytes(std::size_t bytes) {
   options_.max_packet_bytes = bytes & ~std::size_t{3};
   congestion_->set_mtu(options_.max_packet_bytes);
+  queue_.set_hold_back(max_fragment_bytes());
 }
 
 void DataSender::watch_packets_above(std::size_t bytes) {

@@ -119,6 +119,21 @@ class DataSender {
   SendStatus send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                   const SendOptions& options);
 
+  // Sends a message part by part, copied, within a buffer that need not hold it whole. The
+  // first part begins a message on the stream, `ppid` and `options` being its own, and counts
+  // as idle or not like any; those that follow go to the same until one is the last.
+  // Messages sent meanwhile on the stream come behind it, and without I-DATA those of all
+  // streams once it is begun: fragments of a DATA message stand together. An empty part is
+  // none, but may be the last. kTooLarge and kWouldBlock leave the message as it is;
+  // kAbandoned says once that it was given up by its limits, and the part was not taken.
+  SendStatus send_part(Time now, StreamId stream, Ppid ppid, ByteSpan part,
+                       const MessagePart& which, const SendOptions& options);
+  // Gives up the message that is being sent in parts, if there is one. False, and nothing
+  // happens, where some of it was sent and the peer cannot be told to skip it (RFC 3758).
+  bool abort_message(Time now, StreamId stream);
+  // The same on all streams; false where any cannot be given up.
+  bool abort_open_messages(Time now);
+
   // Bytes queued and not yet handed to the network once (W3C bufferedAmount).
   std::size_t buffered_amount(StreamId stream) const;
   std::size_t total_buffered_amount() const;
@@ -218,8 +233,13 @@ class DataSender {
   std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
   void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
                const SendOptions& options);
+  bool has_room(bool stream_is_idle, std::size_t cost);
   void want_room(std::size_t level);
   void update_thresholds();
+
+  // streamed_send.cc.
+  SendStatus continue_message(OutgoingMessage& message, ByteSpan part, bool last);
+  void expire_queued(Time now);
 
   // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
   void begin_flush(Time now);
@@ -231,6 +251,7 @@ class DataSender {
   bool append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet,
                        bool probes = false);
   void note_size(UnwrappedTsn tsn, const PacketWriter& packet);
+  static std::size_t streamable_bytes(const OutgoingMessage& message);
   bool asks_for_sack(Time now, std::size_t wire_bytes, bool last);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
@@ -364,6 +385,7 @@ class DataSender {
   bool total_above_ = false;
   std::size_t writable_level_ = 0;
   std::size_t total_low_threshold_ = 0;
+  std::vector<OutgoingMessage*> expired_;
   std::vector<SkippedMessages> skipped_;        // Of the FORWARD-TSN being built.
   std::vector<SkippedStream> skipped_streams_;  // The same for one without MIDs.
   SenderStats stats_;

@@ -246,13 +246,21 @@ bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
   return true;
 }
 
+// Of a message that comes in parts: up to the end of the block, and not the last byte so far,
+// as it may turn out to be the last of all.
+std::size_t DataSender::streamable_bytes(const OutgoingMessage& message) {
+  const std::uint32_t rest = message.size - message.sent - (message.open ? 1 : 0);
+  return std::min(rest, StreamedPayload::rest_of_block(message.sent));
+}
+
 bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWriter& packet,
                                  bool probes) {
   const std::size_t header = header_bytes_;
   const std::size_t max_fragment = max_fragment_bytes();
-  const std::size_t rest = message.size - message.sent;
+  const std::size_t rest =
+      message.streamed == nullptr ? message.size - message.sent : streamable_bytes(message);
   const std::size_t space = packet.space();
-  if (space <= header || outstanding_.full()) return false;
+  if (space <= header || outstanding_.full() || rest == 0) return false;
   const std::size_t room = std::min(space - header, max_fragment);
   std::size_t bytes = rest;
   if (rest > room) {

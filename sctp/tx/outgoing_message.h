@@ -10,6 +10,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/owned_bytes.h"
 #include "engine/base/time.h"
+#include "sctp/tx/streamed_payload.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -19,6 +20,7 @@ namespace millrace::sctp {
 struct OutgoingMessage {
   OutgoingMessage* next = nullptr;  // In its stream's queue.
   const std::uint8_t* data = nullptr;
+  StreamedPayload* streamed = nullptr;  // In place of `data`, of a message that comes in parts.
   std::uint32_t size = 0;
   std::uint32_t sent = 0;         // Bytes that have been given a TSN.
   std::uint32_t outstanding = 0;  // Chunks that the outstanding queue holds.
@@ -37,16 +39,23 @@ struct OutgoingMessage {
   bool abandoned = false;
   bool queued = false;   // Not all of it has a TSN.
   bool adopted = false;  // An OwnedBytes lies where a copy would.
+  bool open = false;     // More parts may come: its last byte so far is not sent.
 
   // What a DATA chunk has in place of the MID: ordered messages have both, counted alike.
   Ssn ssn() const { return Ssn(static_cast<std::uint16_t>(mid.value())); }
-  ByteSpan bytes(std::uint32_t offset, std::uint32_t n) const { return {data + offset, n}; }
+  ByteSpan bytes(std::uint32_t offset, std::uint32_t n) const {
+    return {streamed == nullptr ? data + offset : streamed->at(offset), n};
+  }
   bool expired(Time now) const { return now >= expires_at; }
 };
 
 // MessageStore makes and frees messages in a pool.
 class MessageStore {
  public:
+  // One that is larger can be handed over or come in parts.
+  static constexpr std::size_t kMaxCopiedBytes =
+      BlockPool::kMaxBlockBytes - sizeof(OutgoingMessage);
+
   explicit MessageStore(BlockPool& pool) : pool_(pool) {}
 
   // What a message costs: record, payload and the rounding of its block.
@@ -75,12 +84,27 @@ class MessageStore {
     ::new (behind(message)) OwnedBytes(std::move(owned));
     return message;
   }
-  // What `message` costs while it is held.
+  // A message without a byte, to which parts are appended.
+  OutgoingMessage* open() {
+    OutgoingMessage* const message = make(sizeof(StreamedPayload));
+    if (message == nullptr) return nullptr;
+    message->streamed = ::new (behind(message)) StreamedPayload(pool_);
+    message->open = true;
+    return message;
+  }
+  static std::size_t open_cost(std::size_t part_bytes) {
+    return cost(sizeof(StreamedPayload)) + StreamedPayload::cost_of(0, part_bytes);
+  }
+  // What `message` costs while it is queued.
   static std::size_t cost_of(const OutgoingMessage& message) {
+    if (message.streamed != nullptr) {
+      return BlockPool::block_bytes(message.block_bytes) + message.streamed->queued_cost();
+    }
     return BlockPool::block_bytes(message.block_bytes) + (message.adopted ? message.size : 0);
   }
   void release(OutgoingMessage* message) {
     const std::size_t bytes = message->block_bytes;
+    if (message->streamed != nullptr) message->streamed->~StreamedPayload();
     if (message->adopted) reinterpret_cast<OwnedBytes*>(behind(message))->~OwnedBytes();
     message->~OutgoingMessage();
     pool_.release(reinterpret_cast<std::uint8_t*>(message), bytes);

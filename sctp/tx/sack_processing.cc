@@ -177,6 +177,7 @@ void OutstandingQueue::pop_until(Time now, UnwrappedTsn cumulative, AckResult& r
       pop_settled(now, base_, result);
     }
     OutgoingMessage* const message = popped.message;
+    if (message->streamed != nullptr) message->streamed->release_until(popped.offset + popped.size);
     if (--message->outstanding == 0) store_.release_if_done(message);
   }
   lost_cursor_ = std::max(lost_cursor_, base_);

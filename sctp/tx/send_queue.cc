@@ -29,12 +29,30 @@ void SendQueue::push(OutgoingMessage* message) {
     stream.tail->next = message;
   }
   stream.tail = message;
+  if (message->open) stream.open = message;
   stream.buffered += message->size;
   buffered_ += message->size;
   cost_ += charge_of(*message);
   ++messages_;
   note_expiry(message);
   if (stream.head == message) update_readiness(index);
+}
+
+void SendQueue::grow(OutgoingMessage& message, std::size_t bytes, std::size_t cost) {
+  SendStream& stream = streams_[message.stream_index];
+  message.size += static_cast<std::uint32_t>(bytes);
+  stream.buffered += bytes;
+  buffered_ += bytes;
+  cost_ += cost;
+  if (stream.head == &message) update_readiness(message.stream_index);
+}
+
+void SendQueue::close(OutgoingMessage& message) {
+  SendStream& stream = streams_[message.stream_index];
+  DCHECK(stream.open == &message && message.size > message.sent);
+  message.open = false;
+  stream.open = nullptr;
+  if (stream.head == &message) update_readiness(message.stream_index);
 }
 
 void SendQueue::consume(std::uint32_t bytes) {
@@ -44,6 +62,7 @@ void SendQueue::consume(std::uint32_t bytes) {
   DCHECK(message != nullptr && bytes <= message->size - message->sent);
   message->sent += bytes;
   unbuffer(stream, bytes);
+  if (message->streamed != nullptr) cost_ -= message->streamed->note_sent(message->sent);
   if (message->sent == message->size) {
     const std::size_t taken = interleaving_ ? bytes : message->size;
     pop_head(index);
@@ -51,17 +70,18 @@ void SendQueue::consume(std::uint32_t bytes) {
   } else if (interleaving_) {
     end_turn(index, bytes);
   } else {
-    turn_begun_ = true;
+    begun_ = index;
+    if (message->open) choose();
   }
 }
 
 void SendQueue::end_turn(std::uint32_t index, std::size_t bytes) {
   const SendStream& stream = streams_[index];
-  turn_begun_ = false;
+  begun_ = kNone;
   scheduler_.charge(index, bytes);
-  if (stream.head != nullptr && !stream.paused) {
+  if (is_ready(stream) && scheduler_.is_ready(index)) {
     scheduler_.end_turn(index, stream.head->arrival);
-    current_ = scheduler_.first();
+    choose();
   } else {
     update_readiness(index);
   }
@@ -69,16 +89,22 @@ void SendQueue::end_turn(std::uint32_t index, std::size_t bytes) {
 
 void SendQueue::update_readiness(std::uint32_t index) {
   const SendStream& stream = streams_[index];
-  // A message in progress is finished before the stream pauses.
-  const bool ready = stream.head != nullptr && (!stream.paused || stream.head->sent > 0);
   const bool was_ready = scheduler_.is_ready(index);
-  if (ready) {
+  if (is_ready(stream)) {
     was_ready ? scheduler_.set_arrival(index, stream.head->arrival)
               : scheduler_.add(index, stream.head->arrival);
   } else if (was_ready) {
     scheduler_.remove(index);
   }
-  if (!turn_begun_) current_ = scheduler_.first();
+  choose();
+}
+
+void SendQueue::choose() {
+  if (begun_ == kNone) {
+    current_ = scheduler_.first();
+  } else {
+    current_ = is_sendable(*streams_[begun_].head) ? begun_ : kNone;
+  }
 }
 
 void SendQueue::drop_head(std::uint32_t index) {
@@ -86,11 +112,27 @@ void SendQueue::drop_head(std::uint32_t index) {
   const std::size_t sent = stream.head->sent;
   unbuffer(stream, stream.head->size - sent);
   pop_head(index);
-  if (turn_begun_ && index == current_) return end_turn(index, sent);
+  if (index == begun_) return end_turn(index, sent);
   update_readiness(index);
 }
 
-std::size_t SendQueue::drop_expired(Time now) {
+void SendQueue::drop_unbegun(OutgoingMessage* message) {
+  DCHECK(message->sent == 0);
+  SendStream& stream = streams_[message->stream_index];
+  const std::uint32_t index = message->stream_index;
+  unbuffer(stream, message->size);
+  if (stream.head == message) {
+    pop_head(index);
+    return update_readiness(index);
+  }
+  OutgoingMessage* before = stream.head;
+  while (before->next != message) before = before->next;
+  before->next = message->next;
+  if (stream.tail == message) stream.tail = before;
+  let_go(stream, message);
+}
+
+std::size_t SendQueue::drop_expired(Time now, std::vector<OutgoingMessage*>& begun) {
   std::size_t dropped = 0;
   next_expiry_ = kNever;
   for (std::uint32_t index = 0; index < streams_.size(); ++index) {
@@ -102,7 +144,12 @@ std::size_t SendQueue::drop_expired(Time now) {
       ++dropped;
     }
     if (dropped != dropped_before) update_readiness(index);
-    if (stream.head != nullptr && stream.head->sent == 0) note_expiry(stream.head);
+    if (stream.head == nullptr || stream.head->abandoned) continue;
+    if (stream.head->expired(now)) {
+      begun.push_back(stream.head);
+    } else {
+      note_expiry(stream.head);
+    }
   }
   return dropped;
 }
@@ -131,10 +178,7 @@ std::size_t SendQueue::discard_unbegun(StreamId id) {
     OutgoingMessage* const message = rest;
     rest = message->next;
     unbuffer(stream, message->size);
-    cost_ -= charge_of(*message);
-    --messages_;
-    message->queued = false;
-    store_.release_if_done(message);
+    let_go(stream, message);
     ++dropped;
   }
   stream.head = stream.tail = begun;
@@ -167,6 +211,15 @@ void SendQueue::pop_head(std::uint32_t index) {
     stream.tail = nullptr;
   } else {
     note_expiry(stream.head);
+  }
+  let_go(stream, message);
+}
+
+// `message` is in the queue no more, and freed if nothing else needs it.
+void SendQueue::let_go(SendStream& stream, OutgoingMessage* message) {
+  if (stream.open == message) {
+    stream.open = nullptr;
+    stream.open_lost = true;
   }
   cost_ -= charge_of(*message);
   if (--messages_ == 0) next_expiry_ = kNever;

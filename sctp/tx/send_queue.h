@@ -21,7 +21,8 @@ struct SendStream {
 
   OutgoingMessage* head = nullptr;
   OutgoingMessage* tail = nullptr;
-  std::size_t buffered = 0;  // Payload bytes that have no TSN yet.
+  OutgoingMessage* open = nullptr;  // The message to which parts are appended.
+  std::size_t buffered = 0;         // Payload bytes that have no TSN yet.
   std::size_t low_threshold = 0;
   Mid next_mid;  // Of ordered messages.
   Mid next_unordered_mid;
@@ -31,6 +32,7 @@ struct SendStream {
   StreamId id;
   bool paused = false;
   bool closing = false;
+  bool open_lost = false;     // It was given up, which the one who appends is to be told.
   bool low_reported = false;  // Awaits its kBufferedAmountLow event.
 };
 
@@ -39,7 +41,7 @@ struct SendStream {
 // message have consecutive TSNs (RFC 9260 §6.9), or at those of fragments (RFC 8260).
 class SendQueue {
  public:
-  // No message counts for more than `max_charge`, be it larger.
+  // No message counts for more than `max_charge` unless it comes in parts.
   SendQueue(MessageStore& store, StreamScheduling rule, std::size_t max_charge)
       : store_(store), scheduler_(rule), max_charge_(max_charge) {}
   ~SendQueue();
@@ -49,17 +51,27 @@ class SendQueue {
   // From here on a turn is one fragment.
   void enable_interleaving() { interleaving_ = true; }
 
+  // Of an open message, more than so many bytes must be there before some are sent.
+  void set_hold_back(std::size_t bytes) { hold_back_ = bytes; }
+
   void push(OutgoingMessage* message);
+  // So many bytes, at that cost, were appended to an open message.
+  void grow(OutgoingMessage& message, std::size_t bytes, std::size_t cost);
+  // No part of it follows.
+  void close(OutgoingMessage& message);
+  // Drops a message that has not been begun.
+  void drop_unbegun(OutgoingMessage* message);
   // The message to send from, nullptr if there is none. It stays the same until `consume`
-  // or `drop_head` ends its turn.
+  // or `drop_head` ends its turn; of an open one there may be nothing to send meanwhile.
   OutgoingMessage* current() const { return current_ == kNone ? nullptr : streams_[current_].head; }
   // Takes `bytes` off the front of `current`. The last ones end it and pass the turn on; if
   // the message has outstanding chunks it then belongs to them.
   void consume(std::uint32_t bytes);
   // Drops what is unsent of the first message of the stream with this index.
   void drop_head(std::uint32_t index);
-  // Drops expired messages that have not been begun; returns how many.
-  std::size_t drop_expired(Time now);
+  // Drops expired messages that have not been begun, and returns how many. Those that have
+  // are appended to `begun`.
+  std::size_t drop_expired(Time now, std::vector<OutgoingMessage*>& begun);
   // No message expires before this time; kNever if none is limited.
   Time next_expiry() const { return next_expiry_; }
 
@@ -75,6 +87,7 @@ class SendQueue {
 
   SendStream& stream(StreamId id) { return streams_[streams_.find_or_add(id)]; }
   SendStream& stream_at(std::uint32_t index) { return streams_[index]; }
+  std::size_t stream_count() const { return streams_.size(); }
   const SendStream* find(StreamId id) const { return streams_.get(id); }
   SendStream* find(StreamId id) { return streams_.get(id); }
 
@@ -92,12 +105,23 @@ class SendQueue {
   void update_readiness(std::uint32_t index);
   // A turn of the stream, of `bytes`, has ended.
   void end_turn(std::uint32_t index, std::size_t bytes);
+  bool is_sendable(const OutgoingMessage& message) const {
+    return !message.open || message.size - message.sent > hold_back_;
+  }
+  // A message in progress is finished before the stream pauses.
+  bool is_ready(const SendStream& stream) const {
+    return stream.head != nullptr && (!stream.paused || stream.head->sent > 0) &&
+           is_sendable(*stream.head);
+  }
+  void choose();
   void unbuffer(SendStream& stream, std::size_t bytes);
   // Unlinks the head of a stream and frees it if nothing else needs it.
   void pop_head(std::uint32_t index);
+  void let_go(SendStream& stream, OutgoingMessage* message);
   void note_expiry(const OutgoingMessage* message);
   std::size_t charge_of(const OutgoingMessage& message) const {
-    return std::min(MessageStore::cost_of(message), max_charge_);
+    const std::size_t cost = MessageStore::cost_of(message);
+    return message.streamed != nullptr ? cost : std::min(cost, max_charge_);
   }
 
   MessageStore& store_;
@@ -111,8 +135,10 @@ class SendQueue {
   std::size_t max_charge_;
   Time next_expiry_ = kNever;
   std::vector<std::uint32_t> low_streams_;
+  std::size_t hold_back_ = 0;
+  std::uint32_t begun_ = kNone;  // Without interleaving: the stream whose turn lasts to the end
+                                 // of its message.
   bool interleaving_ = false;
-  bool turn_begun_ = false;  // It lasts to the end of the message.
 };
 
 }  // namespace millrace::sctp

@@ -54,6 +54,19 @@ class Channel {
   // back. Pays for messages of some packets; shorter ones are copied sooner than remembered.
   SendStatus send(OwnedBytes&& bytes, MessageKind kind = MessageKind::kBinary);
 
+  // Sends a message part by part; the bytes are copied. It may be larger than the send buffer,
+  // up to the peer's max-message-size and 1 GiB: parts are taken while there is room for them
+  // and are on their way before the last has come. The first part begins a message and gives
+  // its kind; those that follow belong to it until one is `last`, which may be empty. Messages
+  // sent on the channel meanwhile come behind it, and with peers that do not interleave those
+  // of all channels: do not leave one unfinished. kWouldBlock and kTooLarge leave it as it
+  // was. kAbandoned, once, says that the channel's limits have ended it and takes nothing.
+  SendStatus send_part(std::span<const std::uint8_t> part, const MessagePart& which,
+                       MessageKind kind = MessageKind::kBinary);
+  // Gives up the message that is being sent in parts; the peer never sees it. False where it
+  // cannot be taken back, since the peer does not know partial reliability (RFC 3758).
+  bool abort_message();
+
   // Closes gracefully: what is queued is sent first, then the stream is reset
   // (RFC 8831 §6.7). `on_channel_close` follows once both directions are.
   void close();
@@ -68,7 +81,7 @@ class Channel {
   std::string_view protocol() const;
   bool ordered() const;
   bool reliable() const;
-  // The largest message that `send` takes: the peer's max-message-size (RFC 8841 §6).
+  // The largest message that is taken: the peer's max-message-size (RFC 8841 §6), at most 1 GiB.
   std::size_t max_message_size() const;
 
   // Bytes queued and not yet handed to the network.

@@ -37,6 +37,7 @@ struct SctpOptions {
   // INIT goes by SDP (`a=sctp-init`) to peers that take it so: set-up is two round trips
   // shorter (draft-hancke-tsvwg-snap).
   bool init_in_sdp = true;
+  StreamScheduling scheduling = StreamScheduling::kWeightedFair;
   std::size_t receive_window_bytes = 8u << 20;
   std::size_t send_buffer_bytes = 8u << 20;
   std::size_t max_message_bytes = 256u << 10;  // Advertised; at most the window.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -23,7 +24,25 @@ enum class [[nodiscard]] SendStatus : std::uint8_t{
     kOk,
     kWouldBlock,  // The send buffer is full; `on_writable` follows once it is not.
     kTooLarge,    // Above the peer's max-message-size.
+    kAbandoned,   // `send_part` alone: the message was given up by the channel's limits.
     kClosed,      // The channel or its session is closing or gone.
+};
+
+// MessagePart says which part of its message a part is.
+struct MessagePart {
+  bool last = false;
+  // Of the whole message where it is known with the first part, else 0: one above the peer's
+  // max-message-size is then refused at once.
+  std::size_t total_bytes = 0;
+};
+
+// StreamScheduling is how channels of a session that have something to send take turns (RFC
+// 8260 §3): message by message, or fragment by fragment with peers that interleave.
+enum class StreamScheduling : std::uint8_t {
+  kFirstComeFirstServed,
+  kRoundRobin,
+  kWeightedFair,    // Bytes in proportion to ChannelOptions::priority (RFC 8831 §6.4).
+  kStrictPriority,  // The highest priority alone; equals by turns.
 };
 
 // CloseReason says why a session ended.
