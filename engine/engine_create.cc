@@ -57,6 +57,28 @@ class FileKeyLog final : public crypto::KeyLog {
   std::ofstream out_;
 };
 
+Result<EngineImpl::KeyLogs, Error> open_key_logs(const EngineOptions& options) {
+  EngineImpl::KeyLogs logs;
+  if (!options.key_log_file.empty()) {
+    auto file = std::make_unique<FileKeyLog>(options.key_log_file);
+    if (!file->good()) {
+      return Failure(Error{"key_log_file: cannot write '" + options.key_log_file + "'"});
+    }
+    logs.file = std::move(file);
+  }
+  if (options.pcap_file.empty()) return logs;
+  Capture::Options capture;
+  capture.path = options.pcap_file;
+  capture.max_bytes = options.pcap_bytes;
+  capture.shards = options.shards;
+  capture.unix_offset = EngineImpl::unix_offset(options);
+  capture.next = logs.file.get();
+  auto made = Capture::create(capture);
+  if (!made.ok()) return Failure(made.error());
+  logs.capture = std::move(made).value();
+  return logs;
+}
+
 template <class D>
 std::unique_ptr<ShardRunner> runner(unsigned index, const ShardWorld& world,
                                     std::unique_ptr<D> datapath, const Clock& clock) {
@@ -66,10 +88,15 @@ std::unique_ptr<ShardRunner> runner(unsigned index, const ShardWorld& world,
 }  // namespace
 
 ShardWorld EngineImpl::world() {
-  return ShardWorld{
-      settings_, dtls_, mac_, directory_, workers_, mailboxes_, [this](const std::string& line) {
-        log(line);
-      }};
+  return ShardWorld{settings_,
+                    dtls_,
+                    mac_,
+                    directory_,
+                    workers_,
+                    mailboxes_,
+                    [this](const std::string& line) { log(line); },
+                    key_logs_.capture.get(),
+                    &tracer_};
 }
 
 Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_shard(unsigned index) {
@@ -120,22 +147,18 @@ Result<std::unique_ptr<Engine>, Error> Engine::create(EngineOptions options,
   settings.value().fingerprint =
       certificate.value().fingerprint(crypto::HashAlgorithm::kSha256).to_string();
 
-  std::unique_ptr<engine::FileKeyLog> key_log;
-  if (!checked.key_log_file.empty()) {
-    key_log = std::make_unique<engine::FileKeyLog>(checked.key_log_file);
-    if (!key_log->good()) {
-      return Failure(Error{"key_log_file: cannot write '" + checked.key_log_file + "'"});
-    }
-  }
+  auto key_logs = engine::open_key_logs(checked);
+  if (!key_logs.ok()) return Failure(key_logs.error());
+  engine::EngineImpl::KeyLogs& logs = key_logs.value();
+  crypto::KeyLog* const key_log = logs.capture ? logs.capture.get() : logs.file.get();
   crypto::DtlsOptions dtls_options;
   dtls_options.handshake_timeout = checked.handshake_timeout;
-  auto dtls =
-      crypto::DtlsContext::create(std::move(certificate).value(), dtls_options, key_log.get());
+  auto dtls = crypto::DtlsContext::create(std::move(certificate).value(), dtls_options, key_log);
   if (!dtls.ok()) return Failure(Error{dtls.error()});
   io::raise_file_limit(checked.max_sessions + 256);
 
-  auto engine = std::make_unique<engine::EngineImpl>(std::move(settings).value(),
-                                                     std::move(key_log), dtls.value());
+  auto engine = std::make_unique<engine::EngineImpl>(std::move(settings).value(), std::move(logs),
+                                                     dtls.value());
   if (std::optional<Error> error = engine->make_shards(make_handler)) return Failure(*error);
   return std::unique_ptr<Engine>(std::move(engine));
 }

@@ -54,10 +54,14 @@ TableOptions table_options(const Settings& settings) {
 
 }  // namespace
 
-EngineImpl::EngineImpl(Settings settings, std::unique_ptr<crypto::KeyLog> key_log,
+EngineImpl::EngineImpl(Settings settings, KeyLogs key_logs,
                        std::shared_ptr<const crypto::DtlsContext> dtls)
     : settings_(std::move(settings)),
-      key_log_(std::move(key_log)),
+      key_logs_(std::move(key_logs)),
+      tracer_({settings_.options.trace_file,
+               settings_.options.trace_file.empty() ? 0 : settings_.options.trace_sessions,
+               unix_offset(settings_.options)},
+              recorder_),
       dtls_(std::move(dtls)),
       clock_(&monotonic_clock()),
       directory_(table_options(settings_)),
@@ -73,10 +77,20 @@ EngineImpl::EngineImpl(Settings settings, std::unique_ptr<crypto::KeyLog> key_lo
 EngineImpl::~EngineImpl() {
   if (settings_.options.own_threads) stop(milliseconds(0));
   workers_.stop();
+  recorder_.stop();
   if (simulation_) simulation_->detach(*this);
 }
 
+Duration EngineImpl::unix_offset(const EngineOptions& options) {
+  // Virtual time begins where it likes.
+  if (options.simulation) return Duration();
+  return std::chrono::system_clock::now().time_since_epoch() -
+         io::monotonic_now().time_since_epoch();
+}
+
 std::optional<Error> EngineImpl::make_shards(const MakeHandler& make_handler) {
+  if (std::optional<Error> error = tracer_.prepare()) return error;
+  if (key_logs_.capture) recorder_.add(key_logs_.capture);
   const unsigned count = settings_.options.shards;
   for (unsigned i = 0; i < count; ++i) mailboxes_.push_back(std::make_unique<Mailbox>(kMailbox));
   for (unsigned i = 0; i < count; ++i) {
@@ -182,6 +196,7 @@ void EngineImpl::stop(milliseconds grace) {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   workers_.stop();
+  recorder_.stop();
 }
 
 Result<Description, SignalError> EngineImpl::accept_offer(const std::string& offer) {

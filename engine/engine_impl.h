@@ -11,6 +11,9 @@
 #include "crypto/key_log.h"
 #include "crypto/mac.h"
 #include "engine/base/spsc_ring.h"
+#include "engine/record/capture.h"
+#include "engine/record/record_thread.h"
+#include "engine/record/session_trace.h"
 #include "engine/sdp/description.h"
 #include "engine/session_directory.h"
 #include "engine/settings.h"
@@ -28,9 +31,16 @@ struct ShardWorld;
 // shards what other threads ask for.
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(Settings settings, std::unique_ptr<crypto::KeyLog> key_log,
-             std::shared_ptr<const crypto::DtlsContext> dtls);
+  // What `dtls` logs its keys to.
+  struct KeyLogs {
+    std::unique_ptr<crypto::KeyLog> file;
+    std::shared_ptr<Capture> capture;
+  };
+  EngineImpl(Settings settings, KeyLogs key_logs, std::shared_ptr<const crypto::DtlsContext> dtls);
   ~EngineImpl() override;
+
+  // From a shard's clock to that of the world.
+  static Duration unix_offset(const EngineOptions& options);
 
   // Makes shards and sockets. Called once, before all else.
   std::optional<Error> make_shards(const MakeHandler& make_handler);
@@ -50,6 +60,7 @@ class EngineImpl final : public Engine {
   EngineStats stats() const override;
   void session_stats(SessionId session, SessionStatsDone done) override;
   void list_sessions(SessionCursor from, std::size_t limit, SessionPageDone done) override;
+  std::optional<Error> trace_session(SessionId session, const std::string& path) override;
   bool poll(unsigned shard) override;
   int poll_handle(unsigned shard) override;
   Time poll_deadline(unsigned shard) const override;
@@ -67,7 +78,9 @@ class EngineImpl final : public Engine {
   Time now() const { return clock_->now(); }
 
   Settings settings_;  // Read by every thread, changed by none.
-  std::unique_ptr<crypto::KeyLog> key_log_;
+  KeyLogs key_logs_;
+  RecordThread recorder_;
+  Tracer tracer_;
   std::shared_ptr<const crypto::DtlsContext> dtls_;
   crypto::BoringMac mac_;
   const Clock* clock_;

@@ -71,4 +71,20 @@ void EngineImpl::list_sessions(SessionCursor from, std::size_t limit, SessionPag
   if (!posted) done(Failure(busy()));
 }
 
+std::optional<Error> EngineImpl::trace_session(SessionId session, const std::string& path) {
+  const auto place = directory_.find(session);
+  if (!place || !place->shard) return Error{"session: it is on no shard"};
+  auto file = OutputFile::create("path", path);
+  if (!file.ok()) return file.error();
+  const unsigned shard = *place->shard;
+  auto kept = std::make_shared<OutputFile>(std::move(file).value());
+  const bool posted = post(shard, [this, shard, session, kept] {
+    shards_[shard]->core().trace_session(session, [&](Time now, std::string_view vantage) {
+      return tracer_.begin(static_cast<std::uint64_t>(session), now, vantage, std::move(*kept));
+    });
+  });
+  if (!posted) return Error{busy().reason};
+  return std::nullopt;
+}
+
 }  // namespace millrace::engine

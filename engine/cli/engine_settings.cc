@@ -105,6 +105,14 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                            options.handshake_timeout);
   settings.text("key-log", "FILE", "NSS key log for captures; SSLKEYLOGFILE does the same",
                 options.key_log_file);
+  settings.text("pcap", "FILE", "pcapng of all datagrams with the secrets that open them",
+                options.pcap_file);
+  settings.number("pcap-size", "BYTES", "Where the capture ends", 4096, std::uint64_t{1} << 40,
+                  options.pcap_bytes);
+  settings.text("trace", "FILE", "Trace of the first session, as qlog in JSON text sequences",
+                options.trace_file);
+  settings.number("trace-sessions", "N", "Sessions traced, the others into FILE.2 and so on", 1,
+                  1024, options.trace_sessions);
 }
 
 void add_listening_settings(Settings& settings, EngineOptions& options) {

@@ -76,6 +76,7 @@ struct Session {
   bool over = false;             // `close_reason` is set; the handler is told once drained.
   bool handshaking = false;      // DTLS has begun and is not established.
   bool owns_socket = false;      // The dialling side's: closed with the session.
+  bool traced = false;           // The shard has a trace of it.
   CloseReason close_reason = CloseReason::kLocal;
   // Set once DTLS is established.
   std::unique_ptr<Sctp> sctp;

@@ -56,6 +56,8 @@ class Shard final : public ShardRunner, private SocketPort {
     const Time now = clock_.now();
     core_.begin_turn(now);
     const std::size_t received = datapath_->rx_burst(rx_);
+    if (core_.capturing()) [[unlikely]]
+      core_.capture_received(std::span(rx_).first(received));
     core_.classify(now, std::span(rx_).first(received));
     core_.open_and_deliver(now);
     core_.drain_inbox(now);
@@ -152,7 +154,7 @@ class Shard final : public ShardRunner, private SocketPort {
                   kSpareSegments + 2 * association.buffered_amount() / bytes});
     io::TxRun run = datapath_->reserve(session.path.to(*pair), bytes, per_run);
     if (run.empty()) return session.more_to_send = true, false;
-    while (!run.full() && write_packet(now, association, *keys, run)) {
+    while (!run.full() && write_packet(now, session, *keys, run)) {
     }
     const bool idle = !run.full();
     if (run.pushed() == 0) {
@@ -164,12 +166,13 @@ class Shard final : public ShardRunner, private SocketPort {
   }
 
   // Writes one packet into `run`; false if there is none.
-  bool write_packet(Time now, sctp::Association& association, crypto::RecordKeys& keys,
-                    io::TxRun& run) {
+  bool write_packet(Time now, Session& session, crypto::RecordKeys& keys, io::TxRun& run) {
     const MutableByteSpan slot = run.next();
-    const std::size_t length = association.poll_packet(
+    const std::size_t length = session.sctp->association.poll_packet(
         now, slot.subspan(keys.header_bytes(), slot.size() - keys.overhead()));
     if (length == 0) return false;
+    if (session.traced) [[unlikely]]
+      core_.trace_packet(session, true, slot.subspan(keys.header_bytes(), length));
     run.push(length + keys.overhead());
     seal_jobs_.push_back({&keys, slot.data(), static_cast<std::uint32_t>(length),
                           crypto::ContentType::kApplicationData});
@@ -184,7 +187,7 @@ class Shard final : public ShardRunner, private SocketPort {
     const std::size_t bytes = association.large_packet_bytes() + keys.overhead();
     io::TxRun run = datapath_->reserve(session.path.to(*session.path.selected()), bytes, 1);
     if (run.empty()) return session.more_to_send = true, false;
-    if (!write_packet(now, association, keys, run)) {
+    if (!write_packet(now, session, keys, run)) {
       datapath_->commit(run);
       return false;
     }
@@ -213,9 +216,17 @@ class Shard final : public ShardRunner, private SocketPort {
       std::size_t bytes = 0;
       for (std::size_t i = 0; i < run.pushed(); ++i) bytes += run.length(i);
       core_.count_sent(run.pushed(), bytes);
+      if (core_.capturing()) [[unlikely]]
+        capture(run);
       datapath_->commit(run);
     }
     runs_.clear();
+  }
+
+  void capture(const io::TxRun& run) {
+    for (std::size_t i = 0; i < run.pushed(); ++i) {
+      core_.capture_sent(run.destination(), run.written(i));
+    }
   }
 
   void send_control() {
@@ -227,6 +238,8 @@ class Shard final : public ShardRunner, private SocketPort {
       const ByteSpan bytes = control.bytes(entry);
       std::copy(bytes.begin(), bytes.end(), run.next().begin());
       run.push(bytes.size());
+      if (core_.capturing()) [[unlikely]]
+        capture(run);
       datapath_->commit(run);
       core_.count_sent(1, bytes.size());
       control.pop();

@@ -123,6 +123,8 @@ void ShardCore::settle(Time now) {
       session->dtls->close(now);
       poll_control(now, *session);
     }
+    if (session->traced) [[unlikely]]
+      trace_state(*session);
     session->dirty = false;
     const bool advance = session->flight || std::exchange(session->control_blocked, false);
     if (session->more_to_send || advance) {
@@ -153,6 +155,7 @@ void ShardCore::reap() {
 
 void ShardCore::destroy(Session& session) {
   end_handshake(session);
+  end_trace(session);
   wheel_.cancel(session.slot);
   if (session.entry != EntryRef{}) table_.remove(session.entry, table_.handle(session.entry));
   if (session.owns_socket) {

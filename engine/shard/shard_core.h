@@ -30,6 +30,8 @@
 #include "engine/base/rng.h"
 #include "engine/base/timer_wheel.h"
 #include "engine/ice/stun_message.h"
+#include "engine/record/capture.h"
+#include "engine/record/session_trace.h"
 #include "engine/session_directory.h"
 #include "engine/settings.h"
 #include "engine/shard/batch_sizes.h"
@@ -69,6 +71,8 @@ struct ShardWorld {
   HandshakeWorkers& workers;
   std::vector<std::unique_ptr<Mailbox>>& mailboxes;  // One a shard, by index.
   std::function<void(const std::string& line)> log;
+  Capture* capture = nullptr;  // Null: none was asked for; as `tracer`.
+  Tracer* tracer = nullptr;
 };
 
 // ShardCore is a shard without its packet I/O: sessions, timers, inbox, and the stages of
@@ -150,6 +154,15 @@ class ShardCore {
   Sctp::Note* note_of(const Channel& channel) const;
   void touch(Session& session);
 
+  // shard_record.cc: what of the traffic goes to files. Each is called only where it is wanted.
+  bool capturing() const { return world_.capture != nullptr; }
+  void capture_received(std::span<const io::RxView> burst);
+  void capture_sent(const io::Destination& to, ByteSpan datagram);
+  void trace_packet(Session& session, bool sent, ByteSpan packet);
+  void trace_session(
+      SessionId id,
+      const std::function<std::shared_ptr<SessionTrace>(Time now, std::string_view vantage)>& make);
+
   void count_sent(std::size_t datagrams, std::size_t bytes);
   void note_sealed(std::size_t records) { sealed_.note(records); }
   const StatsBoard& stats_board() const { return board_; }
@@ -209,6 +222,11 @@ class ShardCore {
   SendStatus conclude_send(Session& session, sctp::ChannelHandle handle,
                            sctp::ChannelSendStatus status);
 
+  // shard_record.cc
+  void begin_trace(Session& session, std::shared_ptr<SessionTrace> trace);
+  void trace_state(Session& session);
+  void end_trace(Session& session);
+
   // session_stats.cc
   SessionStats describe_session(const Session& session) const;
 
@@ -251,6 +269,8 @@ class ShardCore {
   Time handler_wakeup_ = kNever;
   Time last_message_{};         // The application sent or was given one.
   std::size_t handshakes_ = 0;  // Sessions between the start of DTLS and its end.
+
+  std::unordered_map<std::uint32_t, std::shared_ptr<SessionTrace>> traces_;  // By slot.
 
   std::vector<std::uint8_t> gathered_;  // A message of several pieces, to be sent on.
   DropCounters drops_;

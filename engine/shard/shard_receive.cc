@@ -116,6 +116,8 @@ void ShardCore::open_and_deliver(Time now) {
       continue;
     }
     session.received = true;
+    if (session.traced) [[unlikely]]
+      trace_packet(session, false, job.plaintext);
     session.sctp->association.handle_packet(now, job.plaintext,
                                             BufferRef(burst_[job.tag.index].buffer));
     drain_events(now, session);

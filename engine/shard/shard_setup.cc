@@ -175,6 +175,11 @@ void ShardCore::start_dtls(Time now, Session& session) {
   session.dtls.emplace(world_.dtls, dtls_, session.terms.role, session.terms.fingerprints);
   session.handshaking = true;
   ++handshakes_;
+  if (world_.tracer != nullptr && world_.tracer->wanted()) {
+    const bool client = session.terms.role == crypto::Role::kClient;
+    begin_trace(session, world_.tracer->begin(static_cast<std::uint64_t>(session.id), now,
+                                              client ? "client" : "server"));
+  }
   // A client's first flight waits for a path; a server's clock may start at once.
   if (session.terms.role == crypto::Role::kServer) {
     session.dtls->start(now);

@@ -67,6 +67,14 @@ struct EngineOptions {
   std::string key_file;
   // NSS key log (SSLKEYLOGFILE); empty: none. For captures, never in production.
   std::string key_log_file;
+  // pcapng of all datagrams, with the secrets that open them; empty: none. As `key_log_file`.
+  // The file ends before it grows beyond `pcap_bytes`.
+  std::string pcap_file;
+  std::uint64_t pcap_bytes = std::uint64_t{1} << 30;
+  // Traces of the first `trace_sessions` sessions: `trace_file`, then "<trace_file>.2" and so
+  // on; empty: none. See Engine::trace_session.
+  std::string trace_file;
+  unsigned trace_sessions = 1;
 
   SctpOptions sctp;
   // UDP payload of the packets sent. With path MTU discovery (RFC 8899) it is where a session
@@ -135,8 +143,9 @@ struct PeerOptions {
 // ends without an event. One that this side dials is on its shard from the start.
 class Engine {
  public:
-  // Binds every socket and makes every shard, but starts no thread. An error is one line
-  // that names the value at fault: a port in use, a missing file, a forbidden io_uring.
+  // Binds every socket and makes every shard, but starts no thread, except to write a capture.
+  // An error is one line that names the value at fault: a port in use, a missing file, a
+  // forbidden io_uring.
   static Result<std::unique_ptr<Engine>, Error> create(EngineOptions options,
                                                        MakeHandler make_handler);
   // Stops as `stop` does, without grace. With `own_threads = false` it goes without a word
@@ -195,6 +204,12 @@ class Engine {
   // Lists up to `limit` sessions that are on shards; `done` as above.
   static constexpr std::size_t kMaxSessionPage = 256;
   virtual void list_sessions(SessionCursor from, std::size_t limit, SessionPageDone done) = 0;
+
+  // Traces a session that is on a shard into `path`, from now to its end: packets, chunk by
+  // chunk but without payload, and how the association changed (qlog's pattern, in JSON text
+  // sequences, RFC 7464). A second trace of a session ends the first. The file is complete
+  // once the session has ended or the engine was stopped.
+  virtual std::optional<Error> trace_session(SessionId session, const std::string& path) = 0;
 
   // For `own_threads = false`: one turn of one shard. True: there is more to do, call
   // again. False: wait until `poll_handle` is readable, `poll_deadline` at most

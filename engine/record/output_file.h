@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/base/bytes.h"
+#include "engine/base/result.h"
+#include "millrace/types.h"
+
+namespace millrace::engine {
+
+// OutputFile is a file that only its owner may read: captures hold keys, and traces tell who
+// spoke with whom. It keeps no copy of what was written.
+class OutputFile {
+ public:
+  // Makes or empties the file. The error names `option` and the path.
+  static Result<OutputFile, Error> create(const std::string& option, const std::string& path);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  // False once a write has failed; nothing more is then written.
+  bool write(ByteSpan bytes);
+  std::uint64_t size() const { return size_; }
+
+ private:
+  explicit OutputFile(int fd) : fd_(fd) {}
+
+  int fd_;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace millrace::engine
