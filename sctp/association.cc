@@ -140,9 +140,12 @@ Association::Next Association::handle_chunk(Time now, const CommonHeader& header
     case ChunkType::kSack:
       handle_sack(now, chunk);
       break;
+    case ChunkType::kIData:
+      return handle_i_data(now, chunk, buffer);
     case ChunkType::kForwardTsn:
-      handle_forward_tsn(now, chunk);
-      break;
+      return handle_forward_tsn(now, chunk);
+    case ChunkType::kIForwardTsn:
+      return handle_i_forward_tsn(chunk);
     case ChunkType::kReconfig:
       handle_reconfig(now, chunk);
       break;

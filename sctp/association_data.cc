@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The association's traffic: it hands chunks to its two halves, which know RFC 9260 §6,
 // and to the procedures that watch the streams.
+#include <array>
 #include <utility>
 
 #include "sctp/association.h"
@@ -8,6 +9,8 @@
 #include "sctp/packet/error_cause.h"
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/i_data_chunk.h"
+#include "sctp/packet/i_forward_tsn_chunk.h"
 #include "sctp/packet/reconfig_chunk.h"
 #include "sctp/packet/sack_chunk.h"
 
@@ -102,14 +105,19 @@ Stats Association::stats() const {
   return stats;
 }
 
+// RFC 9260 §6: DATA is received in these states; in any other it is discarded.
+bool Association::expects_data() const {
+  return state_ == State::kEstablished || state_ == State::kShutdownPending ||
+         state_ == State::kShutdownSent;
+}
+
 Association::Next Association::handle_data(Time now, const ChunkView& chunk,
                                            const BufferRef& buffer) {
-  // RFC 9260 §6: DATA is received in these states; in any other it is discarded.
-  if (state_ != State::kEstablished && state_ != State::kShutdownPending &&
-      state_ != State::kShutdownSent) {
+  if (!expects_data()) {
     drop(DropReason::kUnexpectedState);
     return Next::kContinue;
   }
+  if (extensions_.i_data) return reject_flavour();
   const auto data = DataChunkView::parse(chunk.bytes);
   if (!data) {
     drop(DropReason::kMalformedChunk);
@@ -118,31 +126,66 @@ Association::Next Association::handle_data(Time now, const ChunkView& chunk,
   packet_had_data_ = true;
   // RFC 9260 §9.2: in SHUTDOWN-SENT each packet with DATA is answered by SACK and SHUTDOWN.
   if (state_ == State::kShutdownSent) shutdown_due_ = true;
-  std::array<std::uint8_t, 4> tsn;
-  switch (receiver_->handle_data(now, *data, buffer)) {
+  const DataResult result = receiver_->handle_data(now, *data, buffer);
+  if (result == DataResult::kAccepted) return Next::kContinue;
+  return conclude_data(result, data->header.stream, data->header.tsn);
+}
+
+Association::Next Association::handle_i_data(Time now, const ChunkView& chunk,
+                                             const BufferRef& buffer) {
+  if (!expects_data()) {
+    drop(DropReason::kUnexpectedState);
+    return Next::kContinue;
+  }
+  if (!extensions_.i_data) return reject_flavour();
+  const auto data = IDataChunkView::parse(chunk.bytes);
+  if (!data) {
+    drop(DropReason::kMalformedChunk);
+    return Next::kContinue;
+  }
+  packet_had_data_ = true;
+  if (state_ == State::kShutdownSent) shutdown_due_ = true;
+  const DataResult result = receiver_->handle_i_data(now, *data, buffer);
+  if (result == DataResult::kAccepted) return Next::kContinue;
+  return conclude_data(result, data->header.stream, data->header.tsn);
+}
+
+// RFC 8260 §2.2.3, §2.3.1: DATA and FORWARD-TSN, or I-DATA and I-FORWARD-TSN, as set-up
+// has settled; the others end the association.
+Association::Next Association::reject_flavour() {
+  abort_with(CloseReason::kProtocolViolation,
+             static_cast<std::uint16_t>(CauseCode::kProtocolViolation), {});
+  return Next::kDiscardPacket;
+}
+
+// What follows from a chunk that the receiver did not take.
+Association::Next Association::conclude_data(DataResult result, StreamId stream, Tsn tsn) {
+  switch (result) {
     case DataResult::kAccepted:
-      return Next::kContinue;
+      break;
     case DataResult::kDuplicate:
       drop(DropReason::kDuplicateData);
-      return Next::kContinue;
+      break;
     case DataResult::kOutsideWindow:
       drop(DropReason::kDataOutsideWindow);
-      return Next::kContinue;
+      break;
     case DataResult::kInvalidStream: {
       // RFC 9260 §6.5: acknowledged, discarded and reported; the association lives.
       drop(DropReason::kInvalidStream);
       std::array<std::uint8_t, 8> memory;
       TlvWriter causes(memory);
-      causes.append(InvalidStreamIdentifierCause{data->header.stream});
+      causes.append(InvalidStreamIdentifierCause{stream});
       queue(ErrorChunk{causes.bytes()});
-      return Next::kContinue;
+      break;
     }
-    case DataResult::kNoUserData:
+    case DataResult::kNoUserData: {
       // RFC 9260 §6.2.
-      store_be32(tsn.data(), data->header.tsn.value());
+      std::array<std::uint8_t, 4> value;
+      store_be32(value.data(), tsn.value());
       abort_with(CloseReason::kProtocolViolation,
-                 static_cast<std::uint16_t>(CauseCode::kNoUserData), tsn);
+                 static_cast<std::uint16_t>(CauseCode::kNoUserData), value);
       return Next::kDiscardPacket;
+    }
     case DataResult::kViolation:
       abort_with(CloseReason::kProtocolViolation,
                  static_cast<std::uint16_t>(CauseCode::kProtocolViolation), {});
@@ -166,20 +209,47 @@ void Association::handle_sack(Time now, const ChunkView& chunk) {
   if (sender_->take_black_hole()) leave_black_hole(now);
 }
 
-void Association::handle_forward_tsn(Time now, const ChunkView& chunk) {
-  if (state_ != State::kEstablished && state_ != State::kShutdownPending &&
-      state_ != State::kShutdownSent) {
-    return drop(DropReason::kUnexpectedState);
+Association::Next Association::handle_forward_tsn(Time now, const ChunkView& chunk) {
+  if (!expects_data()) {
+    drop(DropReason::kUnexpectedState);
+    return Next::kContinue;
   }
+  if (extensions_.i_data) return reject_flavour();
   if (!extensions_.forward_tsn) {
     // RFC 3758 §3.3.1: as one that this end does not know, whose type asks for a report.
     report_unknown(chunk);
-    return drop(DropReason::kBadForwardTsn);
+    drop(DropReason::kBadForwardTsn);
+    return Next::kContinue;
   }
   const auto forward = ForwardTsnChunkView::parse(chunk.bytes);
-  if (!forward) return drop(DropReason::kMalformedChunk);
-  packet_had_data_ = true;
-  if (!receiver_->handle_forward_tsn(now, *forward)) drop(DropReason::kBadForwardTsn);
+  if (!forward) {
+    drop(DropReason::kMalformedChunk);
+  } else {
+    packet_had_data_ = true;
+    if (!receiver_->handle_forward_tsn(now, *forward)) drop(DropReason::kBadForwardTsn);
+  }
+  return Next::kContinue;
+}
+
+Association::Next Association::handle_i_forward_tsn(const ChunkView& chunk) {
+  if (!expects_data()) {
+    drop(DropReason::kUnexpectedState);
+    return Next::kContinue;
+  }
+  if (!extensions_.i_data) return reject_flavour();
+  if (!extensions_.forward_tsn) {
+    report_unknown(chunk);
+    drop(DropReason::kBadForwardTsn);
+    return Next::kContinue;
+  }
+  const auto forward = IForwardTsnChunkView::parse(chunk.bytes);
+  if (!forward) {
+    drop(DropReason::kMalformedChunk);
+  } else {
+    packet_had_data_ = true;
+    if (!receiver_->handle_i_forward_tsn(*forward)) drop(DropReason::kBadForwardTsn);
+  }
+  return Next::kContinue;
 }
 
 void Association::handle_reconfig(Time now, const ChunkView& chunk) {

@@ -215,6 +215,7 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   options.streams = incoming_streams_;
   options.window_bytes = options_.receive_window_bytes;
   options.max_message_bytes = options_.receive_window_bytes;
+  options.i_data = extensions_.i_data;
   options.sack_delay = std::min(options_.sack_delay, kMaxSackDelay);
   options.hash_seed = rng_.next();
   receiver_.emplace(options, pool_);

@@ -40,8 +40,7 @@ void ChunkStore::reserve(UnwrappedTsn first, UnwrappedTsn end) {
   capacity_ = capacity;
 }
 
-HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, const DataChunkView& data,
-                           const BufferRef& buffer) {
+HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, ByteSpan payload, const BufferRef& buffer) {
   DCHECK(has_place_for(tsn) && !holds(tsn));
   const UnwrappedTsn first = first_ == end_ ? tsn : std::min(first_, tsn);
   const UnwrappedTsn end = first_ == end_ ? tsn.next() : std::max(end_, tsn.next());
@@ -49,15 +48,10 @@ HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, const DataChunkView& data
   first_ = first;
   end_ = end;
   HeldChunk& chunk = at(tsn);
-  chunk.data = data.payload.data();
-  chunk.size = static_cast<std::uint16_t>(data.payload.size());
-  chunk.ppid = data.header.ppid;
-  chunk.stream = data.header.stream;
-  chunk.ssn = data.header.ssn;
-  chunk.flags = data.header.flags;
+  chunk.data = payload.data();
+  chunk.size = static_cast<std::uint16_t>(payload.size());
   chunk.state = HeldChunk::State::kPartial;
   chunk.other_end = tsn.wrap().value();
-  cost_ += kChunkOverhead;
   link(pin_for(now, buffer), tsn, chunk);
   return chunk;
 }
@@ -65,7 +59,6 @@ HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, const DataChunkView& data
 void ChunkStore::remove(UnwrappedTsn tsn) {
   HeldChunk& chunk = at(tsn);
   DCHECK(chunk.state != HeldChunk::State::kFree);
-  cost_ -= kChunkOverhead;
   if (chunk.pin == kCopied) {
     cost_ -= BlockPool::block_bytes(chunk.size);
     pool_.release(const_cast<std::uint8_t*>(chunk.data), chunk.size);
@@ -79,8 +72,26 @@ void ChunkStore::remove(UnwrappedTsn tsn) {
   }
 }
 
+void ChunkStore::trim() {
+  if (!empty()) return;
+  ring_.reset();
+  capacity_ = 0;
+  pins_ = std::vector<Pin>();
+  free_pins_ = std::vector<std::uint32_t>();
+  dirty_ = std::vector<std::uint32_t>();
+}
+
 void ChunkStore::remove_run(UnwrappedTsn first, UnwrappedTsn last) {
   for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.next()) remove(tsn);
+}
+
+void ChunkStore::remove_list(UnwrappedTsn first) {
+  for (UnwrappedTsn tsn = first;;) {
+    const UnwrappedTsn next = other_end(tsn);
+    remove(tsn);
+    if (next == tsn) break;
+    tsn = next;
+  }
 }
 
 // Chunks of one buffer come one after the other, so the last pin is all that need be

@@ -10,7 +10,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/rx_buffer.h"
 #include "engine/base/time.h"
-#include "sctp/packet/data_chunk.h"
+#include "sctp/packet/data_chunk.h"  // DataFlags
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -26,11 +26,15 @@ struct HeldChunk {
   };
 
   const std::uint8_t* data = nullptr;
-  std::uint32_t other_end = 0;    // TSN of the other end of its run; at both ends of it.
+  // A TSN. DATA: the other end of its run; at both ends of it. I-DATA: the next fragment
+  // in its list; the chunk's own at the end.
+  std::uint32_t other_end = 0;
   std::uint32_t next_in_pin = 0;  // TSNs; the chunk's own at the end of the list.
   std::uint32_t previous_in_pin = 0;
-  std::uint32_t pin = 0;  // kCopied: `data` is a block of the pool.
-  Ppid ppid;
+  std::uint32_t pin = 0;                // kCopied: `data` is a block of the pool.
+  Ppid ppid;                            // I-DATA: only where flags.beginning.
+  std::uint32_t fsn = 0;                // I-DATA, as are the next two.
+  std::uint32_t previous_fragment = 0;  // TSN; the chunk's own at the head of the list.
   std::uint16_t size = 0;
   StreamId stream;
   Ssn ssn;
@@ -45,7 +49,9 @@ class ChunkStore {
  public:
   // As far as gap blocks reach, RFC 9260 §3.3.4.
   static constexpr std::uint64_t kMaxSpan = 65536;
-  static constexpr std::size_t kChunkOverhead = sizeof(HeldChunk);
+  // A place in the ring, and in whatever lists the chunk's message is in. Places between
+  // held chunks count: a peer that leaves gaps pays for them.
+  static constexpr std::size_t kPlaceBytes = sizeof(HeldChunk) + 16;
 
   explicit ChunkStore(BlockPool& pool) : pool_(pool) {}
   ~ChunkStore();
@@ -60,6 +66,8 @@ class ChunkStore {
   }
   HeldChunk& at(UnwrappedTsn tsn) { return ring_[slot(tsn)]; }
   const HeldChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
+  // The same of a chunk that is held.
+  HeldChunk& at(Tsn tsn) { return ring_[tsn.value() & (capacity_ - 1)]; }
   UnwrappedTsn other_end(UnwrappedTsn tsn) const {
     return UnwrappedTsn::nearest(tsn, Tsn(at(tsn).other_end));
   }
@@ -67,9 +75,11 @@ class ChunkStore {
   // Whether `tsn` fits beside what is held.
   bool has_place_for(UnwrappedTsn tsn) const;
   // Keeps a chunk, in state kPartial as a run of its own; it has place and is not held.
-  HeldChunk& add(Time now, UnwrappedTsn tsn, const DataChunkView& data, const BufferRef& buffer);
+  // The caller fills in the fields of its header.
+  HeldChunk& add(Time now, UnwrappedTsn tsn, ByteSpan payload, const BufferRef& buffer);
   void remove(UnwrappedTsn tsn);
   void remove_run(UnwrappedTsn first, UnwrappedTsn last);
+  void remove_list(UnwrappedTsn first);  // Linked by HeldChunk::other_end.
 
   // Copies chunks out of buffers that they use below a quarter, or have pinned for
   // `max_pin_time`. Where the pool has no room they stay.
@@ -77,7 +87,12 @@ class ChunkStore {
   // When `settle` would act by age; kNever if nothing is pinned.
   Time next_settle(Duration max_pin_time) const;
 
-  std::size_t cost() const { return cost_; }
+  bool empty() const { return first_ == end_; }
+  std::size_t cost() const {
+    return cost_ + kPlaceBytes * static_cast<std::size_t>(end_.distance_from(first_));
+  }
+  // Gives the memory of an empty store back.
+  void trim();
 
  private:
   static constexpr std::uint32_t kCopied = 0xFFFFFFFF;

@@ -18,44 +18,84 @@ DataReceiver::DataReceiver(const DataReceiverOptions& options, BlockPool& pool)
       tsns_(UnwrappedTsn::first(options.peer_initial_tsn).previous()),
       store_(pool),
       waiting_(options.hash_seed),
-      advertised_(options.window_bytes) {}
+      advertised_(options.window_bytes) {
+  if (!options.i_data) return;
+  interleaved_ = std::make_unique<InterleavedMessages>(store_, ready_, options.max_message_bytes,
+                                                       options.hash_seed);
+  interleaved_->set_part_bytes(part_bytes());
+}
 
 DataReceiver::~DataReceiver() = default;
 
 DataResult DataReceiver::handle_data(Time now, const DataChunkView& data, const BufferRef& buffer) {
+  UnwrappedTsn tsn;
+  const DataResult result = admit(data.header, data.payload.size(), tsn);
+  if (result != DataResult::kAccepted) return result;
+  HeldChunk& chunk = store_.add(now, tsn, data.payload, buffer);
+  chunk.ppid = data.header.ppid;
+  chunk.stream = data.header.stream;
+  chunk.ssn = data.header.ssn;
+  chunk.flags = data.header.flags;
+  return reassemble(tsn) ? DataResult::kAccepted : DataResult::kViolation;
+}
+
+DataResult DataReceiver::handle_i_data(Time now, const IDataChunkView& data,
+                                       const BufferRef& buffer) {
+  UnwrappedTsn tsn;
+  const DataResult result = admit(data.header, data.payload.size(), tsn);
+  if (result != DataResult::kAccepted) return result;
+  HeldChunk& chunk = store_.add(now, tsn, data.payload, buffer);
+  chunk.ppid = data.header.ppid;
+  chunk.stream = data.header.stream;
+  chunk.flags = data.header.flags;
+  const bool fits = interleaved_->add(tsn, data.header);
+  stats_.stale_messages = interleaved_->stale_messages();
+  return fits ? DataResult::kAccepted : DataResult::kViolation;
+}
+
+// What DATA and I-DATA have in common. kAccepted: it is new, and to be held under `tsn`.
+template <class Header>
+inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_bytes,
+                                      UnwrappedTsn& tsn) {
   release_lent();
   ++stats_.data_chunks_received;
   packet_has_data_ = true;
-  if (data.payload.empty()) return DataResult::kNoUserData;
+  if (payload_bytes == 0) return DataResult::kNoUserData;
   // RFC 7053 §5.1.
-  if (data.header.flags.immediate) sack_now_ = true;
-  const UnwrappedTsn tsn = UnwrappedTsn::nearest(tsns_.cumulative(), data.header.tsn);
+  if (header.flags.immediate) sack_now_ = true;
+  tsn = UnwrappedTsn::nearest(tsns_.cumulative(), header.tsn);
   if (tsns_.contains(tsn)) {
-    note_duplicate(data.header.tsn);
+    note_duplicate(header.tsn);
     return DataResult::kDuplicate;
   }
-  const DataResult result = accept(now, tsn, data, buffer);
-  if (result == DataResult::kOutsideWindow) {
+  const DataResult result = accept(tsn, header.stream);
+  if (result == DataResult::kAccepted) {
+    stats_.data_bytes_received += payload_bytes;
+  } else if (result == DataResult::kOutsideWindow) {
     ++stats_.outside_window;
     sack_now_ = true;
   }
   return result;
 }
 
-DataResult DataReceiver::accept(Time now, UnwrappedTsn tsn, const DataChunkView& data,
-                                const BufferRef& buffer) {
-  const bool is_next = tsn == tsns_.cumulative().next();
-  if (tsn.distance_from(tsns_.cumulative()) > kMaxGapOffset) return DataResult::kOutsideWindow;
+inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream) {
+  const std::uint64_t ahead = tsn.distance_from(tsns_.cumulative());
+  const bool is_next = ahead == 1;
+  if (ahead > kMaxGapOffset) return DataResult::kOutsideWindow;
   // RFC 9260 §6.2: over the high-water mark only what fills the lowest gap is taken, and
   // that only where the application cannot free memory by reading. Twice the window of
   // messages that will not end is no longer the peer's good faith.
-  const std::size_t cost = store_.cost();
+  const std::size_t cost = held_bytes();
   if (cost >= options_.window_bytes) {
-    if (!is_next || ready_head_ < ready_.size()) return DataResult::kOutsideWindow;
+    if (!is_next || may_read()) return DataResult::kOutsideWindow;
     if (cost >= 2 * options_.window_bytes) return DataResult::kViolation;
   }
+  // One chunk far ahead costs the places of all that lie before it.
+  if (!is_next && ahead * ChunkStore::kPlaceBytes >= options_.window_bytes) {
+    return DataResult::kOutsideWindow;
+  }
   if (!store_.has_place_for(tsn)) {
-    return is_next ? DataResult::kViolation : DataResult::kOutsideWindow;
+    return is_next && !may_read() ? DataResult::kViolation : DataResult::kOutsideWindow;
   }
   if (tsns_.insert(tsn) == ReceivedTsns::Insert::kTooManyRanges) {
     return DataResult::kOutsideWindow;
@@ -63,10 +103,7 @@ DataResult DataReceiver::accept(Time now, UnwrappedTsn tsn, const DataChunkView&
   // RFC 9260 §6.7: gaps are reported at once.
   if (tsns_.has_gaps()) sack_now_ = true;
   // RFC 9260 §6.5: acknowledged, answered by ERROR, and discarded.
-  if (data.header.stream.value() >= options_.streams) return DataResult::kInvalidStream;
-  stats_.data_bytes_received += data.payload.size();
-  store_.add(now, tsn, data, buffer);
-  return reassemble(tsn) ? DataResult::kAccepted : DataResult::kViolation;
+  return stream.value() < options_.streams ? DataResult::kAccepted : DataResult::kInvalidStream;
 }
 
 void DataReceiver::note_duplicate(Tsn tsn) {
@@ -91,20 +128,10 @@ void DataReceiver::end_packet(Time now) {
 
 bool DataReceiver::poll_message(MessageView& message) {
   release_lent();
-  if (ready_head_ == ready_.size()) return false;
-  const UnwrappedTsn first = ready_[ready_head_++];
-  if (ready_head_ == ready_.size()) {
-    ready_.clear();
-    ready_head_ = 0;
-  }
-  const UnwrappedTsn last = store_.other_end(first);
-  pieces_.clear();
-  std::size_t size = 0;
-  for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.next()) {
-    const HeldChunk& chunk = store_.at(tsn);
-    pieces_.emplace_back(chunk.data, chunk.size);
-    size += chunk.size;
-  }
+  if (ready_.empty()) return !store_.empty() && lend_part(message);
+  const UnwrappedTsn first = ready_.pop();
+  if (first == ReadyMessages::kPart) return lend(ready_.pop_part(), message);
+  collect_pieces(first);
   const HeldChunk& head = store_.at(first);
   message = {.stream = head.stream,
              .ppid = head.ppid,
@@ -112,18 +139,59 @@ bool DataReceiver::poll_message(MessageView& message) {
              .last = true,
              .aborted = false,
              .offset = 0,
-             .size = size,
+             .size = lent_bytes_,
              .pieces = pieces_};
-  lent_ = first;
   ++stats_.messages_received;
   return true;
 }
 
-void DataReceiver::release_lent() {
-  if (!lent_) return;
+bool DataReceiver::lend(const MessagePart& part, MessageView& message) {
+  pieces_.clear();
+  lent_bytes_ = 0;
+  if (!part.aborted) collect_pieces(part.first);
+  message = {.stream = part.stream,
+             .ppid = part.ppid,
+             .unordered = part.unordered,
+             .last = part.last,
+             .aborted = part.aborted,
+             .offset = part.offset,
+             .size = lent_bytes_,
+             .pieces = pieces_};
+  if (part.last) ++stats_.messages_received;
+  return true;
+}
+
+// Lends the chunks of the run, or list, that begins at `first`.
+void DataReceiver::collect_pieces(UnwrappedTsn first) {
+  pieces_.clear();
+  std::size_t size = 0;
+  const auto add = [&](const HeldChunk& chunk) {
+    pieces_.emplace_back(chunk.data, chunk.size);
+    size += chunk.size;
+  };
+  if (!interleaved_) {
+    const UnwrappedTsn last = store_.other_end(first);
+    for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.next()) add(store_.at(tsn));
+  } else {
+    for (std::uint32_t tsn = first.wrap().value();;) {
+      const HeldChunk& chunk = store_.at(Tsn(tsn));
+      add(chunk);
+      if (chunk.other_end == tsn) break;
+      tsn = chunk.other_end;
+    }
+  }
+  lent_ = first;
+  lent_bytes_ = size;
+}
+
+void DataReceiver::give_back() {
   const UnwrappedTsn first = *lent_;
   lent_.reset();
-  store_.remove_run(first, store_.other_end(first));
+  if (interleaved_) {
+    store_.remove_list(first);
+  } else {
+    store_.remove_run(first, store_.other_end(first));
+  }
   offer_window_update();
 }
 
@@ -134,13 +202,13 @@ void DataReceiver::settle(Time now) {
 
 void DataReceiver::offer_window_update() {
   // RFC 9260 §6.2: a window that was shut is announced when a good part of it is free.
-  if (advertised_ < options_.window_bytes / 4 && store_.cost() <= options_.window_bytes / 2) {
+  if (advertised_ < options_.window_bytes / 4 && held_bytes() <= options_.window_bytes / 2) {
     sack_now_ = true;
   }
 }
 
 std::uint32_t DataReceiver::a_rwnd() const {
-  const std::size_t cost = store_.cost();
+  const std::size_t cost = held_bytes();
   const std::size_t left = cost >= options_.window_bytes ? 0 : options_.window_bytes - cost;
   if (left < kSmallestWindow) return 0;
   return static_cast<std::uint32_t>(std::min<std::size_t>(left, 0xFFFFFFFF));
@@ -193,7 +261,5 @@ Time DataReceiver::next_timeout() const {
 }
 
 Tsn DataReceiver::cumulative_tsn() const { return tsns_.cumulative().wrap(); }
-
-std::size_t DataReceiver::held_bytes() const { return store_.cost(); }
 
 }  // namespace millrace::sctp

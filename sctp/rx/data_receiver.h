@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -14,9 +16,13 @@
 #include "sctp/message_view.h"
 #include "sctp/packet/data_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/i_data_chunk.h"
+#include "sctp/packet/i_forward_tsn_chunk.h"
 #include "sctp/packet/packet_writer.h"
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/rx/chunk_store.h"
+#include "sctp/rx/interleaved_messages.h"
+#include "sctp/rx/ready_messages.h"
 #include "sctp/rx/received_tsns.h"
 #include "sctp/rx/waiting_messages.h"
 #include "sctp/stream_table.h"
@@ -28,7 +34,12 @@ struct DataReceiverOptions {
   Tsn peer_initial_tsn;
   std::uint16_t streams = 65535;  // Negotiated number incoming.
   std::size_t window_bytes = std::size_t{5} << 20;
+  // A larger message is a violation; at most 1 GiB.
   std::size_t max_message_bytes = std::size_t{256} << 10;
+  // A message of which more is here than this is handed out in parts, but not one that fits
+  // half of the window twice; smaller ones come whole, unless the window is full of them.
+  std::size_t part_bytes = std::size_t{256} << 10;
+  bool i_data = false;  // RFC 8260: I-DATA chunks and no others.
   // Delay of the SACK for a lone packet; zero acknowledges every burst at once.
   Duration sack_delay = milliseconds(20);
   // A receive buffer that held fragments pin for longer is given back by copying.
@@ -58,10 +69,11 @@ struct ReceiverStats {
 };
 
 // DataReceiver is the receiving half of an association: TSN bookkeeping, SACK, reassembly,
-// ordering, receive window (RFC 9260 §6.2, §6.5, §6.9, RFC 3758 §3.6, RFC 7053).
+// ordering, receive window (RFC 9260 §6.2, §6.5, §6.9, RFC 3758 §3.6, RFC 7053, RFC 8260).
 //
-// For each packet: `handle_data` or `handle_forward_tsn` per chunk, `poll_message` until
-// false (at once, or at the end of the burst), then `end_packet` if the packet had DATA. At
+// For each packet: `handle_data` or `handle_forward_tsn` per chunk, or their like for I-DATA
+// where that was negotiated, `poll_message` until false (at once, or at the end of the
+// burst), then `end_packet` if the packet had DATA. At
 // the end of the receive burst call `settle`; when `sack_due`, put `append_sack` first into
 // the next outgoing packet; re-arm for `next_timeout`.
 //
@@ -79,10 +91,12 @@ class DataReceiver {
   DataResult handle_data(Time now, const DataChunkView& data, const BufferRef& buffer);
   // RFC 3758 §3.6. False if it was behind the cumulative TSN (it still asks for a SACK).
   bool handle_forward_tsn(Time now, const ForwardTsnChunkView& forward);
+  DataResult handle_i_data(Time now, const IDataChunkView& data, const BufferRef& buffer);
+  bool handle_i_forward_tsn(const IForwardTsnChunkView& forward);
   void end_packet(Time now);
 
-  // Lends the next message; `message` is valid until the next call of any kind into the
-  // receiver that is not const.
+  // Lends the next message, or the next part of one; `message` is valid until the next call
+  // of any kind into the receiver that is not const.
   bool poll_message(MessageView& message);
 
   // End of a receive burst: copies held fragments out of buffers that they pin and hardly
@@ -104,14 +118,15 @@ class DataReceiver {
   // here, and says whether it did; until then messages beyond `last_tsn` on these streams
   // are held. Ask again after each packet. No `streams` means all. One request at a time.
   bool try_reset_streams(std::span<const StreamId> streams, Tsn last_tsn);
-  // Forgets a deferred request and lets held messages go.
-  void cancel_reset();
   // The number of incoming streams, after an addition (RFC 6525 §5.2.5).
   void set_streams(std::uint16_t streams) { options_.streams = streams; }
 
   Tsn cumulative_tsn() const;
   std::uint32_t a_rwnd() const;
-  std::size_t held_bytes() const;  // What is charged to the window.
+  // What is charged to the window.
+  std::size_t held_bytes() const {
+    return store_.cost() + (interleaved_ ? interleaved_->cost() : 0);
+  }
   const ReceiverStats& stats() const { return stats_; }
 
  private:
@@ -123,6 +138,17 @@ class DataReceiver {
     bool reset_pending = false;
     std::uint32_t skip_stamp = 0;
     UnwrappedTsn born;  // Before the first TSN of the stream's life: of its last reset.
+  };
+  // The message that is handed out in parts: with DATA there is one at most, for nothing can
+  // come between its fragments.
+  struct Partial {
+    StreamId stream;
+    Ssn ssn;
+    Ppid ppid;
+    bool unordered = false;
+    UnwrappedTsn next;  // Its next fragment's.
+    std::size_t offset = 0;
+    std::vector<UnwrappedTsn> parked;  // Whole messages of the stream, which come after it.
   };
   using State = HeldChunk::State;
 
@@ -138,11 +164,34 @@ class DataReceiver {
   void purge(UnwrappedTsn from, UnwrappedTsn to);
   void release_skipped(UnwrappedTsn first);
   void perform_reset(std::span<const StreamId> streams, UnwrappedTsn last);
-  void release_parked();
-  void release_lent();
+  bool is_of_next_life(const ReceiveStream& stream, UnwrappedTsn first) const;
+  void release_parked(std::vector<UnwrappedTsn> parked);
+
+  // partial_delivery.cc: messages in parts (RFC 9260 §6.9).
+  bool fits_partial(UnwrappedTsn tsn, const HeldChunk& chunk) const;
+  bool continue_partial(UnwrappedTsn first, UnwrappedTsn last);
+  std::optional<UnwrappedTsn> first_of_part() const;
+  std::optional<MessagePart> take_part();
+  void abort_partial();
+  void end_partial();
+  bool lend_part(MessageView& message);
+  bool may_read() const;
+  std::size_t enough_for_parts() const;
+  std::size_t part_bytes() const {
+    return std::min(options_.part_bytes, options_.window_bytes / 2);
+  }
 
   // data_receiver.cc: TSNs, SACK, window.
-  DataResult accept(Time now, UnwrappedTsn tsn, const DataChunkView& data, const BufferRef& buffer);
+  template <class Header>
+  DataResult admit(const Header& header, std::size_t payload_bytes, UnwrappedTsn& tsn);
+  DataResult accept(UnwrappedTsn tsn, StreamId stream);
+  bool lend(const MessagePart& part, MessageView& message);
+  void collect_pieces(UnwrappedTsn first);
+  void release_lent() {
+    if (lent_) give_back();
+  }
+  void give_back();
+  void hold_where_needed() { holding_ = partial_ != nullptr || reset_tsn_.has_value(); }
   void note_duplicate(Tsn tsn);
   void offer_window_update();
   std::span<const GapAckBlock> gap_blocks();
@@ -154,14 +203,18 @@ class DataReceiver {
   ChunkStore store_;
   StreamTable<ReceiveStream> streams_;
   WaitingMessages waiting_;
-  std::vector<UnwrappedTsn> ready_;  // First TSNs, from ready_head_ on.
-  std::size_t ready_head_ = 0;
+  ReadyMessages ready_;
+  std::unique_ptr<InterleavedMessages> interleaved_;  // Where I-DATA is used.
+  std::unique_ptr<Partial> partial_;
   std::optional<UnwrappedTsn> lent_;  // First TSN of the message lent last.
+  std::size_t lent_bytes_ = 0;
   std::vector<ByteSpan> pieces_;
   std::uint32_t skip_stamp_ = 0;
 
   std::optional<UnwrappedTsn> reset_tsn_;  // Of the deferred stream reset.
   bool reset_all_ = false;
+  bool holding_ = false;              // A reset or a partial message may hold up others.
+  std::vector<UnwrappedTsn> parked_;  // First TSNs of messages that wait for the reset.
 
   std::vector<Tsn> duplicates_;
   std::vector<GapAckBlock> gap_blocks_;

@@ -161,7 +161,7 @@ TEST_F(DataReceiverTest, LeavesOutGapsThatThePacketHasNoRoomFor) {
 
 // RFC 9260 §3.3.4: offsets have 16 bits; TSNs wrap.
 TEST_F(DataReceiverTest, AcceptsTheFurthestOffsetAndNoneBeyondAcrossTheWrap) {
-  make(0xFFFFFFF0u);
+  make(0xFFFFFFF0u, 8 << 20);
   EXPECT_EQ(give({.tsn = 0xFFFFFFEFu + 65535u, .unordered = true}), DataResult::kAccepted);
   EXPECT_EQ(give({.tsn = 0xFFFFFFEFu + 65536u, .unordered = true}), DataResult::kOutsideWindow);
   EXPECT_EQ(sack().gaps, (Gaps{{65535, 65535}}));
@@ -285,13 +285,24 @@ TEST_F(DataReceiverTest, AtTheHighWaterMarkOnlyTheNextTsnIsAccepted) {
   EXPECT_EQ(receiver_->a_rwnd(), 16u * 1024);
 }
 
+// A chunk far ahead is charged the places of what lies before it.
+TEST_F(DataReceiverTest, AGapIsTakenAsFarAsTheWindowPaysForIt) {
+  make(1000, 64 * 1024);
+  EXPECT_EQ(give({.tsn = 999 + 1023, .unordered = true}), DataResult::kAccepted);
+  EXPECT_EQ(give({.tsn = 999 + 1024, .unordered = true}), DataResult::kOutsideWindow);
+  EXPECT_EQ(give({.tsn = 1000, .unordered = true}), DataResult::kAccepted);
+  EXPECT_GE(receiver_->held_bytes(), 1023 * ChunkStore::kPlaceBytes);
+  EXPECT_EQ(take().size(), 2u);
+  EXPECT_EQ(receiver_->held_bytes(), 0u);
+}
+
 // RFC 9260 §6.2.
-TEST_F(DataReceiverTest, AMessageThatNeverEndsIsAViolation) {
+TEST_F(DataReceiverTest, FragmentsThatCanNeverBeDeliveredAreAViolationAtTwiceTheWindow) {
   make(1000, 16 * 1024);
   DataResult result = DataResult::kAccepted;
-  std::uint32_t tsn = 1000;
-  for (; result == DataResult::kAccepted && tsn < 3000; ++tsn) {
-    result = give({tsn, 1, 0, std::string(100, 'x'), tsn == 1000, false});
+  for (std::uint32_t tsn = 1000; result == DataResult::kAccepted && tsn < 3000; ++tsn) {
+    result = give({tsn, 1, 0, std::string(100, 'x'), false, false});
+    EXPECT_TRUE(take().empty());
     receiver_->settle(kStart);
   }
   EXPECT_EQ(result, DataResult::kViolation);

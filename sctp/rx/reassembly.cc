@@ -6,6 +6,7 @@
 // Each end of a run knows the other: a fragment joins its neighbours in constant time in
 // whatever order fragments come, and a run from a beginning to an ending is a message.
 #include <algorithm>
+#include <utility>
 
 #include "sctp/rx/data_receiver.h"
 
@@ -29,6 +30,7 @@ bool DataReceiver::may_follow(const HeldChunk& left, const HeldChunk& right) con
 
 bool DataReceiver::reassemble(UnwrappedTsn tsn) {
   const HeldChunk& chunk = store_.at(tsn);
+  if (partial_ && !fits_partial(tsn, chunk)) return false;
   UnwrappedTsn first = tsn;
   UnwrappedTsn last = tsn;
   if (store_.holds(tsn.previous())) {
@@ -41,7 +43,9 @@ bool DataReceiver::reassemble(UnwrappedTsn tsn) {
   }
   store_.at(first).other_end = last.wrap().value();
   store_.at(last).other_end = first.wrap().value();
-  if (!store_.at(first).flags.beginning || !store_.at(last).flags.ending) return true;
+  if (!store_.at(first).flags.beginning || !store_.at(last).flags.ending) {
+    return !partial_ || continue_partial(first, last);
+  }
   return complete(first, last);
 }
 
@@ -57,9 +61,13 @@ void DataReceiver::deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last) {
   HeldChunk& head = store_.at(first);
   const std::uint32_t index = streams_.find_or_add(head.stream);
   ReceiveStream& stream = streams_[index];
-  if (reset_tsn_ && first > *reset_tsn_ && (reset_all_ || stream.reset_pending)) {
-    head.state = State::kParked;
-    return;
+  if (holding_) {
+    const bool next_life = is_of_next_life(stream, first);
+    if (next_life || (partial_ && partial_->stream == head.stream)) {
+      head.state = State::kParked;
+      (next_life ? parked_ : partial_->parked).push_back(first);
+      return;
+    }
   }
   if (head.flags.unordered) {
     make_ready(first);
@@ -78,12 +86,7 @@ void DataReceiver::deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last) {
 
 void DataReceiver::make_ready(UnwrappedTsn first) {
   store_.at(first).state = State::kReady;
-  // A slow reader's queue is moved to the front when half of it is spent.
-  if (ready_head_ > 0 && ready_.size() == ready_.capacity() && 2 * ready_head_ >= ready_.size()) {
-    ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(ready_head_));
-    ready_head_ = 0;
-  }
-  ready_.push_back(first);
+  ready_.push(first);
 }
 
 void DataReceiver::deliver_waiting(std::uint32_t stream_index) {
@@ -103,6 +106,8 @@ bool DataReceiver::handle_forward_tsn(Time, const ForwardTsnChunkView& forward) 
   // RFC 3758 §3.6: what is not ahead is out of date, but is answered with a SACK.
   if (target <= old) return false;
   tsns_.advance_to(target);
+  // Its next fragment is the lowest TSN that had not come.
+  if (partial_) abort_partial();
   skip_streams(forward, target);
   // A message begun at or below the old cumulative TSN is a run that ends at it.
   UnwrappedTsn from = old.next();
@@ -177,6 +182,17 @@ void DataReceiver::release_skipped(UnwrappedTsn first) {
   make_ready(first);
 }
 
+bool DataReceiver::handle_i_forward_tsn(const IForwardTsnChunkView& forward) {
+  release_lent();
+  sack_now_ = true;
+  const UnwrappedTsn target =
+      UnwrappedTsn::nearest(tsns_.cumulative(), forward.new_cumulative_tsn());
+  if (target <= tsns_.cumulative()) return false;
+  tsns_.advance_to(target);
+  interleaved_->skip(forward, options_.streams, target);
+  return true;
+}
+
 bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last_tsn) {
   release_lent();
   const UnwrappedTsn last = UnwrappedTsn::nearest(tsns_.cumulative(), last_tsn);
@@ -185,18 +201,34 @@ bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last
     return true;
   }
   // RFC 6525 §5.2.2 (E3): in progress.
+  if (interleaved_) {
+    interleaved_->defer_reset(streams, last);
+    return false;
+  }
   reset_tsn_ = last;
   reset_all_ = streams.empty();
+  hold_where_needed();
   // A stream of which nothing has come yet, too: what is missing may be its first message.
   for (const StreamId id : streams) streams_[streams_.find_or_add(id)].reset_pending = true;
   return false;
 }
 
+bool DataReceiver::is_of_next_life(const ReceiveStream& stream, UnwrappedTsn first) const {
+  return reset_tsn_ && first > *reset_tsn_ && (reset_all_ || stream.reset_pending);
+}
+
 void DataReceiver::perform_reset(std::span<const StreamId> streams, UnwrappedTsn last) {
+  if (interleaved_) return interleaved_->perform_reset(streams, last);
+  // All that was sent before has come: a message that is not whole never will be.
+  if (partial_ &&
+      (streams.empty() || std::ranges::find(streams, partial_->stream) != streams.end())) {
+    abort_partial();
+  }
   // RFC 6525 §5.2.2 (E4): the next SSN expected is 0.
   const auto begin_life = [last](ReceiveStream& stream) {
     stream.next_ssn = Ssn();
     stream.born = last;
+    stream.reset_pending = false;
   };
   if (streams.empty()) {
     for (ReceiveStream& stream : streams_) begin_life(stream);
@@ -205,29 +237,16 @@ void DataReceiver::perform_reset(std::span<const StreamId> streams, UnwrappedTsn
     ReceiveStream* const stream = streams_.get(id);
     if (stream != nullptr) begin_life(*stream);
   }
-  cancel_reset();
-}
-
-void DataReceiver::cancel_reset() {
   if (!reset_tsn_) return;
   reset_tsn_.reset();
   reset_all_ = false;
-  for (ReceiveStream& stream : streams_) stream.reset_pending = false;
-  release_parked();
+  hold_where_needed();
+  release_parked(std::move(parked_));
 }
 
-void DataReceiver::release_parked() {
-  // From the lowest chunk held, which begins a run: only ends of runs know their run.
-  UnwrappedTsn tsn = store_.first();
-  while (tsn < store_.end()) {
-    if (!store_.holds(tsn)) {
-      tsn = tsn.next();
-      continue;
-    }
-    const UnwrappedTsn last = store_.other_end(tsn);
-    if (store_.at(tsn).state == State::kParked) deliver_or_hold(tsn, last);
-    tsn = last.next();
-  }
+// Lets go of messages that were held up; what still is, is held again.
+void DataReceiver::release_parked(std::vector<UnwrappedTsn> parked) {
+  for (const UnwrappedTsn first : parked) deliver_or_hold(first, store_.other_end(first));
 }
 
 }  // namespace millrace::sctp

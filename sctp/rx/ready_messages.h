@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "sctp/types.h"
+
+namespace millrace::sctp {
+
+// MessagePart is what is handed out of a message that does not come whole (RFC 9260 §6.9).
+struct MessagePart {
+  UnwrappedTsn first;  // Of its chunks, unless `aborted`: then it has none.
+  StreamId stream;
+  Ppid ppid;
+  bool unordered = false;
+  bool last = false;
+  bool aborted = false;
+  std::size_t offset = 0;  // Of its first byte in the message.
+};
+
+// ReadyMessages is the queue of what the application may read: whole messages, known by the
+// first of their chunks, and the ends of messages whose beginning was read already.
+class ReadyMessages {
+ public:
+  // What `pop` returns where `pop_part` has the answer.
+  static constexpr UnwrappedTsn kPart{std::numeric_limits<std::uint64_t>::max()};
+
+  bool empty() const { return head_ == entries_.size(); }
+  void push(UnwrappedTsn first) {
+    // A slow reader's queue is moved to the front when half of it is spent.
+    if (head_ > 0 && entries_.size() == entries_.capacity() && 2 * head_ >= entries_.size()) {
+      entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+    entries_.push_back(first);
+  }
+  void push_part(const MessagePart& part) {
+    parts_.push_back(part);
+    push(kPart);
+  }
+  // Not empty.
+  UnwrappedTsn pop() {
+    const UnwrappedTsn first = entries_[head_++];
+    if (head_ == entries_.size()) {
+      entries_.clear();
+      head_ = 0;
+    }
+    return first;
+  }
+  MessagePart pop_part() {
+    const MessagePart part = parts_[part_head_++];
+    if (part_head_ == parts_.size()) {
+      parts_.clear();
+      part_head_ = 0;
+    } else if (2 * part_head_ >= parts_.capacity()) {
+      parts_.erase(parts_.begin(), parts_.begin() + static_cast<std::ptrdiff_t>(part_head_));
+      part_head_ = 0;
+    }
+    return part;
+  }
+  // Gives the memory of an empty queue back.
+  void trim() {
+    if (!empty()) return;
+    entries_ = std::vector<UnwrappedTsn>();
+    parts_ = std::vector<MessagePart>();
+  }
+
+ private:
+  std::vector<UnwrappedTsn> entries_;  // From head_ on.
+  std::vector<MessagePart> parts_;     // One for each kPart, from part_head_ on.
+  std::size_t head_ = 0;
+  std::size_t part_head_ = 0;
+};
+
+}  // namespace millrace::sctp
