@@ -189,7 +189,7 @@ Association::Next Association::handle_chunk(Time now, const CommonHeader& header
 }
 
 void Association::handle_burst_end(Time now) {
-  if (receiver_) receiver_->settle(now);
+  if (receiver_) receiver_->settle(now, smoothed_rtt());
 }
 
 // Packets out.

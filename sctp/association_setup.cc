@@ -214,7 +214,10 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   options.peer_initial_tsn = peer.peer_initial_tsn;
   options.streams = incoming_streams_;
   options.window_bytes = options_.receive_window_bytes;
-  options.max_message_bytes = options_.receive_window_bytes;
+  options.max_window_bytes = options_.max_receive_window_bytes;
+  options.budget = options_.receive_budget;
+  options.max_message_bytes = options_.max_received_message_bytes;
+  options.part_bytes = options_.partial_delivery_bytes;
   options.i_data = extensions_.i_data;
   options.sack_delay = std::min(options_.sack_delay, kMaxSackDelay);
   options.hash_seed = rng_.next();

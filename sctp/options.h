@@ -8,6 +8,7 @@
 #include "engine/base/time.h"
 #include "sctp/congestion_algorithm.h"
 #include "sctp/path_mtu_options.h"
+#include "sctp/rx/receive_budget.h"
 #include "sctp/stream_scheduling.h"
 
 namespace millrace::sctp {
@@ -44,8 +45,19 @@ struct Options {
   std::size_t max_packet_bytes = 1160;
   PathMtuOptions path_mtu;
 
-  // The advertised receive window (a_rwnd) and, with it, the largest message accepted.
-  std::size_t receive_window_bytes = 5 * 1024 * 1024;
+  // The receive window (a_rwnd) as INIT advertises it. It grows to what is read in a round
+  // trip asks for, up to `max_receive_window_bytes` if that is larger, out of
+  // `receive_budget`, which the associations of a shard share and which outlives them; null
+  // is without limit.
+  std::size_t receive_window_bytes = 1024 * 1024;
+  std::size_t max_receive_window_bytes = 64 * 1024 * 1024;
+  ReceiveBudget* receive_budget = nullptr;
+  // The largest message taken, up to 1 GiB; a larger one ends the association. What our SDP
+  // says.
+  std::size_t max_received_message_bytes = 1024 * 1024 * 1024;
+  // A message of which more is here is handed out in parts, or of which half of the window
+  // is; smaller ones come whole, unless many of them fill it.
+  std::size_t partial_delivery_bytes = 256 * 1024;
   // What `send` holds before it answers kWouldBlock.
   std::size_t send_buffer_bytes = 2 * 1024 * 1024;
   // The largest message that `send` takes: what the peer's SDP allows.

@@ -91,6 +91,8 @@ class ChunkStore {
   std::size_t cost() const {
     return cost_ + kPlaceBytes * static_cast<std::size_t>(end_.distance_from(first_));
   }
+  // Has more memory than an idle association is worth.
+  bool is_roomy() const { return capacity_ > 64; }
   // Gives the memory of an empty store back.
   void trim();
 

@@ -15,6 +15,7 @@ constexpr std::uint64_t kMaxGapOffset = 65535;
 
 DataReceiver::DataReceiver(const DataReceiverOptions& options, BlockPool& pool)
     : options_(options),
+      window_(options.window_bytes, options.max_window_bytes, options.budget),
       tsns_(UnwrappedTsn::first(options.peer_initial_tsn).previous()),
       store_(pool),
       waiting_(options.hash_seed),
@@ -86,12 +87,12 @@ inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream) {
   // that only where the application cannot free memory by reading. Twice the window of
   // messages that will not end is no longer the peer's good faith.
   const std::size_t cost = held_bytes();
-  if (cost >= options_.window_bytes) {
+  if (cost >= window_.bytes()) {
     if (!is_next || may_read()) return DataResult::kOutsideWindow;
-    if (cost >= 2 * options_.window_bytes) return DataResult::kViolation;
+    if (cost >= 2 * window_.bytes()) return DataResult::kViolation;
   }
   // One chunk far ahead costs the places of all that lie before it.
-  if (!is_next && ahead * ChunkStore::kPlaceBytes >= options_.window_bytes) {
+  if (!is_next && ahead * ChunkStore::kPlaceBytes >= window_.bytes()) {
     return DataResult::kOutsideWindow;
   }
   if (!store_.has_place_for(tsn)) {
@@ -195,21 +196,47 @@ void DataReceiver::give_back() {
   offer_window_update();
 }
 
-void DataReceiver::settle(Time now) {
+void DataReceiver::settle(Time now, std::optional<Duration> round_trip) {
   release_lent();
   store_.settle(now, options_.max_pin_time);
+  const std::uint64_t came =
+      stats_.data_bytes_received + ChunkStore::kPlaceBytes * stats_.data_chunks_received;
+  const std::size_t held = held_bytes();
+  if (window_.observe(now, came - std::min<std::uint64_t>(came, held), round_trip) &&
+      interleaved_) {
+    interleaved_->set_part_bytes(part_bytes());
+  }
+  if (shrink_at_ == kNever && (window_.has_grown() || store_.is_roomy())) {
+    shrink_at_ = now + ReceiveWindow::kShrinkInterval;
+  }
+}
+
+void DataReceiver::give_memory_back(Time now) {
+  release_lent();
+  const bool quiet = window_.is_quiet();
+  window_.shrink(held_bytes());
+  if (interleaved_) interleaved_->set_part_bytes(part_bytes());
+  if (quiet && store_.empty()) {
+    store_.trim();
+    ready_.trim();
+    waiting_.trim();
+    if (interleaved_) interleaved_->trim();
+    pieces_ = std::vector<ByteSpan>();
+  }
+  shrink_at_ =
+      window_.has_grown() || store_.is_roomy() ? now + ReceiveWindow::kShrinkInterval : kNever;
 }
 
 void DataReceiver::offer_window_update() {
   // RFC 9260 §6.2: a window that was shut is announced when a good part of it is free.
-  if (advertised_ < options_.window_bytes / 4 && held_bytes() <= options_.window_bytes / 2) {
+  if (advertised_ < window_.bytes() / 4 && held_bytes() <= window_.bytes() / 2) {
     sack_now_ = true;
   }
 }
 
 std::uint32_t DataReceiver::a_rwnd() const {
   const std::size_t cost = held_bytes();
-  const std::size_t left = cost >= options_.window_bytes ? 0 : options_.window_bytes - cost;
+  const std::size_t left = cost >= window_.bytes() ? 0 : window_.bytes() - cost;
   if (left < kSmallestWindow) return 0;
   return static_cast<std::uint32_t>(std::min<std::size_t>(left, 0xFFFFFFFF));
 }
@@ -253,11 +280,15 @@ void DataReceiver::handle_timeout(Time now) {
     sack_now_ = true;
     sack_at_ = kNever;
   }
-  if (now >= store_.next_settle(options_.max_pin_time)) settle(now);
+  if (now >= store_.next_settle(options_.max_pin_time)) {
+    release_lent();
+    store_.settle(now, options_.max_pin_time);
+  }
+  if (now >= shrink_at_) give_memory_back(now);
 }
 
 Time DataReceiver::next_timeout() const {
-  return std::min(sack_at_, store_.next_settle(options_.max_pin_time));
+  return std::min({sack_at_, store_.next_settle(options_.max_pin_time), shrink_at_});
 }
 
 Tsn DataReceiver::cumulative_tsn() const { return tsns_.cumulative().wrap(); }

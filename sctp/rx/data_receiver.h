@@ -23,6 +23,7 @@
 #include "sctp/rx/chunk_store.h"
 #include "sctp/rx/interleaved_messages.h"
 #include "sctp/rx/ready_messages.h"
+#include "sctp/rx/receive_window.h"
 #include "sctp/rx/received_tsns.h"
 #include "sctp/rx/waiting_messages.h"
 #include "sctp/stream_table.h"
@@ -33,7 +34,11 @@ namespace millrace::sctp {
 struct DataReceiverOptions {
   Tsn peer_initial_tsn;
   std::uint16_t streams = 65535;  // Negotiated number incoming.
-  std::size_t window_bytes = std::size_t{5} << 20;
+  // The window to begin with, the one to grow to where what is read asks for it, if that is
+  // larger, and what growth is taken from; see ReceiveWindow.
+  std::size_t window_bytes = std::size_t{1} << 20;
+  std::size_t max_window_bytes = 0;
+  ReceiveBudget* budget = nullptr;
   // A larger message is a violation; at most 1 GiB.
   std::size_t max_message_bytes = std::size_t{256} << 10;
   // A message of which more is here than this is handed out in parts, but not one that fits
@@ -100,8 +105,9 @@ class DataReceiver {
   bool poll_message(MessageView& message);
 
   // End of a receive burst: copies held fragments out of buffers that they pin and hardly
-  // use, or have pinned for `max_pin_time` (copy_counters().held).
-  void settle(Time now);
+  // use, or have pinned for `max_pin_time` (copy_counters().held), and sizes the window by
+  // what was read in a round trip, if that is known.
+  void settle(Time now, std::optional<Duration> round_trip = std::nullopt);
 
   // True if a SACK should go into the next packet; if none would leave, into one of its own.
   bool sack_due(Time now) const;
@@ -111,7 +117,8 @@ class DataReceiver {
   // smallest; gap blocks and duplicates beyond the room are left out.
   bool append_sack(Time now, PacketWriter& packet);
   void handle_timeout(Time now);
-  // End of the SACK delay or of the pin time; kNever if neither runs.
+  // End of the SACK delay or of the pin time, or when memory may be given back; kNever where
+  // nothing is held and the window is where it began.
   Time next_timeout() const;
 
   // Performs an incoming stream reset (RFC 6525 §5.2.2) once every TSN up to `last_tsn` is
@@ -123,6 +130,7 @@ class DataReceiver {
 
   Tsn cumulative_tsn() const;
   std::uint32_t a_rwnd() const;
+  std::size_t window_bytes() const { return window_.bytes(); }
   // What is charged to the window.
   std::size_t held_bytes() const {
     return store_.cost() + (interleaved_ ? interleaved_->cost() : 0);
@@ -177,9 +185,7 @@ class DataReceiver {
   bool lend_part(MessageView& message);
   bool may_read() const;
   std::size_t enough_for_parts() const;
-  std::size_t part_bytes() const {
-    return std::min(options_.part_bytes, options_.window_bytes / 2);
-  }
+  std::size_t part_bytes() const { return std::min(options_.part_bytes, window_.bytes() / 2); }
 
   // data_receiver.cc: TSNs, SACK, window.
   template <class Header>
@@ -194,11 +200,14 @@ class DataReceiver {
   void hold_where_needed() { holding_ = partial_ != nullptr || reset_tsn_.has_value(); }
   void note_duplicate(Tsn tsn);
   void offer_window_update();
+  void give_memory_back(Time now);
   std::span<const GapAckBlock> gap_blocks();
 
   static constexpr std::size_t kMaxDuplicates = 20;
 
   DataReceiverOptions options_;
+  ReceiveWindow window_;
+  Time shrink_at_ = kNever;
   ReceivedTsns tsns_;
   ChunkStore store_;
   StreamTable<ReceiveStream> streams_;

@@ -76,8 +76,15 @@ InterleavedMessages::Index InterleavedMessages::find_or_make(Index stream_index,
   const Stream& stream = streams_[stream_index];
   const bool unordered = header.flags.unordered;
   const bool life = stream.life != next_life;
+  if (recent_ != kNone) {
+    const Message& recent = messages_[recent_];
+    if (recent.stream == stream_index && recent.mid == header.mid &&
+        recent.unordered == unordered && recent.life == life) {
+      return recent_;
+    }
+  }
   const std::uint64_t key = key_of(stream.id, unordered, life, header.mid);
-  if (const std::optional<Index> found = by_mid_.find(key)) return *found;
+  if (const std::optional<Index> found = by_mid_.find(key)) return recent_ = *found;
   if (!mid_is_possible(stream, header, next_life)) return kNone;
   if (free_.empty()) {
     free_.push_back(static_cast<Index>(messages_.size()));
@@ -94,7 +101,7 @@ InterleavedMessages::Index InterleavedMessages::find_or_make(Index stream_index,
   message.place = next_life ? Place::kNextLife : unordered ? Place::kUnordered : Place::kOrdered;
   by_mid_.insert(key, index);
   push_back<&Message::in_stream>(list_of(message), index);
-  return index;
+  return recent_ = index;
 }
 
 bool InterleavedMessages::add_fragment(Index index, UnwrappedTsn tsn,
@@ -243,10 +250,9 @@ void InterleavedMessages::update_offer(Index index) {
   Message& message = messages_[index];
   Offer offer = Offer::kNot;
   if (message.prefix_bytes > 0 && has_turn(index)) {
-    if (message.offset > 0 || message.prefix_bytes > part_bytes_) {
+    if (message.offset > 0 || message.prefix_bytes > bound_of_part(part_bytes_, message.ppid)) {
       offer = Offer::kAtOnce;
     } else if (message.ppid != kPpidDcep) {
-      // RFC 8832 has no use for a message in parts.
       offer = Offer::kIfEnough;
     }
   }
@@ -273,7 +279,9 @@ bool InterleavedMessages::has_part(std::size_t enough, UnwrappedTsn cumulative) 
   if (offers_[1].head != kNone) return true;
   const Index oldest = offers_[0].head;
   if (oldest == kNone) return false;
-  return offered_bytes_ >= enough || unwrap(messages_[oldest].head).plus(kMaxAge) < cumulative;
+  const UnwrappedTsn head = unwrap(messages_[oldest].head);
+  const std::uint64_t age = head < cumulative ? cumulative.distance_from(head) : 0;
+  return offered_bytes_ + ChunkStore::kPlaceBytes * age >= enough || age > kMaxAge;
 }
 
 std::optional<MessagePart> InterleavedMessages::take_part(std::size_t enough,
@@ -353,6 +361,7 @@ void InterleavedMessages::release(Index index) {
   remove_from<&Message::in_stream>(list_of(message), index);
   by_mid_.take(key_of(streams_[message.stream].id, message.unordered, message.life, message.mid));
   free_.push_back(index);
+  if (recent_ == index) recent_ = kNone;
 }
 
 void InterleavedMessages::trim() {

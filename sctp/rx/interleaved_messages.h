@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -47,11 +48,17 @@ class InterleavedMessages {
 
   // Takes what is there of an incomplete message: of one that has been handed out in part,
   // or holds more than `part_bytes`; else of the one that has waited longest, where all
-  // together hold `enough` bytes or its chunks are far behind the cumulative TSN. Only
+  // together hold `enough` bytes, with the places that lie between them, or its chunks are
+  // far behind the cumulative TSN. Only
   // messages whose turn it is count.
   std::optional<MessagePart> take_part(std::size_t enough, UnwrappedTsn cumulative);
   bool has_part(std::size_t enough, UnwrappedTsn cumulative) const;
   void set_part_bytes(std::size_t bytes) { part_bytes_ = bytes; }
+  // RFC 8832 has no use for a message in parts while it may be a valid one.
+  static std::size_t bound_of_part(std::size_t part_bytes, Ppid ppid) {
+    constexpr std::size_t kLargestOpen = 12 + 2 * 65535;
+    return ppid == kPpidDcep ? std::max(part_bytes, kLargestOpen) : part_bytes;
+  }
 
   // RFC 6525 §5.2.2: chunks beyond `last` on these streams, or on all, belong to the
   // streams' next lives, which begin with `perform_reset`.
@@ -186,6 +193,7 @@ class InterleavedMessages {
   StreamTable<Stream> streams_;
   std::vector<Message> messages_;
   std::vector<Index> free_;
+  Index recent_ = kNone;  // Where the last fragment went: the next one's place, mostly.
   Table by_mid_;
   Table by_fsn_;
   List offers_[2];                 // By Offer - 1, oldest first.

@@ -64,15 +64,20 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
   const UnwrappedTsn last = tsns_.cumulative();
   if (!store_.holds(last) || store_.at(last).flags.ending) return std::nullopt;
   const UnwrappedTsn first = store_.other_end(last);
-  if (partial_) return first == partial_->next ? std::optional(first) : std::nullopt;
+  if (partial_) {
+    const bool may_go_on = first == partial_->next && partial_->offset < options_.max_message_bytes;
+    return may_go_on ? std::optional(first) : std::nullopt;
+  }
   const HeldChunk& head = store_.at(first);
   if (!head.flags.beginning) return std::nullopt;
   // Fragments are of one size; a peer whose first is smaller has its message later.
   const std::size_t size = (last.distance_from(first) + 1) * head.size;
-  // What waits behind a gap comes whole once that is filled. RFC 8832 has no use for parts.
+  // What waits behind a gap comes whole once that is filled.
   const bool pressed =
-      held_bytes() >= options_.window_bytes && !tsns_.has_gaps() && head.ppid != kPpidDcep;
-  if (size <= part_bytes() && !pressed) return std::nullopt;
+      held_bytes() >= window_.bytes() && !tsns_.has_gaps() && head.ppid != kPpidDcep;
+  if (size <= InterleavedMessages::bound_of_part(part_bytes(), head.ppid) && !pressed) {
+    return std::nullopt;
+  }
   const ReceiveStream* const stream = streams_.get(head.stream);
   const Ssn next_ssn = stream == nullptr ? Ssn() : stream->next_ssn;
   if (!head.flags.unordered && head.ssn != next_ssn) return std::nullopt;
@@ -123,7 +128,9 @@ bool DataReceiver::may_read() const {
 // Many messages at once may fill the window before one is larger than `part_bytes`: so much
 // of them is worth handing out.
 std::size_t DataReceiver::enough_for_parts() const {
-  const std::size_t quarter = options_.window_bytes / 4;
+  const std::size_t quarter = window_.bytes() / 4;
+  // Nothing but parts can make room then.
+  if (held_bytes() >= window_.bytes() && !tsns_.has_gaps()) return 1;
   return held_bytes() >= 3 * quarter ? quarter : std::numeric_limits<std::size_t>::max();
 }
 

@@ -17,6 +17,7 @@ class ReceiverRules : public ::testing::Test {
   void SetUp() override {
     Options options;
     options.receive_window_bytes = kWindow;
+    options.max_receive_window_bytes = kWindow;
     pair_.emplace(Options(), options);
     tag_ = open_to_stranger(*pair_, kB);
     pair_->poll_events = [this](int end) { return reading_ && poll(end); };

@@ -100,7 +100,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using millrace::test::AssociationPair;
   constexpr int kMaxOperations = 200;
   millrace::ByteReader in({data, size});
-  AssociationPair pair({}, {}, {}, size);
+  // Both kinds of chunk have their share of inputs; where only one end offers I-DATA, DATA.
+  millrace::sctp::Options a;
+  millrace::sctp::Options b;
+  a.extensions.i_data = size % 2 == 0;
+  b.extensions.i_data = size % 8 != 0;
+  AssociationPair pair(a, b, {}, size);
   for (int i = 0; i < kMaxOperations; ++i) {
     const auto operation = in.u8();
     if (!operation) break;

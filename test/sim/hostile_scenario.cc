@@ -45,6 +45,7 @@ sctp::Options HostileScenario::random_options() {
   options.sack_delay = milliseconds(chance(3) ? 0 : static_cast<int>(between(1, 200)));
   options.heartbeat_interval = milliseconds(static_cast<int>(between(200, 2200)));
   options.receive_window_bytes = std::size_t{16384} << rng_.below(7);
+  options.max_receive_window_bytes = 0;
   options.send_buffer_bytes = std::size_t{32768} << rng_.below(6);
   options.extensions.zero_checksum = !checksum_;
   options.extensions.forward_tsn = !chance(6);

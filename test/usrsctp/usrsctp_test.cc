@@ -33,6 +33,7 @@ class Usrsctp : public ::testing::TestWithParam<bool> {
     options.outgoing_streams = options.incoming_streams = 32;
     options.max_message_bytes = std::size_t{8} << 20;
     options.receive_window_bytes = std::size_t{16} << 20;
+    options.partial_delivery_bytes = options.receive_window_bytes;
     options.send_buffer_bytes = std::size_t{16} << 20;
     return options;
   }
