@@ -38,7 +38,9 @@ void Association::make_halves(Tsn local_initial_tsn) {
   options.max_message_bytes = options_.max_message_bytes;
   options.rto = {.rto_initial = options_.rto_initial,
                  .rto_min = options_.rto_min,
-                 .rto_max = options_.rto_max};
+                 .rto_max = options_.rto_max,
+                 .linear_timeouts = options_.linear_timeouts};
+  options.always_ask_for_sack = options_.always_ask_for_sack;
   options.scheduling = options_.scheduling;
   options.congestion.algorithm = options_.congestion;
   options.congestion.mtu_bytes = options_.max_packet_bytes;

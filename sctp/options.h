@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "engine/base/time.h"
 #include "sctp/congestion_algorithm.h"
@@ -23,6 +24,15 @@ struct Extensions {
   // RFC 8260: I-DATA in place of DATA, and I-FORWARD-TSN in place of FORWARD-TSN. Partial
   // reliability then needs both ends to list the latter (§2.3.1).
   bool i_data = false;
+};
+
+// Profile is a set of timers. The defaults of Options are those of kInternet.
+enum class Profile : std::uint8_t {
+  kInternet,  // Peers of any kind over paths of any kind.
+  // Both ends are this implementation, or acknowledge at once when they are asked to, and
+  // what counts is when a message arrives: a loss is found within a round trip and a few
+  // milliseconds, and an outage of a few round trips costs no more than itself.
+  kLatency,
 };
 
 // Options configures one association. The defaults are those of a data channel between
@@ -75,8 +85,13 @@ struct Options {
   Duration rto_initial = milliseconds(500);
   Duration rto_min = milliseconds(50);
   Duration rto_max = seconds(60);
+  // So many T3-rtx expiries in a row leave the time-out as it is before it is doubled.
+  int linear_timeouts = 0;
   // Upper bound of the delay of a SACK for a lone packet; 0 sends one per burst.
   Duration sack_delay = milliseconds(20);
+  // The last packet for now always asks for its SACK at once (RFC 7053), so that its loss is
+  // noticed soon; else now and then, which saves the peer packets.
+  bool always_ask_for_sack = false;
 
   int max_init_retransmits = 8;               // RFC 9260 §16, Max.Init.Retransmits.
   int max_retransmits = 10;                   // RFC 9260 §16, Association.Max.Retrans.
@@ -92,6 +107,17 @@ struct Options {
   std::array<std::uint8_t, 32> cookie_key{};
 
   Extensions extensions;
+
+  // What RFC 9260 §6.2 and sense allow; see `problem_of`.
+  static constexpr Duration kLeastRtoMin = milliseconds(1);
+  static constexpr Duration kMostRtoMin = seconds(1);
+  static constexpr Duration kMostSackDelay = milliseconds(200);
 };
+
+// Sets the timers of `options` to those of `profile`.
+void apply_profile(Profile profile, Options& options);
+// Says which timer of `options` is out of its range: a name as in Options, then the range.
+// Empty if none is. For who takes them from elsewhere; an association does not ask.
+std::string_view problem_of(const Options& options);
 
 }  // namespace millrace::sctp

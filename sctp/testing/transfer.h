@@ -72,6 +72,9 @@ struct NetworkOptions {
   Duration reordering_delay = {};      // for up to this; others pass them.
   std::uint64_t bytes_per_second = 0;  // Of the way to the receiver; 0: no bottleneck.
   std::size_t queue_bytes = 1 << 20;   // Drop-tail, in front of it.
+  // The receiver's turns begin at multiples of this; zero: it takes each packet at once.
+  Duration turn = Duration::zero();
+  std::size_t socket_packets = ~std::size_t{0};  // What its socket holds between two turns.
 };
 
 // Transfer couples a DataSender to a DataReceiver through a seeded network in virtual
@@ -106,6 +109,15 @@ class Transfer {
   std::size_t data_packets_sent() const { return data_packets_sent_; }
   std::size_t packets_sent() const { return packets_sent_; }
 
+  // Packets that found the receiver's socket full.
+  std::size_t socket_drops() const { return socket_drops_; }
+
+  // Runs until `until`, be it that nothing happens.
+  void advance(Time until) {
+    run(until);
+    now_ = std::max(now_, until);
+  }
+
   // Runs until nothing is left to happen or `until` has come. Returns false for the latter.
   bool run(Time until) {
     flush();
@@ -128,6 +140,21 @@ class Transfer {
     Bytes bytes;
   };
 
+  // Packets of one turn lie in the socket together, for they bear one time.
+  Time arrival(Time at) {
+    if (network_.turn <= Duration::zero()) return at;
+    const auto turns =
+        (at.time_since_epoch().count() + network_.turn.count() - 1) / network_.turn.count();
+    return Time(Duration(turns * network_.turn.count()));
+  }
+  bool socket_has_room(Time at) {
+    if (network_.turn <= Duration::zero()) return true;
+    if (at != socket_turn_) {
+      socket_turn_ = at;
+      in_socket_ = 0;
+    }
+    return ++in_socket_ <= network_.socket_packets;
+  }
   void step() {
     while (!wire_.empty() && wire_.begin()->first <= now_) {
       const Packet packet = std::move(wire_.begin()->second);
@@ -223,7 +250,15 @@ class Transfer {
         jitter += Duration(static_cast<std::int64_t>(
             chance() * static_cast<double>(network_.reordering_delay.count())));
       }
-      wire_.emplace(now_ + *queueing + network_.delay + jitter, Packet{to_receiver, bytes});
+      Time at = now_ + *queueing + network_.delay + jitter;
+      if (to_receiver) {
+        at = arrival(at);
+        if (!socket_has_room(at)) {
+          ++socket_drops_;
+          continue;
+        }
+      }
+      wire_.emplace(at, Packet{to_receiver, bytes});
     }
   }
 
@@ -242,6 +277,9 @@ class Transfer {
   std::size_t data_packets_sent_ = 0;
   std::uint64_t payload_received_ = 0;
   Time bottleneck_free_at_{};
+  Time socket_turn_{};
+  std::size_t in_socket_ = 0;
+  std::size_t socket_drops_ = 0;
   std::function<bool(std::size_t)> drop_;
   bool reading_ = true;
   bool keeping_ = true;

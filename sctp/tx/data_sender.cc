@@ -8,7 +8,9 @@ namespace millrace::sctp {
 DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
     : options_{.max_packet_bytes = options.max_packet_bytes,
                .send_buffer_bytes = options.send_buffer_bytes,
-               .max_message_bytes = std::min(options.max_message_bytes, kMaxMessageBytes)},
+               .max_message_bytes = std::min(options.max_message_bytes, kMaxMessageBytes),
+               .always_ask_for_sack = options.always_ask_for_sack,
+               .least_probe_wait = std::min<Duration>(kMostProbeWait, options.rto.rto_min)},
       store_(pool),
       queue_(store_, options.scheduling, options.send_buffer_bytes),
       congestion_(make_congestion_control(options.congestion)),

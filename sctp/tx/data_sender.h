@@ -48,6 +48,8 @@ struct DataSenderOptions {
   // GSO send.
   std::size_t min_burst_bytes = std::size_t{64} << 10;
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
+  // See sctp::Options.
+  bool always_ask_for_sack = false;
   RtoOptions rto;
   CongestionControlOptions congestion;
 };
@@ -225,7 +227,7 @@ class DataSender {
   // RFC 9260 §6.2: what stacks in use take; the RFC allows 500 ms.
   static constexpr Duration kMaxPeerSackDelay = milliseconds(200);
   // What the peer's turns and this end's timers may add to any round trip.
-  static constexpr Duration kLeastProbeWait = milliseconds(10);
+  static constexpr Duration kMostProbeWait = milliseconds(10);
   static constexpr std::size_t kUnbounded = ~std::size_t{0};
   static constexpr std::size_t kIdleStreamsPart = 4;
 
@@ -332,6 +334,8 @@ class DataSender {
     std::size_t max_packet_bytes;
     std::size_t send_buffer_bytes;
     std::size_t max_message_bytes;
+    bool always_ask_for_sack;
+    Duration least_probe_wait;
   };
 
   Limits options_;

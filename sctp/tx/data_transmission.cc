@@ -240,6 +240,7 @@ bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
   const std::size_t flight = outstanding_.flight_bytes();
   const std::size_t with_next = 2 * wire_bytes;
   const Duration interval = flight == 0 ? kLoneAskInterval : kAskInterval;
+  if (last && options_.always_ask_for_sack) return true;
   const bool sparse = 2 * (flight + with_next) <= flight + left;
   if (with_next <= left && (!last || (sparse && now - asked_at_ < interval))) return false;
   asked_at_ = now;

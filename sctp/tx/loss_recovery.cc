@@ -148,7 +148,7 @@ Time DataSender::probe_at() const {
   }
   const Duration delay = tail_waits_ ? kMaxPeerSackDelay : Duration::zero();
   const Duration timeout =
-      LossProbe::timeout(rto_.srtt().value_or(Duration::zero()), delay, kLeastProbeWait);
+      LossProbe::timeout(rto_.srtt().value_or(Duration::zero()), delay, options_.least_probe_wait);
   return std::min(std::max(last_sent_at_, advanced_at_) + timeout, t3_);
 }
 

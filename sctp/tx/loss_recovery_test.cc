@@ -138,6 +138,7 @@ TEST_F(LossRecoveryTest, ARecoveryOfWhatArrivedAfterAllIsUndone) {
   now_ += kRtt;
   sack(kFirst + 8, {}, {kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 1u);
+  EXPECT_GE(sender_->cwnd(), cwnd);
   // It was reordering: from here on time decides.
   send(6);
   flush();

@@ -3,6 +3,8 @@
 // a path in virtual time.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sctp/testing/transfer.h"
 
 namespace millrace::sctp {
@@ -104,6 +106,80 @@ TEST(Recovery, ARetransmissionLostTwiceIsFoundWithoutT3) {
   EXPECT_EQ(sender.stats().retransmitted_chunks, 3u);
   EXPECT_EQ(sender.stats().fast_retransmits, 3u) << "a reduction each round trip";
   EXPECT_EQ(sender.stats().t3_expiries, 0u);
+}
+
+constexpr CongestionAlgorithm kByLoss[] = {CongestionAlgorithm::kCubic,
+                                           CongestionAlgorithm::kNewReno};
+
+// RFC 8985 §6.2: once reordering was seen, what is late is waited for; what was taken for lost
+// before is given back (RFC 4015).
+TEST(Recovery, ReorderingCostsNoGoodput) {
+  for (const CongestionAlgorithm algorithm : kByLoss) {
+    NetworkOptions network = kFatPath;
+    network.bytes_per_second = 25'000'000;
+    network.queue_bytes = 500'000;
+    const double in_order = Load(network, 1, algorithm).goodput(seconds(5));
+    network.reordering = 0.05;
+    network.reordering_delay = milliseconds(2);
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      Load load(network, seed, algorithm);
+      EXPECT_GE(load.goodput(seconds(5)), 0.9 * in_order) << "seed " << seed;
+      EXPECT_EQ(load.transfer().sender().stats().t3_expiries, 0u);
+    }
+  }
+}
+
+// Mathis, Semke, Mahdavi and Ott 1997: what halving for each loss leaves of a path, and RFC
+// 9438 §4.3 promises no less. Random loss must cost nothing besides.
+TEST(Recovery, RandomLossLeavesWhatTheResponseFunctionSays) {
+  for (const CongestionAlgorithm algorithm : kByLoss) {
+    for (const double loss : {0.001, 0.01}) {
+      NetworkOptions network = kFatPath;
+      network.queue_bytes = 2'500'000;
+      network.loss = loss;
+      double sum = 0;
+      constexpr int kSeeds = 3;
+      for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+        Load load(network, seed, algorithm);
+        load.run(seconds(5));
+        sum += load.goodput(seconds(30));
+        EXPECT_EQ(load.transfer().sender().stats().t3_expiries, 0u);
+      }
+      const double mathis = 1132 * 8e-6 / 0.02 * std::sqrt(1.5 / loss);
+      EXPECT_GE(sum / kSeeds, 0.9 * mathis) << "loss " << loss;
+    }
+  }
+}
+
+// A queue that fills within a round trip is no reason to time out (RFC 6298 §2.3), and a flow
+// that lost much of a window comes back.
+TEST(Recovery, ALongPathIsFilled) {
+  for (const CongestionAlgorithm algorithm : kByLoss) {
+    Load load({.delay = milliseconds(50), .bytes_per_second = 25'000'000, .queue_bytes = 2'500'000},
+              1, algorithm);
+    EXPECT_GE(load.goodput(seconds(15)), 160.0);
+    EXPECT_EQ(load.transfer().sender().stats().t3_expiries, 0u);
+  }
+}
+
+// A peer's socket of 208 KiB holds 90 datagrams of 1200 bytes, at 2304 bytes each, and it reads
+// every 250 µs: on a clean path nothing is lost there, whoever controls congestion.
+TEST(Recovery, ASmallSocketBufferLosesNothing) {
+  for (const CongestionAlgorithm algorithm :
+       {CongestionAlgorithm::kCubic, CongestionAlgorithm::kNewReno, CongestionAlgorithm::kBbr,
+        CongestionAlgorithm::kTfrc}) {
+    SCOPED_TRACE(to_string(algorithm));
+    for (const Duration delay : {Duration(microseconds(50)), Duration(milliseconds(5))}) {
+      NetworkOptions network{.delay = delay,
+                             .bytes_per_second = 125'000'000,
+                             .queue_bytes = 8 << 20,
+                             .turn = microseconds(250),
+                             .socket_packets = 90};
+      Load load(network, 1, algorithm);
+      EXPECT_GE(load.goodput(seconds(2)), 800.0);
+      EXPECT_EQ(load.transfer().socket_drops(), 0u);
+    }
+  }
 }
 
 }  // namespace

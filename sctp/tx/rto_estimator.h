@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "engine/base/time.h"
@@ -38,7 +39,7 @@ class RtoEstimator {
  private:
   // RFC 6298 §2.3, G: what is left of the variance where samples have been alike for long.
   // A queue may fill within one round trip, and T3-rtx must not call that a loss.
-  Duration granularity() const { return options_.rto_min / 2; }
+  Duration granularity() const { return std::max<Duration>(options_.rto_min / 2, milliseconds(1)); }
 
   RtoOptions options_;
   int timeouts_ = 0;
