@@ -112,5 +112,20 @@ TEST_F(ReceiverRules, EveryPacketIsAnsweredWhileThereIsAHole) {
   EXPECT_EQ(got_.size(), 10u);
 }
 
+// RFC 9260 §6.2, §3.3.4: what can be held spans as many TSNs as gap blocks reach; a peer that
+// leaves a message waiting for one that it never sends cannot stretch that.
+TEST_F(ReceiverRules, AMessageThatWaitsForEverEndsTheAssociation) {
+  give(whole_message(1000, 1, 1));
+  std::uint32_t tsn = 1001;
+  for (; tsn < 1000 + 70000 && !pair_->b().is_closed(); ++tsn) {
+    DataChunk chunk = whole_message(tsn, 2, 0);
+    chunk.header.flags.unordered = true;
+    give(chunk);
+  }
+  EXPECT_GE(tsn, 1000u + 65535u);
+  EXPECT_TRUE(pair_->b().is_closed());
+  EXPECT_EQ(count_chunks(pair_->sent(kB), ChunkType::kAbort), 1u);
+}
+
 }  // namespace
 }  // namespace millrace::sctp
