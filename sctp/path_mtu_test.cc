@@ -59,7 +59,8 @@ class PathMtuTest : public ::testing::Test {
   PathMtu::Info last_{};
 };
 
-// RFC 8899 §5.2: DISABLED is the initial state, left when connectivity is indicated.
+// RFC 8899 §5.2, §6.1.4, §6.2.3.1: DISABLED is the initial state, left when connectivity is
+// indicated.
 TEST_F(PathMtuTest, ProbesNothingBeforeThePeerIsThere) {
   EXPECT_EQ(path_.state(), State::kDisabled);
   EXPECT_EQ(path_.probe_bytes(), 0u);
@@ -67,7 +68,7 @@ TEST_F(PathMtuTest, ProbesNothingBeforeThePeerIsThere) {
   EXPECT_EQ(path_.packet_bytes(), kBase);
 }
 
-// RFC 8899 §5.2, BASE: PROBED_SIZE is BASE_PLPMTU on entry.
+// RFC 8899 §5.2, §5.1.2, BASE: PROBED_SIZE is BASE_PLPMTU on entry.
 TEST_F(PathMtuTest, ConfirmsTheBaseFirst) {
   path_.start();
   EXPECT_EQ(path_.state(), State::kBase);
@@ -81,7 +82,7 @@ TEST_F(PathMtuTest, ConfirmsTheBaseFirst) {
   EXPECT_EQ(path_.state(), State::kSearching);
 }
 
-// RFC 8899 §5.2: a probe of MAX_PLPMTU that is acknowledged ends the search.
+// RFC 8899 §5.2, §3: a probe of MAX_PLPMTU that is acknowledged ends the search.
 TEST_F(PathMtuTest, ClimbsToTheMaximumInARoundTripPerSize) {
   const Time begun = now_;
   start();
@@ -92,7 +93,7 @@ TEST_F(PathMtuTest, ClimbsToTheMaximumInARoundTripPerSize) {
   EXPECT_EQ(probes_.back(), kJumbo);
 }
 
-// RFC 8899 §5.1.2, §5.3.1: MAX_PROBES losses of one size rule it out.
+// RFC 8899 §5.1.2, §5.3.1, §3: MAX_PROBES losses of one size rule it out.
 TEST_F(PathMtuTest, GivesASizeUpAfterThreeLosses) {
   mtu_ = kEthernet;
   start();
@@ -150,7 +151,9 @@ TEST_F(PathMtuTest, ComesWithinASixteenthOfAnyMtu) {
   }
 }
 
-// RFC 8899 §4.1: the answer names its probe; one that could have been guessed is worth nothing.
+// RFC 8899 §4.1, §3, §6.1.1, §6.2.1.2: the answer names its probe; one that could have been
+// guessed is worth
+// nothing.
 TEST_F(PathMtuTest, BelievesNoAnswerButToItsOwnProbe) {
   path_.start();
   EXPECT_FALSE(path_.handle_answer(now_, PathMtu::Info{}));
@@ -192,7 +195,7 @@ TEST_F(PathMtuTest, SearchesAgainWhenTheRaiseTimerExpires) {
   EXPECT_EQ(path_.packet_bytes(), kEthernet);
 }
 
-// RFC 8899 §6.2.3.3: no CONFIRMATION_TIMER.
+// RFC 8899 §6.2.3.3, §5.1.1, §5.2, §6.2.1.3: no CONFIRMATION_TIMER.
 TEST_F(PathMtuTest, RepeatsNoProbeOfTheSizeInUse) {
   start();
   ASSERT_EQ(path_.state(), State::kSearchComplete);

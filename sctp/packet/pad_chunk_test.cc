@@ -11,6 +11,7 @@ namespace {
 const Bytes kPad = from_hex("84 00 00 0a 00 00 00 00 00 00");
 
 // RFC 4820 §3
+// RFC 8899 §4.1.
 TEST(PadChunk, ReadsAndWritesAGolden) {
   Bytes out(10, 0xEE);
   PadChunk{6}.write(out);

@@ -115,6 +115,7 @@ std::optional<VerificationTag> tag_offered_in(ByteSpan packet) {
 }
 
 // RFC 9260 §5.1, §5.3.1, §6, §6.2, §6.5, §6.8, §6.9, §6.10, §7.3, §8.5.
+// RFC 8899 §5.
 TEST(PacketRules, EveryPacketOfABusyRunObeysTheRules) {
   Options options;
   options.heartbeat_interval = milliseconds(50);

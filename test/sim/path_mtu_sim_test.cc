@@ -111,7 +111,7 @@ class Transfer {
   sctp::CloseReason close_reason_ = sctp::CloseReason::kNone;
 };
 
-// RFC 8899 §5.3.
+// RFC 8899 §5.3, §3, §6.2.2.
 TEST(PathMtuDiscovery, FindsTheMtuOfAnyPathWithinASecondOfTraffic) {
   for (const std::size_t ip_mtu : {1280u, 1400u, 1420u, 1450u, 1480u, 1500u, 4352u, 8896u, 9000u}) {
     const std::size_t largest = packet_in(ip_mtu);
@@ -123,7 +123,8 @@ TEST(PathMtuDiscovery, FindsTheMtuOfAnyPathWithinASecondOfTraffic) {
   }
 }
 
-// RFC 8899 §3 (4, 7), §6.2: probes are HEARTBEAT and PAD, carry no user data, and losing them
+// RFC 8899 §3 (4, 7), §6.2, §6.2.1.2: probes are HEARTBEAT and PAD, carry no user data, and losing
+// them
 // is no congestion.
 TEST(PathMtuDiscovery, LosesProbesForNothing) {
   Transfer transfer(path_of(kEthernet));
@@ -266,7 +267,7 @@ TEST(PathMtuDiscovery, ClosesWithAReasonWhereFragmentsAreDropped) {
   EXPECT_EQ(transfer.close_reason(), sctp::CloseReason::kTooManyRetransmits);
 }
 
-// RFC 8899 §5.2: PMTU_RAISE_TIMER.
+// RFC 8899 §5.2, §3: PMTU_RAISE_TIMER.
 TEST(PathMtuDiscovery, GrowsWithThePathAfterTheRaiseTimer) {
   Transfer transfer(path_of(packet_in(1400)));
   transfer.interval = milliseconds(100);
@@ -323,6 +324,7 @@ TEST(PathMtuDiscovery, ComesBackFromAnOutage) {
   }
 }
 
+// RFC 8899 §3.
 TEST(PathMtuDiscovery, BeginsAnewOnAnotherPath) {
   Transfer transfer(path_of(kJumbo));
   transfer.run_for(seconds(1));
@@ -355,6 +357,7 @@ void change_mtu_at_random(std::uint64_t seed) {
   transfer.finish();
 }
 
+// RFC 8899 §3.
 TEST(PathMtuDiscovery, LosesNothingOverPathsThatChange) {
   const SimSeeds seeds = SimSeeds::from_environment(40);
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
