@@ -124,6 +124,7 @@ TEST_F(ReceiverRules, AMessageThatWaitsForEverEndsTheAssociation) {
   }
   EXPECT_GE(tsn, 1000u + 65535u);
   EXPECT_TRUE(pair_->b().is_closed());
+  EXPECT_EQ(got_.size(), tsn - 1001 - 1) << "all but the last";
   EXPECT_EQ(count_chunks(pair_->sent(kB), ChunkType::kAbort), 1u);
 }
 

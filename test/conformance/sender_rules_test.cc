@@ -396,5 +396,33 @@ TEST_F(SenderRules, TheTotalThresholdFiresOnCrossingOnly) {
   EXPECT_EQ(pair_->count(kB, EventKind::kTotalBufferedAmountLow), 1u);
 }
 
+// RFC 9260 §7.2.1, §7.2.2: what gap blocks told of first counts when the cumulative TSN passes it.
+TEST_F(SenderRules, GrowthCountsWhatGapBlocksToldOfBefore) {
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(send(1100), SendStatus::kOk);
+  const std::size_t cwnd = sender().cwnd();
+  sack(0, {{2, 3}});
+  EXPECT_EQ(sender().cwnd(), cwnd) << "the cumulative TSN stands";
+  sack(3);
+  EXPECT_EQ(sender().cwnd(), cwnd + 3 * 1116);
+}
+
+// RFC 9260 §6.1, §7.2.4 (4): also where time found the loss, and no SACK restarts the timer.
+TEST_F(SenderRules, T3RestartsWithARetransmissionThatTimeBroughtAbout) {
+  ASSERT_EQ(send(100), SendStatus::kOk);
+  pair_->run_for(milliseconds(100));
+  sack(1);
+  ASSERT_EQ(send(1000), SendStatus::kOk);
+  pair_->run_for(milliseconds(1));
+  ASSERT_EQ(send(1000), SendStatus::kOk);
+  static_cast<void>(sent());
+  pair_->run_for(milliseconds(100));
+  sack(1, {{2, 2}});
+  while (sent().empty()) pair_->run_for(milliseconds(1));
+  const Time resent = pair_->now();
+  while (expiries() == 0) pair_->run_for(milliseconds(1));
+  const Duration waited = pair_->now() - resent;  // The peer may delay a last chunk's SACK.
+  EXPECT_TRUE(waited == seconds(1) || waited == milliseconds(1200)) << waited.count();
+}
+
 }  // namespace
 }  // namespace millrace::sctp
