@@ -9,6 +9,7 @@
 
 #include "crypto/random.h"
 #include "engine/host_addresses.h"
+#include "sctp/dcep/dcep_message.h"
 
 namespace millrace::engine {
 namespace {
@@ -22,6 +23,7 @@ constexpr std::size_t kMaxDatagramBytes = 8972;
 constexpr std::size_t kMaxShards = 256;
 // A dialling session's socket has so many places (io::kSocketSlotBits).
 constexpr std::size_t kMaxSessions = 1u << 20;
+constexpr std::size_t kMaxMessageBytes = 1u << 30;
 
 std::optional<Error> check_path_mtu(const EngineOptions& options) {
   const std::string start = std::to_string(options.datagram_bytes);
@@ -73,9 +75,9 @@ std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.handshake_timeout <= milliseconds(0) || options.consent_timeout <= milliseconds(0)) {
     return Error{"handshake_timeout and consent_timeout: 0 ms is too short"};
   }
-  if (options.sctp.max_message_bytes > options.sctp.receive_window_bytes) {
+  if (options.sctp.max_message_bytes == 0 || options.sctp.max_message_bytes > kMaxMessageBytes) {
     return Error{"sctp.max_message_bytes: " + std::to_string(options.sctp.max_message_bytes) +
-                 " is above sctp.receive_window_bytes"};
+                 " is not in 1 to 1073741824"};
   }
   if (options.sctp.rto_min <= milliseconds(0) || options.sctp.rto_min > options.sctp.rto_max) {
     return Error{"sctp.rto_min: " + std::to_string(options.sctp.rto_min.count()) +
@@ -140,6 +142,12 @@ sctp::Options sctp_options(const EngineOptions& options) {
   to.path_mtu.min_packet_bytes = packet_bytes(options.min_datagram_bytes);
   to.path_mtu.max_packet_bytes = packet_bytes(options.max_datagram_bytes);
   to.receive_window_bytes = from.receive_window_bytes;
+  to.max_receive_window_bytes = from.max_receive_window_bytes;
+  // A peer may open a channel whatever size of message it may send on it.
+  to.max_received_message_bytes =
+      std::max(from.max_message_bytes, sctp::OpenMessage::kMaxBytes);
+  to.partial_delivery_bytes = from.partial_delivery_bytes;
+  to.extensions.i_data = from.interleaving;
   to.send_buffer_bytes = from.send_buffer_bytes;
   to.scheduling = scheduling_of(from.scheduling);
   to.rto_initial = from.rto_initial;

@@ -84,10 +84,6 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                   64, options.handshake_workers);
   settings.number("send-buffer", "BYTES", "Send buffer of a session", 64u << 10, kMaxBuffer,
                   options.sctp.send_buffer_bytes);
-  settings.number("receive-window", "BYTES", "Receive window of a session", 64u << 10, kMaxBuffer,
-                  options.sctp.receive_window_bytes);
-  settings.number("max-message-size", "BYTES", "Largest message taken, at most the window", 1,
-                  kMaxBuffer, options.sctp.max_message_bytes);
   using enum StreamScheduling;
   settings.choice("scheduler", "Which channel sends next; wfq: bytes by the channels' priorities",
                   "wfq",
@@ -95,6 +91,14 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                    {"rr", [&] { options.sctp.scheduling = kRoundRobin; }},
                    {"wfq", [&] { options.sctp.scheduling = kWeightedFair; }},
                    {"priority", [&] { options.sctp.scheduling = kStrictPriority; }}});
+  settings.number("receive-window", "BYTES", "Receive window of a session to begin with",
+                  64u << 10, kMaxBuffer, options.sctp.receive_window_bytes);
+  settings.number("max-receive-window", "BYTES", "What it grows to where the path asks for it", 0,
+                  kMaxBuffer, options.sctp.max_receive_window_bytes);
+  settings.number("receive-budget", "BYTES", "What the sessions of a shard share for that", 0,
+                  std::size_t{1} << 40, options.sctp.receive_budget_bytes);
+  settings.number("max-message-size", "BYTES", "Largest message taken", 1, 1u << 30,
+                  options.sctp.max_message_bytes);
   settings.choice("sctp-init", "SCTP's INIT in the SDP, which saves two round trips", "sdp",
                   {{"sdp", [&] { options.sctp.init_in_sdp = true; }},
                    {"packet", [&] { options.sctp.init_in_sdp = false; }}});

@@ -251,6 +251,7 @@ class ShardCore {
   TableMember table_;
   crypto::DtlsShard dtls_;
   BlockPool pool_;
+  sctp::ReceiveBudget receive_budget_{world_.settings.options.sctp.receive_budget_bytes};
   TimerWheel wheel_;
   crypto::OpenQueue jobs_;
   ControlQueue control_;

@@ -231,6 +231,7 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   session.terms.max_message_bytes =
       std::min(session.terms.max_message_bytes, sctp::kMaxMessageBytes);
   options.max_message_bytes = session.terms.max_message_bytes;
+  options.receive_budget = &receive_budget_;
   // RFC 7675 §5.1: consent checks show every few seconds that the peer is there, to both
   // ends. RFC 9260 §8.3 lets the upper layer switch HEARTBEAT off, which then adds nothing.
   if (session.path.kind() != Path::Kind::kStatic) options.heartbeat_interval = Duration::zero();

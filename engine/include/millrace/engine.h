@@ -38,9 +38,17 @@ struct SctpOptions {
   // shorter (draft-hancke-tsvwg-snap).
   bool init_in_sdp = true;
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
-  std::size_t receive_window_bytes = 8u << 20;
+  // The receive window of a session to begin with. It grows to what the session reads in a
+  // round trip asks for, up to the second number, out of what the sessions of a shard share.
+  std::size_t receive_window_bytes = 1u << 20;
+  std::size_t max_receive_window_bytes = 64u << 20;
+  std::size_t receive_budget_bytes = 1u << 30;
   std::size_t send_buffer_bytes = 8u << 20;
-  std::size_t max_message_bytes = 256u << 10;  // Advertised; at most the window.
+  std::size_t max_message_bytes = 256u << 10;  // Advertised; at most 1 GiB.
+  // Messages up to this size, and to half of the window, come whole, unless many at once
+  // fill the window; larger ones come in parts, see MessageView.
+  std::size_t partial_delivery_bytes = 256u << 10;
+  bool interleaving = true;  // I-DATA (RFC 8260), with peers that offer it.
 };
 
 // EngineOptions. Addresses are numeric: "0.0.0.0:5000", "[::]:0".
