@@ -83,7 +83,7 @@ void InterleavedMessages::drop(Index index) {
   Stream& stream = streams_[message.stream];
   const bool open = stream.open == index;
   if (open) {
-    MessagePart part = part_of(message);
+    ReadyPart part = part_of(message);
     part.aborted = true;
     ready_.push_part(part);
   }

@@ -9,8 +9,8 @@
 
 namespace millrace::sctp {
 
-// MessagePart is what is handed out of a message that does not come whole (RFC 9260 §6.9).
-struct MessagePart {
+// ReadyPart is what is handed out of a message that does not come whole (RFC 9260 §6.9).
+struct ReadyPart {
   UnwrappedTsn first;  // Of its chunks, unless `aborted`: then it has none.
   StreamId stream;
   Ppid ppid;
@@ -36,7 +36,7 @@ class ReadyMessages {
     }
     entries_.push_back(first);
   }
-  void push_part(const MessagePart& part) {
+  void push_part(const ReadyPart& part) {
     parts_.push_back(part);
     push(kPart);
   }
@@ -49,8 +49,8 @@ class ReadyMessages {
     }
     return first;
   }
-  MessagePart pop_part() {
-    const MessagePart part = parts_[part_head_++];
+  ReadyPart pop_part() {
+    const ReadyPart part = parts_[part_head_++];
     if (part_head_ == parts_.size()) {
       parts_.clear();
       part_head_ = 0;
@@ -64,12 +64,12 @@ class ReadyMessages {
   void trim() {
     if (!empty()) return;
     entries_ = std::vector<UnwrappedTsn>();
-    parts_ = std::vector<MessagePart>();
+    parts_ = std::vector<ReadyPart>();
   }
 
  private:
   std::vector<UnwrappedTsn> entries_;  // From head_ on.
-  std::vector<MessagePart> parts_;     // One for each kPart, from part_head_ on.
+  std::vector<ReadyPart> parts_;       // One for each kPart, from part_head_ on.
   std::size_t head_ = 0;
   std::size_t part_head_ = 0;
 };
