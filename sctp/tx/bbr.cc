@@ -9,7 +9,6 @@ namespace {
 
 constexpr double kStartupPacingGain = 2.77;
 constexpr double kDrainPacingGain = 0.5;
-constexpr double kPacingMargin = 0.01;
 constexpr double kHeadroom = 0.15;
 constexpr double kProbeRttCwndGain = 0.5;
 constexpr std::size_t kMaxSendQuantum = std::size_t{64} << 10;

@@ -66,6 +66,7 @@ class Bbr final : public CongestionControl {
   // §2.3: where the acknowledgements that come in stand towards the last probe.
   enum class AckPhase : std::uint8_t { kInit, kRefilling, kStarting, kFeedback, kStopping };
   static constexpr Duration kNoRtt = Duration::max();
+  static constexpr double kPacingMargin = 0.01;
 
   // Rs is the draft's RS, of the SACK or the lost transmission at hand.
   struct Rs {

@@ -96,7 +96,11 @@ void Bbr::update_congestion_signals() {
 void Bbr::adapt_lower_bounds() {
   if (bw_shortterm_ == std::numeric_limits<double>::infinity()) bw_shortterm_ = max_bw();
   if (inflight_shortterm_ == kUnbounded) inflight_shortterm_ = cwnd_;
-  bw_shortterm_ = std::max(bw_latest_, kBeta * bw_shortterm_);
+  // Of a flow paced a hundredth below its estimate no more can arrive. Taken for the path's doing,
+  // that hundredth would come off in every round with a loss: one random loss in a thousand
+  // packets would cost half the rate between two probes.
+  const double due = std::min(bw_latest_ / (1 - kPacingMargin), bw_shortterm_);
+  bw_shortterm_ = std::max({bw_latest_, due, kBeta * bw_shortterm_});
   inflight_shortterm_ = std::max(inflight_latest_, scaled(inflight_shortterm_, kBeta));
 }
 

@@ -21,7 +21,7 @@ namespace millrace::sctp {
 class BurstLimiter {
  public:
   explicit BurstLimiter(std::size_t min_burst)
-      : min_burst_(min_burst), max_burst_(min_burst), credit_(min_burst) {}
+      : min_burst_(min_burst), max_burst_(min_burst), credit_(burst()) {}
 
   // The congestion window or the pacing rate changed. A controller's own `quantum`, where it
   // is not 0, takes the place of what they make.
@@ -29,47 +29,57 @@ class BurstLimiter {
     const std::uint64_t of_rate = std::min(rate, kMaxRate) / 250;
     max_burst_ = std::max<std::size_t>(min_burst_, std::min<std::uint64_t>(cwnd / 2, of_rate));
     if (quantum > 0) max_burst_ = quantum;
-    credit_ = std::min(credit_, max_burst_);
+    credit_ = std::min(credit_, burst());
   }
 
   // What a flush at `now` may still send.
   std::size_t available(Time now, std::uint64_t rate) const {
-    return std::min(max_burst_, credit_ + earned(now, rate));
+    const std::int64_t credit = std::min(burst(), credit_ + earned(now, rate));
+    return credit > 0 ? static_cast<std::size_t>(credit) : 0;
   }
   void refill(Time now, std::uint64_t rate) {
-    const std::size_t gain = earned(now, rate);
+    const std::int64_t gain = earned(now, rate);
     // Time too short for a byte is kept for the next call.
     if (gain == 0) return;
-    credit_ = std::min(max_burst_, credit_ + gain);
+    credit_ = std::min(burst(), credit_ + gain);
     refilled_at_ = now;
   }
-  void spend(std::size_t bytes) { credit_ -= std::min(credit_, bytes); }
+  // The last packet of a burst may be larger than what was left: the rest is a debt. Forgotten,
+  // it would make a small burst a fifth faster than the rate, which a model of the path relies on.
+  void spend(std::size_t bytes) {
+    credit_ = std::max(credit_ - static_cast<std::int64_t>(bytes), -burst());
+  }
 
   // When half a burst will have come back: waking for less would waste the turn.
   Time refilled_at(std::uint64_t rate) const {
-    const std::size_t goal = max_burst_ / 2;
+    const std::int64_t goal = burst() / 2;
     if (credit_ >= goal || rate == CongestionControl::kUnpaced || rate == 0)
       return refilled_at_ + Duration(1);
-    const std::uint64_t nanos = (goal - credit_) * std::uint64_t{1'000'000'000} / rate + 1;
+    const auto missing = static_cast<std::uint64_t>(goal - credit_);
+    const std::uint64_t nanos = missing * std::uint64_t{1'000'000'000} / rate + 1;
     return refilled_at_ + Duration(static_cast<std::int64_t>(nanos));
   }
 
  private:
-  std::size_t earned(Time now, std::uint64_t rate) const {
+  std::int64_t burst() const { return static_cast<std::int64_t>(max_burst_); }
+  // Twice a burst at most: that pays any debt.
+  std::int64_t earned(Time now, std::uint64_t rate) const {
     if (now <= refilled_at_) return 0;
-    if (rate == CongestionControl::kUnpaced) return max_burst_;
+    if (rate == CongestionControl::kUnpaced) return 2 * burst();
     const auto nanos = static_cast<std::uint64_t>((now - refilled_at_).count());
-    // A second refills any burst; the cap on the rate keeps the product below 2^64.
-    if (nanos >= 1'000'000'000) return max_burst_;
-    const std::uint64_t bytes = std::min(rate, kMaxRate) * nanos / 1'000'000'000;
-    return bytes >= max_burst_ ? max_burst_ : static_cast<std::size_t>(bytes);
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    // An hour refills any burst; that and the cap on the rate keep the products below 2^64.
+    if (nanos >= 3600 * kSecond) return 2 * burst();
+    const std::uint64_t capped = std::min(rate, kMaxRate);
+    const std::uint64_t bytes = capped * (nanos / kSecond) + capped * (nanos % kSecond) / kSecond;
+    return std::min(static_cast<std::int64_t>(bytes), 2 * burst());
   }
 
   static constexpr std::uint64_t kMaxRate = 16'000'000'000;  // 128 Gbit/s.
 
   std::size_t min_burst_;
   std::size_t max_burst_;
-  std::size_t credit_;
+  std::int64_t credit_;
   Time refilled_at_{};
 };
 
