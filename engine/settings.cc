@@ -40,6 +40,49 @@ std::optional<Error> check_path_mtu(const EngineOptions& options) {
   return std::nullopt;
 }
 
+constexpr std::uint64_t kMinFixedRateBits = 8'000;
+constexpr std::uint64_t kMaxFixedRateBits = 1'000'000'000'000;
+
+std::optional<Error> check_sctp(const SctpOptions& sctp) {
+  if (sctp.max_message_bytes > sctp.receive_window_bytes) {
+    return Error{"sctp.max_message_bytes: " + std::to_string(sctp.max_message_bytes) +
+                 " is above sctp.receive_window_bytes"};
+  }
+  if (sctp.rto_min < milliseconds(1) || sctp.rto_min > milliseconds(1000)) {
+    return Error{"sctp.rto_min: " + std::to_string(sctp.rto_min.count()) +
+                 " ms is not in 1 to 1000"};
+  }
+  if (sctp.rto_max < sctp.rto_min) {
+    return Error{"sctp.rto_max: " + std::to_string(sctp.rto_max.count()) +
+                 " ms is below sctp.rto_min"};
+  }
+  if (sctp.sack_delay < milliseconds(0) || sctp.sack_delay > milliseconds(200)) {
+    return Error{"sctp.sack_delay: " + std::to_string(sctp.sack_delay.count()) +
+                 " ms is not in 0 to 200"};
+  }
+  if (sctp.fixed_rate_bits < kMinFixedRateBits || sctp.fixed_rate_bits > kMaxFixedRateBits) {
+    return Error{"sctp.fixed_rate_bits: " + std::to_string(sctp.fixed_rate_bits) +
+                 " is not in 8000 to 1000000000000"};
+  }
+  return std::nullopt;
+}
+
+sctp::CongestionAlgorithm algorithm_of(CongestionControl control) {
+  switch (control) {
+    case CongestionControl::kCubic:
+      break;
+    case CongestionControl::kNewReno:
+      return sctp::CongestionAlgorithm::kNewReno;
+    case CongestionControl::kBbr:
+      return sctp::CongestionAlgorithm::kBbr;
+    case CongestionControl::kTfrc:
+      return sctp::CongestionAlgorithm::kTfrc;
+    case CongestionControl::kFixedRate:
+      return sctp::CongestionAlgorithm::kFixedRate;
+  }
+  return sctp::CongestionAlgorithm::kCubic;
+}
+
 std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.shards < 1 || options.shards > kMaxShards) {
     return Error{"shards: " + std::to_string(options.shards) + " is not in 1 to 256"};
@@ -79,14 +122,10 @@ std::optional<Error> check_ranges(const EngineOptions& options) {
     return Error{"sctp.max_message_bytes: " + std::to_string(options.sctp.max_message_bytes) +
                  " is not in 1 to 1073741824"};
   }
-  if (options.sctp.rto_min <= milliseconds(0) || options.sctp.rto_min > options.sctp.rto_max) {
-    return Error{"sctp.rto_min: " + std::to_string(options.sctp.rto_min.count()) +
-                 " ms is not in 1 to sctp.rto_max"};
-  }
   if (options.io == IoBackend::kSim && options.simulation == nullptr) {
     return Error{"io: the simulated network needs `simulation`"};
   }
-  return std::nullopt;
+  return check_sctp(options.sctp);
 }
 
 std::optional<Error> parse_addresses(const EngineOptions& options, Settings& settings) {
@@ -150,10 +189,12 @@ sctp::Options sctp_options(const EngineOptions& options) {
   to.extensions.i_data = from.interleaving;
   to.send_buffer_bytes = from.send_buffer_bytes;
   to.scheduling = scheduling_of(from.scheduling);
-  to.rto_initial = from.rto_initial;
+  to.rto_initial = std::max(from.rto_initial, from.rto_min);
   to.rto_min = from.rto_min;
   to.rto_max = from.rto_max;
   to.sack_delay = from.sack_delay;
+  to.congestion = algorithm_of(from.congestion_control);
+  to.congestion_rate = from.fixed_rate_bits / 8;
   to.max_retransmits = static_cast<int>(from.max_retransmissions);
   to.heartbeat_interval = from.heartbeat_interval;
   crypto::random_bytes(to.cookie_key);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cli/engine_settings.h"
 
+#include <array>
 #include <utility>
+
+#include "sctp/congestion_algorithm.h"
 
 namespace millrace::cli {
 namespace {
@@ -34,6 +37,31 @@ void add_wait(Settings& settings, EngineOptions& options) {
   };
   cpus.clear = [&] { options.cpus.clear(); };
   settings.add(std::move(cpus));
+}
+
+void add_congestion(Settings& settings, SctpOptions& options) {
+  using Algorithm = sctp::CongestionAlgorithm;
+  constexpr std::array<std::pair<Algorithm, CongestionControl>, 5> kControls{{
+      {Algorithm::kCubic, CongestionControl::kCubic},
+      {Algorithm::kNewReno, CongestionControl::kNewReno},
+      {Algorithm::kBbr, CongestionControl::kBbr},
+      {Algorithm::kTfrc, CongestionControl::kTfrc},
+      {Algorithm::kFixedRate, CongestionControl::kFixedRate},
+  }};
+  Settings::Choices choices;
+  for (const auto& [algorithm, control] : kControls) {
+    choices.emplace_back(std::string(sctp::to_string(algorithm)),
+                         [&options, control = control] { options.congestion_control = control; });
+  }
+  settings.choice("congestion", "What decides how much may be in flight",
+                  std::string(sctp::to_string(Algorithm::kCubic)), std::move(choices));
+  settings.number(
+      "congestion-rate", "MBIT", "Mbit/s of a session, with --congestion fixed", 1, 1'000'000,
+      [&options](std::uint64_t mbit) { options.fixed_rate_bits = mbit * 1'000'000; },
+      std::to_string(options.fixed_rate_bits / 1'000'000));
+  settings.milliseconds_of("rto-min", "Least retransmission time-out", 1, 1000, options.rto_min);
+  settings.milliseconds_of("sack-delay", "Longest delay of the SACK for a lone packet", 0, 200,
+                           options.sack_delay);
 }
 
 }  // namespace
@@ -102,6 +130,7 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
   settings.choice("sctp-init", "SCTP's INIT in the SDP, which saves two round trips", "sdp",
                   {{"sdp", [&] { options.sctp.init_in_sdp = true; }},
                    {"packet", [&] { options.sctp.init_in_sdp = false; }}});
+  add_congestion(settings, options.sctp);
   add_datagram_sizes(settings, options);
   settings.number("socket-buffer", "BYTES", "Kernel buffer of a UDP socket", 4096, kMaxBuffer,
                   options.socket_buffer_bytes);

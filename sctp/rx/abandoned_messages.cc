@@ -83,7 +83,7 @@ void InterleavedMessages::drop(Index index) {
   Stream& stream = streams_[message.stream];
   const bool open = stream.open == index;
   if (open) {
-    ReadyPart part = part_of(message);
+    DeliveredPart part = part_of(message);
     part.aborted = true;
     ready_.push_part(part);
   }

@@ -146,7 +146,7 @@ bool DataReceiver::poll_message(MessageView& message) {
   return true;
 }
 
-bool DataReceiver::lend(const ReadyPart& part, MessageView& message) {
+bool DataReceiver::lend(const DeliveredPart& part, MessageView& message) {
   pieces_.clear();
   lent_bytes_ = 0;
   if (!part.aborted) collect_pieces(part.first);

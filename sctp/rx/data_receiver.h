@@ -179,7 +179,7 @@ class DataReceiver {
   bool fits_partial(UnwrappedTsn tsn, const HeldChunk& chunk) const;
   bool continue_partial(UnwrappedTsn first, UnwrappedTsn last);
   std::optional<UnwrappedTsn> first_of_part() const;
-  std::optional<ReadyPart> take_part();
+  std::optional<DeliveredPart> take_part();
   void abort_partial();
   void end_partial();
   bool lend_part(MessageView& message);
@@ -191,7 +191,7 @@ class DataReceiver {
   template <class Header>
   DataResult admit(const Header& header, std::size_t payload_bytes, UnwrappedTsn& tsn);
   DataResult accept(UnwrappedTsn tsn, StreamId stream);
-  bool lend(const ReadyPart& part, MessageView& message);
+  bool lend(const DeliveredPart& part, MessageView& message);
   void collect_pieces(UnwrappedTsn first);
   void release_lent() {
     if (lent_) give_back();

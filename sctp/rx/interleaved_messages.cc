@@ -195,7 +195,7 @@ void InterleavedMessages::settle(Index index) {
   Stream& stream = streams_[stream_index];
   const bool unordered = message.unordered;
   if (stream.open == index) {
-    ReadyPart part = part_of(message);
+    DeliveredPart part = part_of(message);
     part.last = true;
     ready_.push_part(part);
     if (!unordered) stream.next_mid = stream.next_mid.next();
@@ -284,8 +284,8 @@ bool InterleavedMessages::has_part(std::size_t enough, UnwrappedTsn cumulative) 
   return offered_bytes_ + ChunkStore::kPlaceBytes * age >= enough || age > kMaxAge;
 }
 
-std::optional<ReadyPart> InterleavedMessages::take_part(std::size_t enough,
-                                                        UnwrappedTsn cumulative) {
+std::optional<DeliveredPart> InterleavedMessages::take_part(std::size_t enough,
+                                                            UnwrappedTsn cumulative) {
   while (has_part(enough, cumulative)) {
     const Index index = offers_[1].head != kNone ? offers_[1].head : offers_[0].head;
     remove_offer(index);
@@ -293,7 +293,7 @@ std::optional<ReadyPart> InterleavedMessages::take_part(std::size_t enough,
     if (!has_turn(index)) continue;
     Message& message = messages_[index];
     streams_[message.stream].open = index;
-    const ReadyPart part = part_of(message);
+    const DeliveredPart part = part_of(message);
     message.offset += message.prefix_bytes;
     message.prefix_bytes = 0;
     return part;
@@ -301,7 +301,7 @@ std::optional<ReadyPart> InterleavedMessages::take_part(std::size_t enough,
   return std::nullopt;
 }
 
-ReadyPart InterleavedMessages::part_of(const Message& message) const {
+DeliveredPart InterleavedMessages::part_of(const Message& message) const {
   return {.first = unwrap(message.head),
           .stream = streams_[message.stream].id,
           .ppid = message.ppid,

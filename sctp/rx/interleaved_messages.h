@@ -51,7 +51,7 @@ class InterleavedMessages {
   // together hold `enough` bytes, with the places that lie between them, or its chunks are
   // far behind the cumulative TSN. Only
   // messages whose turn it is count.
-  std::optional<ReadyPart> take_part(std::size_t enough, UnwrappedTsn cumulative);
+  std::optional<DeliveredPart> take_part(std::size_t enough, UnwrappedTsn cumulative);
   bool has_part(std::size_t enough, UnwrappedTsn cumulative) const;
   void set_part_bytes(std::size_t bytes) { part_bytes_ = bytes; }
   // RFC 8832 has no use for a message in parts while it may be a valid one.
@@ -169,7 +169,7 @@ class InterleavedMessages {
   bool has_turn(Index index) const;
   void update_offer(Index index);
   void remove_offer(Index index);
-  ReadyPart part_of(const Message& message) const;
+  DeliveredPart part_of(const Message& message) const;
 
   // abandoned_messages.cc: I-FORWARD-TSN and stream reset.
   void skip_ordered(Stream& stream, Mid mid);

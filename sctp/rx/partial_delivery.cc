@@ -85,7 +85,7 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
   return first;
 }
 
-std::optional<ReadyPart> DataReceiver::take_part() {
+std::optional<DeliveredPart> DataReceiver::take_part() {
   if (interleaved_) return interleaved_->take_part(enough_for_parts(), tsns_.cumulative());
   const std::optional<UnwrappedTsn> first = first_of_part();
   if (!first) return std::nullopt;
@@ -98,17 +98,17 @@ std::optional<ReadyPart> DataReceiver::take_part() {
     partial_->unordered = head.flags.unordered;
     hold_where_needed();
   }
-  return ReadyPart{.first = *first,
-                   .stream = partial_->stream,
-                   .ppid = partial_->ppid,
-                   .unordered = partial_->unordered,
-                   .last = false,
-                   .aborted = false,
-                   .offset = partial_->offset};
+  return DeliveredPart{.first = *first,
+                       .stream = partial_->stream,
+                       .ppid = partial_->ppid,
+                       .unordered = partial_->unordered,
+                       .last = false,
+                       .aborted = false,
+                       .offset = partial_->offset};
 }
 
 bool DataReceiver::lend_part(MessageView& message) {
-  const std::optional<ReadyPart> part = take_part();
+  const std::optional<DeliveredPart> part = take_part();
   if (!part) return false;
   lend(*part, message);
   if (partial_) {

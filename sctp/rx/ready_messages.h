@@ -9,8 +9,8 @@
 
 namespace millrace::sctp {
 
-// ReadyPart is what is handed out of a message that does not come whole (RFC 9260 §6.9).
-struct ReadyPart {
+// DeliveredPart is what is handed out of a message that does not come whole (RFC 9260 §6.9).
+struct DeliveredPart {
   UnwrappedTsn first;  // Of its chunks, unless `aborted`: then it has none.
   StreamId stream;
   Ppid ppid;
@@ -36,7 +36,7 @@ class ReadyMessages {
     }
     entries_.push_back(first);
   }
-  void push_part(const ReadyPart& part) {
+  void push_part(const DeliveredPart& part) {
     parts_.push_back(part);
     push(kPart);
   }
@@ -49,8 +49,8 @@ class ReadyMessages {
     }
     return first;
   }
-  ReadyPart pop_part() {
-    const ReadyPart part = parts_[part_head_++];
+  DeliveredPart pop_part() {
+    const DeliveredPart part = parts_[part_head_++];
     if (part_head_ == parts_.size()) {
       parts_.clear();
       part_head_ = 0;
@@ -64,12 +64,12 @@ class ReadyMessages {
   void trim() {
     if (!empty()) return;
     entries_ = std::vector<UnwrappedTsn>();
-    parts_ = std::vector<ReadyPart>();
+    parts_ = std::vector<DeliveredPart>();
   }
 
  private:
   std::vector<UnwrappedTsn> entries_;  // From head_ on.
-  std::vector<ReadyPart> parts_;       // One for each kPart, from part_head_ on.
+  std::vector<DeliveredPart> parts_;   // One for each kPart, from part_head_ on.
   std::size_t head_ = 0;
   std::size_t part_head_ = 0;
 };

@@ -28,9 +28,11 @@ class Simulation;
 // Internet.
 struct SctpOptions {
   milliseconds rto_initial{500};
-  milliseconds rto_min{50};
+  milliseconds rto_min{50};  // 1 ms to 1 s.
   milliseconds rto_max{10'000};
-  milliseconds sack_delay{20};
+  milliseconds sack_delay{20};  // Of a lone packet, at most; 0 to 200 ms.
+  CongestionControl congestion_control = CongestionControl::kCubic;
+  std::uint64_t fixed_rate_bits = 100'000'000;  // A second, of kFixedRate alone.
   // HEARTBEAT of sessions without ICE; 0: none. With ICE, consent checks do its work.
   milliseconds heartbeat_interval{15'000};
   unsigned max_retransmissions = 10;  // Association.Max.Retrans.

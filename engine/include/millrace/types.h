@@ -70,6 +70,15 @@ enum class WaitPolicy : std::uint8_t {
   kSpin,           // Never sleep: lowest latency, a whole core.
 };
 
+// CongestionControl decides how much of an association may be in flight.
+enum class CongestionControl : std::uint8_t {
+  kCubic,      // RFC 9438.
+  kNewReno,    // RFC 9260 §7.2.
+  kBbr,        // draft-ietf-ccwg-bbr (version 3): random loss does not slow it down.
+  kTfrc,       // RFC 5348: as much as NewReno, and evenly.
+  kFixedRate,  // A given rate, whatever is lost: for laboratories, never for shared networks.
+};
+
 // IoBackend is the packet I/O of an engine.
 enum class IoBackend : std::uint8_t {
   // io_uring, or sockets with one log line where it is forbidden; sockets with
