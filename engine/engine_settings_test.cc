@@ -35,6 +35,20 @@ TEST(EngineSettings, ReachTheAssociation) {
   }
 }
 
+TEST(EngineSettings, TakeTheProfilesTimersButForThoseThatWereSet) {
+  EngineOptions options;
+  options.sctp.profile = Profile::kLatency;
+  options.sctp.sack_delay = milliseconds(3);
+  const Result<Settings, Error> settings = Settings::from(options);
+  ASSERT_TRUE(settings.ok());
+  sctp::Options profile;
+  sctp::apply_profile(sctp::Profile::kLatency, profile);
+  EXPECT_EQ(settings.value().sctp.rto_min, profile.rto_min);
+  EXPECT_EQ(settings.value().sctp.linear_timeouts, profile.linear_timeouts);
+  EXPECT_EQ(settings.value().sctp.max_retransmits, profile.max_retransmits);
+  EXPECT_EQ(settings.value().sctp.sack_delay, milliseconds(3));
+}
+
 TEST(EngineSettings, NameTheValueThatIsOutOfRange) {
   EXPECT_EQ(fault_of({}), "");
   EXPECT_EQ(fault_of({.rto_min = milliseconds(0)}), "sctp.rto_min: 0 ms is not in 1 to 1000");

@@ -44,9 +44,9 @@ constexpr std::uint64_t kMinFixedRateBits = 8'000;
 constexpr std::uint64_t kMaxFixedRateBits = 1'000'000'000'000;
 
 std::optional<Error> check_sctp(const SctpOptions& sctp) {
-  if (sctp.max_message_bytes > sctp.receive_window_bytes) {
+  if (sctp.max_message_bytes == 0 || sctp.max_message_bytes > kMaxMessageBytes) {
     return Error{"sctp.max_message_bytes: " + std::to_string(sctp.max_message_bytes) +
-                 " is above sctp.receive_window_bytes"};
+                 " is not in 1 to 1073741824"};
   }
   if (sctp.rto_min < milliseconds(1) || sctp.rto_min > milliseconds(1000)) {
     return Error{"sctp.rto_min: " + std::to_string(sctp.rto_min.count()) +
@@ -118,10 +118,6 @@ std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.handshake_timeout <= milliseconds(0) || options.consent_timeout <= milliseconds(0)) {
     return Error{"handshake_timeout and consent_timeout: 0 ms is too short"};
   }
-  if (options.sctp.max_message_bytes == 0 || options.sctp.max_message_bytes > kMaxMessageBytes) {
-    return Error{"sctp.max_message_bytes: " + std::to_string(options.sctp.max_message_bytes) +
-                 " is not in 1 to 1073741824"};
-  }
   if (options.io == IoBackend::kSim && options.simulation == nullptr) {
     return Error{"io: the simulated network needs `simulation`"};
   }
@@ -173,6 +169,24 @@ sctp::StreamScheduling scheduling_of(StreamScheduling scheduling) {
   return sctp::StreamScheduling::kWeightedFair;
 }
 
+// The profile's timers, and over them what was set to something of its own.
+void set_timers(const SctpOptions& from, sctp::Options& to) {
+  const SctpOptions usual;
+  const bool latency = from.profile == Profile::kLatency;
+  sctp::apply_profile(latency ? sctp::Profile::kLatency : sctp::Profile::kInternet, to);
+  const auto own = [&](auto member) { return !latency || from.*member != usual.*member; };
+  if (own(&SctpOptions::rto_initial)) to.rto_initial = from.rto_initial;
+  if (own(&SctpOptions::rto_min)) to.rto_min = from.rto_min;
+  if (own(&SctpOptions::rto_max)) to.rto_max = from.rto_max;
+  if (own(&SctpOptions::sack_delay)) to.sack_delay = from.sack_delay;
+  if (own(&SctpOptions::heartbeat_interval)) to.heartbeat_interval = from.heartbeat_interval;
+  if (own(&SctpOptions::max_retransmissions)) {
+    to.max_retransmits = static_cast<int>(from.max_retransmissions);
+    to.linear_timeouts = std::min(to.linear_timeouts, to.max_retransmits);
+  }
+  to.rto_initial = std::max(to.rto_initial, to.rto_min);
+}
+
 sctp::Options sctp_options(const EngineOptions& options) {
   const SctpOptions& from = options.sctp;
   sctp::Options to;
@@ -183,20 +197,14 @@ sctp::Options sctp_options(const EngineOptions& options) {
   to.receive_window_bytes = from.receive_window_bytes;
   to.max_receive_window_bytes = from.max_receive_window_bytes;
   // A peer may open a channel whatever size of message it may send on it.
-  to.max_received_message_bytes =
-      std::max(from.max_message_bytes, sctp::OpenMessage::kMaxBytes);
+  to.max_received_message_bytes = std::max(from.max_message_bytes, sctp::OpenMessage::kMaxBytes);
   to.partial_delivery_bytes = from.partial_delivery_bytes;
   to.extensions.i_data = from.interleaving;
   to.send_buffer_bytes = from.send_buffer_bytes;
   to.scheduling = scheduling_of(from.scheduling);
-  to.rto_initial = std::max(from.rto_initial, from.rto_min);
-  to.rto_min = from.rto_min;
-  to.rto_max = from.rto_max;
-  to.sack_delay = from.sack_delay;
+  set_timers(from, to);
   to.congestion = algorithm_of(from.congestion_control);
   to.congestion_rate = from.fixed_rate_bits / 8;
-  to.max_retransmits = static_cast<int>(from.max_retransmissions);
-  to.heartbeat_interval = from.heartbeat_interval;
   crypto::random_bytes(to.cookie_key);
   return to;
 }

@@ -59,6 +59,11 @@ void add_congestion(Settings& settings, SctpOptions& options) {
       "congestion-rate", "MBIT", "Mbit/s of a session, with --congestion fixed", 1, 1'000'000,
       [&options](std::uint64_t mbit) { options.fixed_rate_bits = mbit * 1'000'000; },
       std::to_string(options.fixed_rate_bits / 1'000'000));
+  settings.choice("profile",
+                  "Timers; latency: an RTO from 5 ms on, SACKs at once, time-outs that do not grow",
+                  "internet",
+                  {{"internet", [&options] { options.profile = Profile::kInternet; }},
+                   {"latency", [&options] { options.profile = Profile::kLatency; }}});
   settings.milliseconds_of("rto-min", "Least retransmission time-out", 1, 1000, options.rto_min);
   settings.milliseconds_of("sack-delay", "Longest delay of the SACK for a lone packet", 0, 200,
                            options.sack_delay);
@@ -119,8 +124,8 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                    {"rr", [&] { options.sctp.scheduling = kRoundRobin; }},
                    {"wfq", [&] { options.sctp.scheduling = kWeightedFair; }},
                    {"priority", [&] { options.sctp.scheduling = kStrictPriority; }}});
-  settings.number("receive-window", "BYTES", "Receive window of a session to begin with",
-                  64u << 10, kMaxBuffer, options.sctp.receive_window_bytes);
+  settings.number("receive-window", "BYTES", "Receive window of a session to begin with", 64u << 10,
+                  kMaxBuffer, options.sctp.receive_window_bytes);
   settings.number("max-receive-window", "BYTES", "What it grows to where the path asks for it", 0,
                   kMaxBuffer, options.sctp.max_receive_window_bytes);
   settings.number("receive-budget", "BYTES", "What the sessions of a shard share for that", 0,

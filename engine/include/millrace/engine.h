@@ -27,6 +27,8 @@ class Simulation;
 // SctpOptions are the settings of every association; defaults serve both a LAN and the
 // Internet.
 struct SctpOptions {
+  // kLatency: times below that are left as they are here become those of that profile.
+  Profile profile = Profile::kInternet;
   milliseconds rto_initial{500};
   milliseconds rto_min{50};  // 1 ms to 1 s.
   milliseconds rto_max{10'000};

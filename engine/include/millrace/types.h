@@ -36,6 +36,10 @@ struct MessagePart {
   std::size_t total_bytes = 0;
 };
 
+// Profile is a set of timers for associations: for any path, or for those where a lost packet
+// must cost as little time as can be.
+enum class Profile : std::uint8_t { kInternet, kLatency };
+
 // StreamScheduling is how channels of a session that have something to send take turns (RFC
 // 8260 §3): message by message, or fragment by fragment with peers that interleave.
 enum class StreamScheduling : std::uint8_t {
