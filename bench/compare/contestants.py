@@ -57,17 +57,19 @@ def free_port(kind=socket.SOCK_STREAM):
 class Millrace:
     kind = "millrace"
 
-    def __init__(self, program, io="auto", name="millrace", datagram=1200):
+    def __init__(self, program, io="auto", name="millrace", datagram=1200, congestion=""):
         """`datagram`: UDP payload, as large as others' whatever path MTU discovery would find;
-        0: what it finds."""
+        0: what it finds. `congestion`: algorithm; empty: what ships."""
         self.name = name
         self.program = program
         self._io = io
         self._datagram = datagram
+        self._congestion = congestion
 
     def _common(self, setting):
         out = ["--io", self._io, "--wait", setting.wait]
-        return out + (["--datagram-size", str(self._datagram)] if self._datagram else [])
+        out += ["--datagram-size", str(self._datagram)] if self._datagram else []
+        return out + (["--congestion", self._congestion] if self._congestion else [])
 
     def serve(self, log, setting):
         """A running server and the URL that takes its offers."""

@@ -19,7 +19,7 @@ from contestants import PEERS, Millrace, find_peers
 from measuring import Measuring
 from processes import Foreign, Trouble
 from results import REFERENCE, Results
-from verdicts import LARGE, Table, disturbances, number, peer_faults
+from verdicts import BBR, LARGE, Table, disturbances, number, peer_faults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID = 0, 1, 3, 4
@@ -51,6 +51,7 @@ class Plan:
     millrace: tuple
     large_datagrams: tuple
     peers: tuple
+    bbr: tuple = ()
 
     @property
     def everyone(self):
@@ -224,7 +225,8 @@ def make_plan(options, programs, peers):
     program = programs["millrace"]
     return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
                 reference=(Reference(),), millrace=(Millrace(program, options.io),),
-                large_datagrams=(Millrace(program, options.io, LARGE, LARGE_DATAGRAM),), peers=tuple(peers))
+                large_datagrams=(Millrace(program, options.io, LARGE, LARGE_DATAGRAM),), peers=tuple(peers),
+                bbr=(Millrace(program, options.io, BBR, congestion="bbr"),))
 
 
 def main():

@@ -162,7 +162,8 @@ def impaired(plan):
         def run(measuring, contestant, loss=loss):
             return special.impaired(measuring, contestant, load, 10, loss)
 
-        yield Cell("20 ms RTT", f"{loss} % loss", plan.everyone, run, 1 if plan.quick else plan.rounds)
+        yield Cell("20 ms RTT", f"{loss} % loss", plan.everyone + plan.bbr, run,
+                   1 if plan.quick else plan.rounds)
 
 
 def storm(plan):

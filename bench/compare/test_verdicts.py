@@ -117,7 +117,7 @@ class TheTable(unittest.TestCase):
 
     def test_a_table_of_nothing_has_every_line_and_no_fault(self):
         lines = list(Table(Results()).lines())
-        self.assertEqual(len(lines), 19)
+        self.assertEqual(len(lines), 21)
         self.assertEqual({line.verdict for line in lines}, {"not measured"})
 
     def test_set_up_is_judged_by_its_dearest_side(self):

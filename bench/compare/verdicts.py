@@ -9,6 +9,7 @@ RELIABLE_ORDERED = "reliable ordered, 16 KiB"
 OTHER_MODES = ("reliable unordered, 16 KiB", "unreliable ordered, 16 KiB",
                "unreliable unordered, 16 KiB")
 LARGE = "millrace, MTU 9000"
+BBR = "millrace, BBR"
 PEER_FLOOR = 0.8
 
 
@@ -85,7 +86,7 @@ class Table:
 
     def lines(self):
         return [*self._bulk(), *self._ping_pong(), *self._open_loop(), *self._set_up(),
-                *self._idle(), *self._many(), *self._records()]
+                *self._idle(), *self._distance(), *self._many(), *self._records()]
 
     def _get(self, scenario, cell, figure, who=MILLRACE):
         return self._results.median(scenario, cell, who, figure)
@@ -204,6 +205,17 @@ class Table:
                          self._get(*where, "kib_per_connection"), " KiB", 16, 8, False, where, note)
         yield self._line("CPU of the server for 10,000 idle connections",
                          self._get(*where, "server_cpu_percent"), " %", 10, 3, False, where, note)
+
+    def _distance(self):
+        for loss, must in ((0, 900), (1, 300)):
+            where = ("20 ms RTT", f"{loss} % loss")
+            best = self._results.against_best_peer(*where, "goodput_mbps")
+            note = ""
+            if best:
+                note = f"{best[0]}: {number(self._get(*where, 'goodput_mbps', best[0]))} Mbit/s"
+            reason = self._results.failure(*where, BBR)
+            yield Line(f"20 ms RTT, {loss} % loss, BBR: goodput", self._get(*where, "goodput_mbps", BBR),
+                       " Mbit/s", must, note=f"failed: {reason}" if reason else note)
 
     def _many(self):
         where = ("handshake storm", "echo at 1,000/s, 300 handshakes a second")
