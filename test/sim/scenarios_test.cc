@@ -95,8 +95,10 @@ TEST(Scenarios, BbrKeepsAGigabitInSpiteOfRandomLoss) {
   play("1gbit-20ms-bbr-1pct.toml");
 }
 
+TEST(Scenarios, BbrLeavesAQueueOfASecondAlone) { play("bufferbloat-bbr.toml"); }
+
 TEST(Scenarios, TfrcIsWithinAFactorOfTwoOfNewReno) {
-  for (const char* const loss : {"1%", "2%"}) {
+  for (const char* const loss : {"0.5%", "1%", "2%"}) {
     const auto goodput = [loss](const char* controller) {
       return goodput_of("tfrc-1pct.toml", {{"loss", loss}, {"controller", controller}});
     };
@@ -110,6 +112,9 @@ TEST(Scenarios, TfrcIsWithinAFactorOfTwoOfNewReno) {
 TEST(Scenarios, ALittleReorderingCostsLittle) { play("reordering.toml"); }
 
 TEST(Scenarios, UnreliableMessagesDoNotWaitForLostOnes) { play("messages-unreliable.toml"); }
+
+// RFC 8260 §2.
+TEST(Scenarios, AHugeMessageDoesNotDelaySmallOnes) { play("interleaving.toml"); }
 
 TEST(Scenarios, TenGigabitOverAMillisecondAreUsed) { play("10gbit-1ms.toml"); }
 
@@ -147,7 +152,7 @@ TEST(Scenarios, EachFileIsReadWithoutAFault) {
     EXPECT_TRUE(loaded.ok()) << loaded.error;
     EXPECT_FALSE(loaded.scenario.name.empty()) << entry.path();
   }
-  EXPECT_GE(files, 20);
+  EXPECT_GE(files, 21);
 }
 
 // Variants of a scenario that nobody tuned for.
@@ -187,10 +192,13 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"BbrOnePercentFurther",
                 "1gbit-20ms-bbr-1pct.toml",
                 {{"rate", "600Mbit"}, {"rtt", "35ms"}}},
+        Variant{"BloatAtHalfTheRate", "bufferbloat-bbr.toml", {{"rate", "50Mbit"}}},
+        Variant{"BloatFurther", "bufferbloat-bbr.toml", {{"rtt", "40ms"}, {"queue", "2s"}}},
         Variant{"TwiceAsMuchReordered", "reordering.toml", {{"reorder", "10%"}}},
         Variant{"ReorderedFurther", "reordering.toml", {{"rtt", "40ms"}, {"rate", "500Mbit"}}},
         Variant{"ReliableAtTwoPercent", "messages-reliable.toml", {{"loss", "2%"}}},
         Variant{"UnreliableAtTwoPercent", "messages-unreliable.toml", {{"loss", "2%"}}},
+        Variant{"InterleavedAtTwiceTheRate", "interleaving.toml", {{"rate", "200Mbit"}}},
         Variant{"CleanFiveGigabit", "clean-socket.toml", {{"rate", "5Gbit"}}},
         Variant{"FiveGigabit", "10gbit-1ms.toml", {{"rate", "5Gbit"}, {"rtt", "2ms"}}},
         Variant{"TenGigabitHalfAMillisecond", "10gbit-1ms.toml", {{"rtt", "500us"}}},
