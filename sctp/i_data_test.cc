@@ -68,7 +68,7 @@ class IDataAssociationTest : public ::testing::Test {
   Tsn tsn_;
 };
 
-// RFC 8260 §2.2.1: I-DATA for all user messages.
+// RFC 8260 §2.2.1, §2: I-DATA for all user messages.
 TEST_F(IDataAssociationTest, IDataIsReceivedWhereBothEndsListIt) {
   connect(true, true);
   inject(IDataChunk{i_data(), {1, 2, 3}});

@@ -16,7 +16,7 @@ Extensions agreed(const Extensions& offered, const Extensions& peer) {
   return in_common(offered, InitParameters::parse(out.bytes()).value());
 }
 
-// RFC 8260 §2.2.1: where both list I-DATA, and nowhere else.
+// RFC 8260 §2.2.1, §2: where both list I-DATA, and nowhere else.
 TEST(SetupTerms, IDataIsInUseOnlyWhereBothEndsListIt) {
   const Extensions with{.i_data = true};
   const Extensions without{.i_data = false};

@@ -19,6 +19,7 @@ TEST_F(DataChannelsTest, OpenWaitsForTheAssociation) {
 }
 
 // RFC 8832 §5.1: the priority of OPEN holds for both ends.
+// RFC 8260 §3.
 TEST_F(DataChannelsTest, TheStreamHasThePriorityOfItsChannelWhoeverOpenedIt) {
   open_on_zero({.priority = 1024});
   EXPECT_EQ(transport_.priorities[StreamId(0)], 1024);

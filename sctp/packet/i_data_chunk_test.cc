@@ -35,6 +35,7 @@ TEST(IDataChunk, LaterFragmentsBearTheirNumber) {
   EXPECT_TRUE(view->header.flags.ending);
 }
 
+// RFC 8260 §2.1.
 TEST(IDataChunk, WritesWhatItReads) {
   for (const Bytes& chunk : {kFirst, kSecond}) {
     const std::optional<IDataChunkView> view = IDataChunkView::parse(chunk);

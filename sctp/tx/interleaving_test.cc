@@ -77,7 +77,7 @@ Bytes concatenate(std::initializer_list<Bytes> parts) {
   return whole;
 }
 
-// RFC 8260 §2.1
+// RFC 8260 §2.1, §2.2.2
 TEST_F(InterleavingTest, TheFirstFragmentBearsThePpidAndTheOthersTheirNumber) {
   ASSERT_EQ(send(kMaxFragment + 2, 5), SendStatus::kOk);
   flush();
@@ -178,7 +178,7 @@ TEST_F(InterleavingTest, AMessageIsAbandonedWholeAcrossInterleavedFragments) {
   EXPECT_EQ(pool_.used_bytes(), 0u);
 }
 
-// RFC 8260 §2.3.1: unordered messages are listed, too, and the highest MID of each kind.
+// RFC 8260 §2.3.1, §2: unordered messages are listed, too, and the highest MID of each kind.
 TEST_F(InterleavingTest, AForwardTsnNamesTheLastMessageOfEachStreamAndKind) {
   SendOptions unordered = kUnordered;
   unordered.max_retransmits = 0;
@@ -194,7 +194,7 @@ TEST_F(InterleavingTest, AForwardTsnNamesTheLastMessageOfEachStreamAndKind) {
                              0,   3, 0, 0,  0, 0, 0,    1,    0, 3, 0, 1, 0, 0, 0, 1}));
 }
 
-// RFC 8260 §2.3.2
+// RFC 8260 §2.3.2, §2
 TEST_F(InterleavingTest, BothCountsStartAtZeroAfterAReset) {
   for (int life = 0; life < 2; ++life) {
     ASSERT_EQ(send(10, 1), SendStatus::kOk);
@@ -228,6 +228,7 @@ TEST_F(InterleavingTest, APausedStreamFinishesItsMessageBetweenThoseOfOthers) {
 }
 
 // A peer may say anything: nothing breaks, and what it acknowledges in the end is gone.
+// RFC 8260 §2.2.2.
 TEST_F(InterleavingTest, NoSackOverInterleavedFragmentsDoesHarm) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     make(0xFFFFFFF0, 256 << 10);

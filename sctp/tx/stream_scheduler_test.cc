@@ -29,7 +29,7 @@ Order serve(StreamScheduler& scheduler, std::size_t turns, const std::vector<std
   return order;
 }
 
-// RFC 8260 §3.6
+// RFC 8260 §3.6, §3.5
 TEST(StreamScheduler, EqualWeightsAndMessagesTakeTurns) {
   StreamScheduler scheduler(kWeightedFair);
   for (std::uint32_t stream = 0; stream < 3; ++stream) scheduler.add(stream, stream);

@@ -99,6 +99,7 @@ INSTANTIATE_TEST_SUITE_P(, StreamShares, ::testing::Bool(), [](const auto& param
 });
 
 // RFC 8831 §6.4, RFC 8835 §4.1: each level has twice the rate of the one below.
+// RFC 8260 §3, §3.6.
 TEST_P(StreamShares, WeightedFairSharesBytesByPriority) {
   SharedPath path(kWeightedFair, GetParam());
   path.sender().set_stream_priority(StreamId(1), 128);
@@ -150,6 +151,7 @@ TEST_P(StreamShares, StrictPriorityLetsTheHigherPass) {
   EXPECT_EQ(path.share(2), 1.0);
 }
 
+// RFC 8260 §2.2.2.
 TEST(StreamLatency, A64MiBMessageDelaysAnotherStreamsByLessThanAWindow) {
   for (const StreamScheduling scheduling : {kWeightedFair, kRoundRobin}) {
     SharedPath path(scheduling, true, 1 << 20);

@@ -148,6 +148,7 @@ void besiege_all(bool i_data) {
 
 TEST(Attacker, CannotCostMuchTimeOrMemoryWithDataChunks) { besiege_all(false); }
 
+// RFC 8260 §2.1.
 TEST(Attacker, CannotCostMuchTimeOrMemoryWithIDataChunks) { besiege_all(true); }
 
 }  // namespace

@@ -116,6 +116,7 @@ std::optional<VerificationTag> tag_offered_in(ByteSpan packet) {
 
 // RFC 9260 §5.1, §5.3.1, §6, §6.2, §6.5, §6.8, §6.9, §6.10, §7.3, §8.5.
 // RFC 8899 §5.
+// RFC 8260 §2.2.1.
 TEST(PacketRules, EveryPacketOfABusyRunObeysTheRules) {
   Options options;
   options.heartbeat_interval = milliseconds(50);
@@ -158,6 +159,27 @@ TEST(PacketRules, EveryPacketOfABusyRunObeysTheRules) {
     }
     EXPECT_GT(pair.a().stats().heartbeats_sent, 0u);
   }
+}
+
+// RFC 8260 §2.2.1, §2.3.1.
+TEST(PacketRules, WithInterleavingAllDataIsIData) {
+  Options options;
+  options.extensions.i_data = true;
+  AssociationPair pair(options, options, {.loss = 0.05});
+  ASSERT_TRUE(pair.connect_both());
+  for (std::uint16_t i = 0; i < 60; ++i) {
+    SendOptions how;
+    if (i % 2 == 0) how.max_retransmits = 0;
+    ASSERT_EQ(pair.a().send(pair.now(), StreamId(i % 5), kPpidBinary, Bytes(3000, 1), how),
+              SendStatus::kOk);
+    pair.drain();
+    pair.run_for(milliseconds(5));
+  }
+  pair.run_for(seconds(2));
+  EXPECT_GT(count_chunks(pair.sent(kA), ChunkType::kIData), 100u);
+  EXPECT_GT(count_chunks(pair.sent(kA), ChunkType::kIForwardTsn), 0u);
+  EXPECT_EQ(count_chunks(pair.sent(kA), ChunkType::kData), 0u);
+  EXPECT_EQ(count_chunks(pair.sent(kA), ChunkType::kForwardTsn), 0u);
 }
 
 }  // namespace

@@ -173,6 +173,7 @@ TEST_F(SenderRules, T3RestartsWhereTheEarliestChunkIsAcknowledged) {
 }
 
 // RFC 9260 §6.1: far less than 2^31 - 1 TSNs and 2^16 - 1 messages of a stream.
+// RFC 8260 §2.1.
 TEST_F(SenderRules, TheSendWindowSpansFewerTsnsThanAGapBlockReaches) {
   Options how = options();
   how.send_buffer_bytes = 64 << 20;

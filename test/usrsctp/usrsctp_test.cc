@@ -306,8 +306,8 @@ TEST_P(Usrsctp, IsGivenUpWhenItHasGone) {
 std::string kind_of_chunk(const ::testing::TestParamInfo<bool>& info) {
   return info.param ? "IData" : "Data";
 }
-INSTANTIATE_TEST_SUITE_P(Chunks, Usrsctp, ::testing::Values(false), kind_of_chunk);
-INSTANTIATE_TEST_SUITE_P(Chunks, UsrsctpEcho, ::testing::Values(false), kind_of_chunk);
+INSTANTIATE_TEST_SUITE_P(Chunks, Usrsctp, ::testing::Bool(), kind_of_chunk);
+INSTANTIATE_TEST_SUITE_P(Chunks, UsrsctpEcho, ::testing::Bool(), kind_of_chunk);
 
 }  // namespace
 }  // namespace millrace::test
