@@ -171,7 +171,8 @@ TEST_F(ServeStatsTest, ShowTotalsAsBefore) {
   const json totals = json::parse(get("/stats").body);
   EXPECT_EQ(totals["sessions"], 1);
   EXPECT_GT(totals["retransmitted_chunks"], 0);
-  EXPECT_GE(totals["data_chunks_sent"], 1000);
+  // A megabyte, in packets of whatever the path was found to take.
+  EXPECT_GE(totals["data_chunks_sent"], 1'000'000 / 1500);
   const std::string metrics = get("/metrics").body;
   const std::string line = "millrace_retransmitted_chunks_total{shard=\"0\"} " +
                            std::to_string(totals["retransmitted_chunks"].get<std::uint64_t>());
