@@ -283,7 +283,7 @@ TEST_P(PartialDelivery, AMessageOf64MiBFlowsThroughAWindowOf256KiB) {
 // RFC 8260 §2.2.2: many streams may have a message under way, and together more than there
 // is room for, though none is large.
 TEST_P(PartialDelivery, ManyMessagesAtOnceFlowThoughEachIsSmall) {
-  if (!GetParam()) GTEST_SKIP() << "with DATA there is one at a time";
+  if (!GetParam()) return;  // With DATA there is one at a time.
   constexpr std::uint16_t kStreams = 200;
   constexpr std::uint32_t kEach = 8;
   make_with(128 * 1024, 64 * 1024);
