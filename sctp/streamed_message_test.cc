@@ -60,6 +60,7 @@ TEST(StreamedMessage, PassesALossyPathWithinASmallBuffer) {
     EXPECT_EQ(event.event.message.offset, received.size());
     received.insert(received.end(), event.payload.begin(), event.payload.end());
   }
+  EXPECT_EQ(received.size(), kSize);
   EXPECT_TRUE(received == part_of(0, kSize));
 }
 

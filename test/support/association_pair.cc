@@ -108,7 +108,7 @@ void AssociationPair::record(int end, const sctp::Event& event) {
   RecordedEvent recorded{
       .kind = event.kind, .event = event, .payload = {}, .ppid = {}, .streams = {}};
   recorded.event.streams = {};
-  recorded.event.message = {};
+  recorded.event.message.pieces = {};
   recorded.streams.assign(event.streams.begin(), event.streams.end());
   if (is_message) {
     recorded.payload = bytes_of(event.message);
