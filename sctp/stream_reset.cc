@@ -97,7 +97,7 @@ bool StreamReset::is_ready(const Waiting& waiting, const DataSender& sender) con
 bool StreamReset::may_begin(const DataSender& sender) const {
   // RFC 6525 §5.1.1: at most one request in flight.
   if (!established_ || !supported_ || request_) return false;
-  return outgoing_wanted_ > 0 || incoming_wanted_ > 0 || may_reset(sender);
+  return adds_streams() || may_reset(sender);
 }
 
 bool StreamReset::may_reset(const DataSender& sender) const {
@@ -328,6 +328,8 @@ ReconfigResult StreamReset::accept_incoming(const IncomingSsnResetRequestView& r
 // Output, timers, events.
 
 bool StreamReset::is_due(const DataSender& sender) const {
+  // Most have nothing to reset, and are asked for each packet.
+  if (waiting_.empty() && !request_ && answers_.empty() && !adds_streams()) return false;
   return !answers_.empty() || (request_ && request_->transmit) || may_begin(sender);
 }
 

@@ -165,6 +165,7 @@ class StreamReset {
   void refuse_waiting(DataSender& sender);
   bool is_ready(const Waiting& waiting, const DataSender& sender) const;
   bool may_begin(const DataSender& sender) const;
+  bool adds_streams() const { return outgoing_wanted_ > 0 || incoming_wanted_ > 0; }
   bool may_reset(const DataSender& sender) const;
   void begin_request(Time now, DataSender& sender, Duration rto_max);
   void begin_reset(DataSender& sender);

@@ -129,7 +129,7 @@ void DataReceiver::end_packet(Time now) {
 
 bool DataReceiver::poll_message(MessageView& message) {
   release_lent();
-  if (ready_.empty()) return !store_.empty() && lend_part(message);
+  if (ready_.empty()) return may_hold_part() && lend_part(message);
   const UnwrappedTsn first = ready_.pop();
   if (first == ReadyMessages::kPart) return lend(ready_.pop_part(), message);
   collect_pieces(first);

@@ -183,6 +183,10 @@ class DataReceiver {
   void abort_partial();
   void end_partial();
   bool lend_part(MessageView& message);
+  // Cheaply no where so little is held that no message of it is large.
+  bool may_hold_part() const {
+    return interleaved_ ? !store_.empty() : partial_ || store_.cost() > part_bytes();
+  }
   bool may_read() const;
   std::size_t enough_for_parts() const;
   std::size_t part_bytes() const { return std::min(options_.part_bytes, window_.bytes() / 2); }

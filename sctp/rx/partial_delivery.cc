@@ -121,6 +121,7 @@ bool DataReceiver::lend_part(MessageView& message) {
 // Whether the application could free memory by reading.
 bool DataReceiver::may_read() const {
   if (!ready_.empty()) return true;
+  if (!may_hold_part()) return false;
   return interleaved_ ? interleaved_->has_part(enough_for_parts(), tsns_.cumulative())
                       : first_of_part().has_value();
 }

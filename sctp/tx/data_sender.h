@@ -254,7 +254,8 @@ class DataSender {
                        bool probes = false);
   void note_size(UnwrappedTsn tsn, const PacketWriter& packet);
   static std::size_t streamable_bytes(const OutgoingMessage& message);
-  bool asks_for_sack(Time now, std::size_t wire_bytes, bool last);
+  // `left` is what `room` says.
+  bool asks_for_sack(Time now, std::size_t wire_bytes, bool last, std::size_t left);
   bool append_chunk(const OutstandingChunk& chunk, UnwrappedTsn tsn, bool immediate,
                     PacketWriter& packet);
   bool append_i_data(const OutstandingChunk& chunk, UnwrappedTsn tsn, DataFlags flags,

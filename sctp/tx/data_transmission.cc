@@ -235,8 +235,7 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
 // RFC 7053 §5.2: a chunk that nothing may follow asks for its SACK at once, and so does the
 // last for now, which keeps the peer's delay out of the round trip; of those that leave the
 // window nearly empty, one now and then.
-bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last) {
-  const std::size_t left = room();
+bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last, std::size_t left) {
   const std::size_t flight = outstanding_.flight_bytes();
   const std::size_t with_next = 2 * wire_bytes;
   const Duration interval = flight == 0 ? kLoneAskInterval : kAskInterval;
@@ -262,18 +261,19 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
       message.streamed == nullptr ? message.size - message.sent : streamable_bytes(message);
   const std::size_t space = packet.space();
   if (space <= header || outstanding_.full() || rest == 0) return false;
-  const std::size_t room = std::min(space - header, max_fragment);
+  const std::size_t fitting = std::min(space - header, max_fragment);
   std::size_t bytes = rest;
-  if (rest > room) {
+  if (rest > fitting) {
     wants_larger_packets_ = true;
     // RFC 9260 §6.9: what fits into one packet is not fragmented; what does not fills
     // every packet, so that equal sizes leave in one segmented send.
     if (message.sent == 0 && rest <= max_fragment) return false;
-    if (room < kMinFragmentBytes) return false;
-    bytes = room;
+    if (fitting < kMinFragmentBytes) return false;
+    bytes = fitting;
   }
   const std::size_t wire = header + padded_to_four(bytes);
-  if (!probes && !window_allows(wire)) {
+  const std::size_t left = room();
+  if (!probes && wire > left && outstanding_.flight_bytes() != 0) {
     note_held_back(wire);
     return false;
   }
@@ -285,7 +285,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   const std::uint32_t offset = message.sent;
   if (offset == 0) number(message);
   const bool last = queue_.buffered() == bytes;
-  const bool ask = asks_for_sack(now, wire, last);
+  const bool ask = asks_for_sack(now, wire, last, left);
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
   CHECK(append_chunk(outstanding_.at(tsn), tsn, ask, packet));
   if (black_hole_.is_large(packet.size())) note_size(tsn, packet);
