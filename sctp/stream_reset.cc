@@ -107,7 +107,7 @@ bool StreamReset::may_reset(const DataSender& sender) const {
 }
 
 void StreamReset::begin_request(Time now, DataSender& sender, Duration rto_max) {
-  request_.emplace();
+  request_ = Request();
   if (!begin_addition()) begin_reset(sender);
   request_->seq = next_seq_;
   next_seq_ = next_seq_.next();
