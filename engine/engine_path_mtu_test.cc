@@ -17,7 +17,12 @@ constexpr std::size_t kMessageBytes = 64 * 1024;
 
 class PathMtuTest : public ::testing::Test {
  protected:
-  void use(std::size_t mtu_bytes, EngineOptions options = {}) {
+  static EngineOptions with_jumbo() {
+    EngineOptions options;
+    options.max_datagram_bytes = 8972;
+    return options;
+  }
+  void use(std::size_t mtu_bytes, EngineOptions options = with_jumbo()) {
     pair_ = std::make_unique<SimPair>(
         SimulationOptions{.delay = milliseconds(5), .mtu_bytes = mtu_bytes}, std::move(options));
     channel_ = pair_->open();
