@@ -62,7 +62,7 @@ std::optional<SentState> DeliveryRate::find(const Anchor& sent) {
 void DeliveryRate::make_room() {
   Sampler& s = *sampler_;
   if (s.capacity >= kMaxRecords) {
-    s.spacing = std::max(2 * s.spacing, kFirstSpacing);
+    s.spacing = std::min(std::max(2 * s.spacing, kFirstSpacing), kMaxSpacing);
     return;
   }
   const std::uint32_t capacity = std::max<std::uint32_t>(kFirstRecords, 2 * s.capacity);

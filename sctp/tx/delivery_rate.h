@@ -58,6 +58,8 @@ class DeliveryRate {
  private:
   static constexpr std::uint64_t kNotLimited = 0;
   static constexpr Duration kFirstSpacing = microseconds(16);
+  // A sample over more than this tells of no path.
+  static constexpr Duration kMaxSpacing = milliseconds(100);
 
   // What only sampling needs.
   struct Sampler {
