@@ -61,6 +61,7 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
   release_lent();
   ++stats_.data_chunks_received;
   packet_has_data_ = true;
+  settled_ = false;
   if (payload_bytes == 0) return DataResult::kNoUserData;
   // RFC 7053 §5.1.
   if (header.flags.immediate) sack_now_ = true;
@@ -197,6 +198,7 @@ void DataReceiver::give_back() {
 }
 
 void DataReceiver::settle(Time now, std::optional<Duration> round_trip) {
+  settled_ = true;
   release_lent();
   store_.settle(now, options_.max_pin_time);
   const std::uint64_t came =

@@ -235,6 +235,7 @@ class DataReceiver {
   Time sack_at_ = kNever;
   std::uint32_t packets_since_sack_ = 0;
   bool packet_has_data_ = false;
+  bool settled_ = true;  // Nothing has come since `settle`.
   bool sack_now_ = false;
   bool first_data_ = true;
   ReceiverStats stats_;

@@ -74,7 +74,7 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
   const std::size_t size = (last.distance_from(first) + 1) * head.size;
   // What waits behind a gap comes whole once that is filled.
   const bool pressed =
-      held_bytes() >= window_.bytes() && !tsns_.has_gaps() && head.ppid != kPpidDcep;
+      settled_ && held_bytes() >= window_.bytes() && !tsns_.has_gaps() && head.ppid != kPpidDcep;
   if (size <= InterleavedMessages::bound_of_part(part_bytes(), head.ppid) && !pressed) {
     return std::nullopt;
   }
@@ -130,6 +130,8 @@ bool DataReceiver::may_read() const {
 // of them is worth handing out.
 std::size_t DataReceiver::enough_for_parts() const {
   const std::size_t quarter = window_.bytes() / 4;
+  // Within a burst each packet may pin a buffer of its own, which its end gives back.
+  if (!settled_) return std::numeric_limits<std::size_t>::max();
   // Nothing but parts can make room then.
   if (held_bytes() >= window_.bytes() && !tsns_.has_gaps()) return 1;
   return held_bytes() >= 3 * quarter ? quarter : std::numeric_limits<std::size_t>::max();

@@ -241,7 +241,7 @@ void DataReceiver::perform_reset(std::span<const StreamId> streams, UnwrappedTsn
   reset_tsn_.reset();
   reset_all_ = false;
   hold_where_needed();
-  release_parked(std::move(parked_));
+  release_parked(std::exchange(parked_, {}));
 }
 
 // Lets go of messages that were held up; what still is, is held again.

@@ -139,7 +139,7 @@ void Attacker::append_chunk(Knowledge& known, Out& out) {
 }
 
 void Attacker::append_rare_chunk(Knowledge& known, Out& out) {
-  std::size_t at = out.size();
+  std::size_t at = 0;  // Where the chunk begins.
   switch (below(24)) {
     case 0:
       return append_init(known, out, kInit);

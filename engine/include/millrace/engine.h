@@ -44,7 +44,7 @@ struct SctpOptions {
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
   // The receive window of a session to begin with. It grows to what the session reads in a
   // round trip asks for, up to the second number, out of what the sessions of a shard share.
-  std::size_t receive_window_bytes = 1u << 20;
+  std::size_t receive_window_bytes = 8u << 20;
   std::size_t max_receive_window_bytes = 64u << 20;
   std::size_t receive_budget_bytes = 1u << 30;
   std::size_t send_buffer_bytes = 8u << 20;
