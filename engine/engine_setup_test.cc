@@ -89,6 +89,26 @@ TEST(EngineSetup, OpensThoughTheAnswersInitWasLostOnTheWay) {
   ASSERT_TRUE(pair.run([&] { return pair.at_server->messages == 1; }));
 }
 
+// An answerer may repeat attributes of the offer that mean nothing to it.
+TEST(EngineSetup, OpensThoughTheAnswerRepeatsOurOwnInit) {
+  test::SimPair pair(network(), with_init_in(true));
+  std::string line;
+  pair.dial(
+      [&](std::string& sdp) {
+        remove_init(sdp);
+        sdp += line;
+      },
+      [&](std::string& sdp) {
+        const std::size_t at = sdp.find(kAttribute);
+        line = sdp.substr(at, sdp.find("\r\n", at) + 2 - at);
+        remove_init(sdp);
+      });
+  ASSERT_TRUE(pair.run([&] { return pair.at_client->opened.size() == 1; }));
+  auto opened = pair.at_client->context.open_channel(pair.at_client->opened[0], {});
+  ASSERT_TRUE(opened.ok());
+  ASSERT_TRUE(pair.run([&] { return pair.at_server->channels.size() == 1; }));
+}
+
 TEST(EngineSetup, RefusesAnInitThatIsNone) {
   test::SimPair pair(network(), with_init_in(true));
   for (const std::string value : {"AQAAHols3R0AUAAA*", "AQAA", ""}) {

@@ -137,6 +137,11 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   if (!terms.ok()) return refuse(terms.error());
   terms.value().local_init = session->terms.local_init;
   session->terms = std::move(terms).value();
+  // libdatachannel repeats what it does not know: an INIT of our own is no peer's.
+  const auto init = sctp::PeerInit::parse(session->terms.peer_init);
+  if (init && init->fields.initiate_tag == session->terms.local_init.initiate_tag) {
+    session->terms.peer_init.clear();
+  }
   ice::IceControllingAgent::Setup setup;
   setup.local = std::move(*session->local);
   session->local.reset();
