@@ -19,6 +19,7 @@ class PathMtuTest : public ::testing::Test {
  protected:
   static EngineOptions with_jumbo() {
     EngineOptions options;
+    options.path_mtu_discovery = true;
     options.max_datagram_bytes = 8972;
     return options;
   }
@@ -77,6 +78,7 @@ TEST_F(PathMtuTest, FillsThePacketsOfThePath) {
 
 TEST_F(PathMtuTest, KeepsToASizeThatIsStated) {
   EngineOptions options;
+  options.path_mtu_discovery = true;
   options.path_mtu_discovery = false;
   use(9000, options);
   ASSERT_TRUE(transfer(20));
@@ -85,6 +87,7 @@ TEST_F(PathMtuTest, KeepsToASizeThatIsStated) {
 
 TEST_F(PathMtuTest, KeepsToItsBounds) {
   EngineOptions options;
+  options.path_mtu_discovery = true;
   options.max_datagram_bytes = 1300;
   use(9000, options);
   ASSERT_TRUE(transfer(20));
@@ -115,6 +118,7 @@ TEST_F(PathMtuTest, OutlivesAPathThatShrinks) {
 
 TEST_F(PathMtuTest, RefusesBoundsThatMakeNoSense) {
   EngineOptions options;
+  options.path_mtu_discovery = true;
   options.min_datagram_bytes = 1300;
   auto engine = Engine::create(options, [](ShardContext&) { return std::make_unique<Handler>(); });
   ASSERT_FALSE(engine.ok());
