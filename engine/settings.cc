@@ -10,6 +10,7 @@
 #include "crypto/random.h"
 #include "engine/host_addresses.h"
 #include "sctp/dcep/dcep_message.h"
+#include "sctp/send_options.h"
 
 namespace millrace::engine {
 namespace {
@@ -23,7 +24,6 @@ constexpr std::size_t kMaxDatagramBytes = 8972;
 constexpr std::size_t kMaxShards = 256;
 // A dialling session's socket has so many places (io::kSocketSlotBits).
 constexpr std::size_t kMaxSessions = 1u << 20;
-constexpr std::size_t kMaxMessageBytes = 1u << 30;
 
 std::optional<Error> check_path_mtu(const EngineOptions& options) {
   const std::string start = std::to_string(options.datagram_bytes);
@@ -44,7 +44,7 @@ constexpr std::uint64_t kMinFixedRateBits = 8'000;
 constexpr std::uint64_t kMaxFixedRateBits = 1'000'000'000'000;
 
 std::optional<Error> check_sctp(const SctpOptions& sctp) {
-  if (sctp.max_message_bytes == 0 || sctp.max_message_bytes > kMaxMessageBytes) {
+  if (sctp.max_message_bytes == 0 || sctp.max_message_bytes > sctp::kMaxMessageBytes) {
     return Error{"sctp.max_message_bytes: " + std::to_string(sctp.max_message_bytes) +
                  " is not in 1 to 1073741824"};
   }
