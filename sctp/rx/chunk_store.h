@@ -31,10 +31,13 @@ struct HeldChunk {
   std::uint32_t other_end = 0;
   std::uint32_t next_in_pin = 0;  // TSNs; the chunk's own at the end of the list.
   std::uint32_t previous_in_pin = 0;
-  std::uint32_t pin = 0;                // kCopied: `data` is a block of the pool.
-  Ppid ppid;                            // I-DATA: only where flags.beginning.
-  std::uint32_t fsn = 0;                // I-DATA, as are the next two.
-  std::uint32_t previous_fragment = 0;  // TSN; the chunk's own at the head of the list.
+  std::uint32_t pin = 0;  // kCopied: `data` is a block of the pool.
+  Ppid ppid;              // I-DATA: only where flags.beginning.
+  union {
+    std::uint32_t fsn = 0;    // I-DATA.
+    std::uint32_t run_bytes;  // DATA: payload of its run; at both ends of it.
+  };
+  std::uint32_t previous_fragment = 0;  // I-DATA: a TSN; the chunk's own at the head of the list.
   std::uint16_t size = 0;
   StreamId stream;
   Ssn ssn;

@@ -163,6 +163,7 @@ class DataReceiver {
   // reassembly.cc: fragments to messages, messages in order.
   bool reassemble(UnwrappedTsn tsn);
   bool may_follow(const HeldChunk& left, const HeldChunk& right) const;
+  void join(UnwrappedTsn first, UnwrappedTsn last, std::uint32_t bytes);
   bool complete(UnwrappedTsn first, UnwrappedTsn last);
   void deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last);
   void make_ready(UnwrappedTsn first);

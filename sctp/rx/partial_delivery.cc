@@ -24,9 +24,7 @@ bool DataReceiver::continue_partial(UnwrappedTsn first, UnwrappedTsn last) {
   if (first != partial_->next) return true;
   if (partial_->offset >= options_.max_message_bytes) return false;
   if (!store_.at(last).flags.ending) return true;
-  std::size_t size = 0;
-  for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.next()) size += store_.at(tsn).size;
-  if (partial_->offset + size > options_.max_message_bytes) return false;
+  if (partial_->offset + store_.at(last).run_bytes > options_.max_message_bytes) return false;
   store_.at(first).state = State::kReady;
   ready_.push_part({.first = first,
                     .stream = partial_->stream,
@@ -70,12 +68,10 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
   }
   const HeldChunk& head = store_.at(first);
   if (!head.flags.beginning) return std::nullopt;
-  // Fragments are of one size; a peer whose first is smaller has its message later.
-  const std::size_t size = (last.distance_from(first) + 1) * head.size;
   // What waits behind a gap comes whole once that is filled.
   const bool pressed =
       settled_ && held_bytes() >= window_.bytes() && !tsns_.has_gaps() && head.ppid != kPpidDcep;
-  if (size <= InterleavedMessages::bound_of_part(part_bytes(), head.ppid) && !pressed) {
+  if (head.run_bytes <= InterleavedMessages::bound_of_part(part_bytes(), head.ppid) && !pressed) {
     return std::nullopt;
   }
   const ReceiveStream* const stream = streams_.get(head.stream);

@@ -111,6 +111,31 @@ TEST_P(PartialDelivery, AMessageUpToTheBoundComesWhole) {
   EXPECT_EQ(take(), Texts{std::string(4000, 'x')});
 }
 
+// libwebrtc fills up packets, so its fragments are of any size; a first that is larger than
+// the others does not make the message larger.
+TEST_P(PartialDelivery, AMessageUpToTheBoundComesWholeWhateverItsFragmentsAre) {
+  const std::size_t sizes[] = {1500, 300, 1, 1000, 1199};
+  std::string whole;
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    EXPECT_TRUE(take_parts().empty()) << i;
+    const std::string text(sizes[i], static_cast<char>('a' + i));
+    EXPECT_EQ(put({1000 + i, i, 5, text}), DataResult::kAccepted);
+    whole += text;
+  }
+  EXPECT_EQ(take(), Texts{whole});
+}
+
+// RFC 9260 §6.9: a first fragment smaller than the others does not make parts larger.
+TEST_P(PartialDelivery, APartComesAsSoonAsMoreThanTheBoundIsHeld) {
+  EXPECT_EQ(put({1000, 0, 5, "a"}), DataResult::kAccepted);
+  EXPECT_EQ(put({1001, 1, 5, std::string(3999, 'b')}), DataResult::kAccepted);
+  EXPECT_TRUE(take_parts().empty());
+  EXPECT_EQ(put({1002, 2, 5, "c"}), DataResult::kAccepted);
+  const Parts parts = take_parts();
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(parts[0].text.size(), 4001u);
+}
+
 // RFC 9260 §6.9: what is handed out in parts goes to its end before others of its stream.
 TEST_P(PartialDelivery, OthersOfTheStreamWaitForItsEndAndOtherStreamsDoNot) {
   begin_large();

@@ -33,26 +33,40 @@ bool DataReceiver::reassemble(UnwrappedTsn tsn) {
   if (partial_ && !fits_partial(tsn, chunk)) return false;
   UnwrappedTsn first = tsn;
   UnwrappedTsn last = tsn;
+  std::uint32_t bytes = chunk.size;
   if (store_.holds(tsn.previous())) {
-    if (!may_follow(store_.at(tsn.previous()), chunk)) return false;
-    if (!chunk.flags.beginning) first = store_.other_end(tsn.previous());
+    const HeldChunk& left = store_.at(tsn.previous());
+    if (!may_follow(left, chunk)) return false;
+    if (!chunk.flags.beginning) {
+      first = store_.other_end(tsn.previous());
+      bytes += left.run_bytes;
+    }
   }
   if (store_.holds(tsn.next())) {
-    if (!may_follow(chunk, store_.at(tsn.next()))) return false;
-    if (!chunk.flags.ending) last = store_.other_end(tsn.next());
+    const HeldChunk& right = store_.at(tsn.next());
+    if (!may_follow(chunk, right)) return false;
+    if (!chunk.flags.ending) {
+      last = store_.other_end(tsn.next());
+      bytes += right.run_bytes;
+    }
   }
-  store_.at(first).other_end = last.wrap().value();
-  store_.at(last).other_end = first.wrap().value();
+  join(first, last, bytes);
   if (!store_.at(first).flags.beginning || !store_.at(last).flags.ending) {
     return !partial_ || continue_partial(first, last);
   }
   return complete(first, last);
 }
 
+void DataReceiver::join(UnwrappedTsn first, UnwrappedTsn last, std::uint32_t bytes) {
+  HeldChunk& head = store_.at(first);
+  HeldChunk& end = store_.at(last);
+  head.other_end = last.wrap().value();
+  end.other_end = first.wrap().value();
+  head.run_bytes = end.run_bytes = bytes;
+}
+
 bool DataReceiver::complete(UnwrappedTsn first, UnwrappedTsn last) {
-  std::size_t size = 0;
-  for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.next()) size += store_.at(tsn).size;
-  if (size > options_.max_message_bytes) return false;
+  if (store_.at(first).run_bytes > options_.max_message_bytes) return false;
   deliver_or_hold(first, last);
   return true;
 }
@@ -163,11 +177,12 @@ void DataReceiver::purge(UnwrappedTsn from, UnwrappedTsn to) {
       release_skipped(tsn);
     } else if (store_.at(tsn).state == State::kPartial) {
       const UnwrappedTsn purged = std::min(last, to);
-      store_.remove_run(tsn, purged);
-      if (purged < last) {
-        store_.at(purged.next()).other_end = last.wrap().value();
-        store_.at(last).other_end = purged.next().wrap().value();
+      std::uint32_t left = store_.at(tsn).run_bytes;
+      for (; tsn <= purged; tsn = tsn.next()) {
+        left -= store_.at(tsn).size;
+        store_.remove(tsn);
       }
+      if (purged < last) join(purged.next(), last, left);
     }
     tsn = last.next();
   }
