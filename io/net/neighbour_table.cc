@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/net/neighbour_table.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace millrace::io {
+
+NeighbourTable::NeighbourTable(const NeighbourOptions& options, std::size_t pinned, Time now,
+                               Rng& rng, NetStats& stats)
+    : options_(options),
+      stats_(stats),
+      key_{rng.next(), rng.next()},
+      jitter_(rng.next()),
+      entries_(options.max_neighbours + pinned),
+      buckets_(std::bit_ceil(2 * entries_.size()), kNoIndex),
+      wheel_(entries_.size(), now),
+      questions_(entries_.size()),
+      ready_(options.max_parked) {
+  for (std::size_t i = entries_.size(); i-- > 0;) {
+    entries_[i].next = free_;
+    free_ = static_cast<Index>(i);
+  }
+}
+
+std::size_t NeighbourTable::bucket_of(const IpAddress& ip) const {
+  const std::array<std::uint64_t, 3> words{load_be64(ip.bytes.data()),
+                                           load_be64(ip.bytes.data() + 8),
+                                           static_cast<std::uint64_t>(ip.family)};
+  return siphash_words<1, 3>(key_, words) & (buckets_.size() - 1);
+}
+
+NeighbourTable::Index NeighbourTable::find(const IpAddress& ip) const {
+  Index i = buckets_[bucket_of(ip)];
+  while (i != kNoIndex &&
+         (entries_[i].ip.bytes != ip.bytes || entries_[i].ip.family != ip.family)) {
+    i = entries_[i].next;
+  }
+  return i;
+}
+
+NeighbourState NeighbourTable::state(const IpAddress& ip) const {
+  const Index i = find(ip);
+  return i != kNoIndex ? entries_[i].state : NeighbourState::kNone;
+}
+
+NeighbourTable::Index NeighbourTable::insert(const IpAddress& ip, bool pinned) {
+  CHECK(free_ != kNoIndex);
+  const Index i = free_;
+  Entry& entry = entries_[i];
+  free_ = entry.next;
+  entry.ip = ip;
+  entry.ip.scope_id = 0;
+  entry.pinned = pinned;
+  entry.changed = Time::min();
+  Index& bucket = buckets_[bucket_of(ip)];
+  entry.next = bucket;
+  bucket = i;
+  if (!pinned) ++size_;
+  return i;
+}
+
+void NeighbourTable::erase(Index i) {
+  Entry& entry = entries_[i];
+  DCHECK(entry.waiting_count == 0);
+  set_state(i, NeighbourState::kNone);
+  if (!entry.pinned) --size_;
+  Index* link = &buckets_[bucket_of(entry.ip)];
+  while (*link != i) link = &entries_[*link].next;
+  *link = entry.next;
+  entry.next = free_;
+  free_ = i;
+  wheel_.cancel(i);
+}
+
+void NeighbourTable::set_state(Index i, NeighbourState state) {
+  Entry& entry = entries_[i];
+  if (!entry.pinned) {
+    if (is_unresolved(entry.state)) --unresolved_;
+    if (is_unresolved(state)) ++unresolved_;
+  }
+  // What a template holds does not change between the states that have an address.
+  if (has_mac(entry.state) != has_mac(state) || !has_mac(state)) ++entry.generation;
+  entry.state = state;
+}
+
+void NeighbourTable::add_static(const IpAddress& ip, const MacAddress& mac) {
+  const Index i = insert(ip, true);
+  entries_[i].mac = mac;
+  set_state(i, NeighbourState::kStatic);
+}
+
+NeighbourTable::Index NeighbourTable::resolve(Time now, const IpAddress& ip, bool pinned,
+                                              NetDrop& refusal) {
+  Index i = find(ip);
+  if (i == kNoIndex) {
+    if (!pinned && !make_room()) {
+      refusal = NetDrop::kTxNeighbourTable;
+      return kNoIndex;
+    }
+    i = insert(ip, pinned);
+    set_state(i, NeighbourState::kIncomplete);
+    entries_[i].attempts = 0;
+    ask(now, i);
+  }
+  Entry& entry = entries_[i];
+  entry.used = now;
+  if (entry.state == NeighbourState::kFailed) {
+    refusal = NetDrop::kTxUnreachable;
+    return kNoIndex;
+  }
+  if (entry.state == NeighbourState::kStale) probe(now, i);
+  return i;
+}
+
+// Gives up the one unused for longest among those that are not being talked to.
+bool NeighbourTable::make_room() {
+  if (unresolved_ >= options_.max_unresolved) return false;
+  if (size_ < options_.max_neighbours) return true;
+  Index oldest = kNoIndex;
+  for (Index i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].state != NeighbourState::kStale || entries_[i].pinned) continue;
+    if (oldest == kNoIndex || entries_[i].used < entries_[oldest].used) oldest = i;
+  }
+  if (oldest == kNoIndex) return false;
+  erase(oldest);
+  return true;
+}
+
+// Queues a question, and the time by which it should be answered. RFC 4861 §7.2.2 asks at
+// most once in RetransTimer; the time doubles so that many who are gone cost little.
+void NeighbourTable::ask(Time now, Index i) {
+  Entry& entry = entries_[i];
+  if (!entry.question_queued) questions_.push_back(i);
+  entry.question_queued = true;
+  wheel_.schedule(i, now + options_.retransmit_time * (1 << entry.attempts));
+  ++entry.attempts;
+}
+
+// RFC 4861 §7.3.3, but without the time of DELAY: no layer above vouches for a neighbour.
+void NeighbourTable::probe(Time now, Index i) {
+  set_state(i, NeighbourState::kProbe);
+  entries_[i].attempts = 0;
+  ask(now, i);
+}
+
+bool NeighbourTable::poll_solicitation(Solicitation& out) {
+  while (!questions_.empty()) {
+    Entry& entry = entries_[questions_.front()];
+    questions_.pop_front();
+    entry.question_queued = false;
+    if (entry.state != NeighbourState::kIncomplete && entry.state != NeighbourState::kProbe) {
+      continue;
+    }
+    out.ip = entry.ip;
+    out.mac = entry.state == NeighbourState::kProbe ? entry.mac : MacAddress{};
+    return true;
+  }
+  return false;
+}
+
+void NeighbourTable::become_reachable(Time now, Index i) {
+  set_state(i, NeighbourState::kReachable);
+  // RFC 4861 §6.3.2: uniform between half and one and a half times the base.
+  const auto base = static_cast<std::uint64_t>(options_.reachable_time.count());
+  const auto jittered = static_cast<std::int64_t>(base / 2 + jitter_.below(base + 1));
+  wheel_.schedule(i, now + Duration(jittered));
+}
+
+void NeighbourTable::become_stale(Time now, Index i) {
+  set_state(i, NeighbourState::kStale);
+  wheel_.schedule(i, now + options_.idle_time);
+}
+
+void NeighbourTable::take_mac(Time now, Index i, const MacAddress& mac) {
+  Entry& entry = entries_[i];
+  if (has_mac(entry.state)) {
+    ++entry.generation;
+    entry.changed = now;
+  }
+  entry.mac = mac;
+}
+
+NetDrop NeighbourTable::learn(Time now, const IpAddress& ip, const MacAddress& mac,
+                              NeighbourClaim claim) {
+  const Index i = find(ip);
+  if (i == kNoIndex || entries_[i].state == NeighbourState::kFailed) {
+    return NetDrop::kRxUnknownNeighbour;
+  }
+  Entry& entry = entries_[i];
+  if (entry.state == NeighbourState::kStatic) {
+    return entry.mac == mac ? NetDrop::kCount : NetDrop::kRxNeighbourConflict;
+  }
+  if (entry.state == NeighbourState::kIncomplete) {
+    // RFC 4861 §7.2.5: the first word is taken, whatever its flags.
+    take_mac(now, i, mac);
+    claim.solicited ? become_reachable(now, i) : become_stale(now, i);
+    ++stats_.resolved;
+    release_waiting(entry, true);
+    return NetDrop::kCount;
+  }
+  const bool other = entry.mac != mac;
+  if (other && !claim.overrides) {
+    // RFC 4861 §7.2.5 (I): doubt is all that it may sow.
+    if (entry.state == NeighbourState::kReachable) become_stale(now, i);
+    return NetDrop::kCount;
+  }
+  if (other && entry.changed != Time::min() && now - entry.changed < options_.min_change_interval) {
+    return NetDrop::kRxNeighbourFlap;
+  }
+  const bool answer = claim.solicited && entry.state == NeighbourState::kProbe;
+  if (other) take_mac(now, i, mac);
+  if (answer) {
+    ++stats_.resolved;
+    become_reachable(now, i);
+  } else if (other) {
+    // RFC 4861 §7.2.5 (II): whether packets get there is for our own question to find out.
+    become_stale(now, i);
+  }
+  return NetDrop::kCount;
+}
+
+bool NeighbourTable::park(Index i, FrameToken token) {
+  Entry& entry = entries_[i];
+  CHECK(entry.state == NeighbourState::kIncomplete);
+  if (parked_ >= options_.max_parked) {
+    stats_.drop(NetDrop::kTxParkedFull);
+    return false;
+  }
+  if (entry.waiting_count == options_.max_parked_each) {
+    ready_.push_back({entry.waiting[0], {}, false});
+    std::copy(entry.waiting.begin() + 1, entry.waiting.begin() + entry.waiting_count,
+              entry.waiting.begin());
+    --entry.waiting_count;
+    stats_.drop(NetDrop::kTxParkedFull);
+  }
+  entry.waiting[entry.waiting_count++] = token;
+  ++parked_;
+  return true;
+}
+
+void NeighbourTable::release_waiting(Entry& entry, bool send) {
+  for (std::size_t i = 0; i < entry.waiting_count; ++i) {
+    ready_.push_back({entry.waiting[i], entry.mac, send});
+  }
+  if (!send) stats_.drop(NetDrop::kTxUnreachable, entry.waiting_count);
+  entry.waiting_count = 0;
+}
+
+bool NeighbourTable::poll_parked(FrameToken& token, bool& send, MacAddress& mac) {
+  if (ready_.empty()) return false;
+  const Ready& ready = ready_.front();
+  token = ready.token;
+  send = ready.send;
+  mac = ready.mac;
+  ready_.pop_front();
+  --parked_;
+  return true;
+}
+
+void NeighbourTable::handle_timeout(Time now) {
+  wheel_.advance(now, entries_.size(), [&](TimerWheel::Id i) { expire(now, i); });
+}
+
+void NeighbourTable::expire(Time now, Index i) {
+  Entry& entry = entries_[i];
+  switch (entry.state) {
+    case NeighbourState::kIncomplete:
+      if (entry.attempts < options_.max_attempts) return ask(now, i);
+      ++stats_.resolve_failures;
+      release_waiting(entry, false);
+      set_state(i, NeighbourState::kFailed);
+      wheel_.schedule(i, now + options_.failure_hold);
+      return;
+    case NeighbourState::kProbe:
+      if (entry.attempts < options_.max_attempts) return ask(now, i);
+      // RFC 4861 §7.3.3: forgotten, so that the next send asks everybody.
+      ++stats_.resolve_failures;
+      return erase(i);
+    case NeighbourState::kReachable:
+      return become_stale(now, i);
+    case NeighbourState::kStale:
+      if (now - entry.used >= options_.idle_time) return erase(i);
+      wheel_.schedule(i, entry.used + options_.idle_time);
+      return;
+    case NeighbourState::kFailed:
+      return erase(i);
+    case NeighbourState::kNone:
+    case NeighbourState::kStatic:
+      return;
+  }
+}
+
+}  // namespace millrace::io

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/address.h"
+#include "engine/base/rng.h"
+#include "engine/base/siphash.h"
+#include "engine/base/time.h"
+#include "engine/base/timer_wheel.h"
+#include "io/net/mac_address.h"
+#include "io/net/net_options.h"
+#include "io/net/net_stats.h"
+#include "io/pod_ring.h"
+
+namespace millrace::io {
+
+// FrameToken is the caller's name for a frame that it holds, such as a pointer to it.
+using FrameToken = std::uintptr_t;
+
+// NeighbourState is what is known of a neighbour: RFC 4861 §7.3.2 without DELAY, and two
+// states of our own.
+enum class NeighbourState : std::uint8_t {
+  kNone,        // Not in the table.
+  kIncomplete,  // Asked by multicast or broadcast; frames wait.
+  kReachable,   // Answered lately.
+  kStale,       // Its address may be old. The next use asks, and sends all the same.
+  kProbe,       // Asked by unicast.
+  kFailed,      // Did not answer; nothing is sent, or asked, for a while.
+  kStatic,      // From the configuration.
+};
+
+// How sure a frame's word on a neighbour's address is.
+struct NeighbourClaim {
+  bool solicited = false;  // An answer, by its form; counts as one if a question is open.
+  bool overrides = true;   // May replace another address (RFC 4861 §4.4, O).
+};
+
+// Solicitation is a question to send: to `mac` alone, or to all where that is zero.
+struct Solicitation {
+  IpAddress ip;
+  MacAddress mac;
+};
+
+// NeighbourTable maps on-link addresses to MAC addresses. It grows by our own sends alone:
+// what comes from outside only updates what is there, so that it can be neither flooded nor
+// seeded. Its size, the unresolved part of it, and the frames that wait are bounded.
+class NeighbourTable {
+ public:
+  using Index = std::uint32_t;
+  static constexpr Index kNoIndex = UINT32_MAX;
+  static constexpr std::size_t kMaxParkedEach = 8;
+
+  // `stats` outlives it. `now` is at or before every later one.
+  NeighbourTable(const NeighbourOptions& options, std::size_t pinned, Time now, Rng& rng,
+                 NetStats& stats);
+
+  // Enters an address for good; beside `max_neighbours`.
+  void add_static(const IpAddress& ip, const MacAddress& mac);
+
+  // Finds or makes the entry of `ip`, and notes that it is used. kNoIndex, with the reason,
+  // where it is known not to answer, or there is no room. A `pinned` one (a gateway) has a
+  // place of its own, one of the number given at the start.
+  Index resolve(Time now, const IpAddress& ip, bool pinned, NetDrop& refusal);
+  // The same for an entry found before; false: `resolve` it again. One load where nothing
+  // has happened to it since.
+  bool use(Time now, Index i, std::uint32_t generation) {
+    Entry& entry = entries_[i];
+    if (entry.generation != generation) return false;
+    entry.used = now;
+    if (entry.state == NeighbourState::kStale) probe(now, i);
+    return true;
+  }
+  // Changes with everything that a header template depends on.
+  std::uint32_t generation(Index i) const { return entries_[i].generation; }
+  bool resolved(Index i) const { return has_mac(entries_[i].state); }
+  const MacAddress& mac(Index i) const { return entries_[i].mac; }
+  bool has(const IpAddress& ip) const { return find(ip) != kNoIndex; }
+  NeighbourState state(const IpAddress& ip) const;
+
+  // Takes in a claim, valid by form, that `ip` is at `mac`. Returns kCount, or why the claim
+  // is not believed.
+  NetDrop learn(Time now, const IpAddress& ip, const MacAddress& mac, NeighbourClaim claim);
+
+  // See NetLayer.
+  bool park(Index i, FrameToken token);
+  bool poll_parked(FrameToken& token, bool& send, MacAddress& mac);
+  std::size_t parked() const { return parked_; }
+  bool poll_solicitation(Solicitation& out);
+
+  void handle_timeout(Time now);
+  Time next_timeout() const { return wheel_.next_expiry(); }
+
+  // Entries, without static ones.
+  std::size_t size() const { return size_; }
+  std::size_t unresolved() const { return unresolved_; }
+
+ private:
+  struct Entry {
+    IpAddress ip;
+    MacAddress mac;
+    NeighbourState state = NeighbourState::kNone;
+    std::uint8_t attempts = 0;
+    std::uint8_t waiting_count = 0;
+    bool pinned = false;
+    bool question_queued = false;
+    std::uint32_t generation = 1;
+    Index next = kNoIndex;  // In its bucket, or in the free list.
+    Time used{};
+    Time changed{};  // When its MAC address last became another.
+    std::array<FrameToken, kMaxParkedEach> waiting{};
+  };
+  struct Ready {
+    FrameToken token;
+    MacAddress mac;
+    bool send;
+  };
+
+  static constexpr bool has_mac(NeighbourState state) {
+    return state == NeighbourState::kReachable || state == NeighbourState::kStale ||
+           state == NeighbourState::kProbe || state == NeighbourState::kStatic;
+  }
+  static constexpr bool is_unresolved(NeighbourState state) {
+    return state == NeighbourState::kIncomplete || state == NeighbourState::kFailed;
+  }
+
+  std::size_t bucket_of(const IpAddress& ip) const;
+  Index find(const IpAddress& ip) const;
+  Index insert(const IpAddress& ip, bool pinned);
+  void erase(Index i);
+  bool make_room();
+  void set_state(Index i, NeighbourState state);
+  void ask(Time now, Index i);
+  void probe(Time now, Index i);
+  void become_reachable(Time now, Index i);
+  void become_stale(Time now, Index i);
+  void take_mac(Time now, Index i, const MacAddress& mac);
+  void release_waiting(Entry& entry, bool send);
+  void expire(Time now, Index i);
+
+  NeighbourOptions options_;
+  NetStats& stats_;
+  SipKey key_;
+  SeededRng jitter_;
+  std::vector<Entry> entries_;
+  std::vector<Index> buckets_;  // A power of two.
+  Index free_ = kNoIndex;
+  std::size_t size_ = 0;        // Neither static nor pinned.
+  std::size_t unresolved_ = 0;  // Of these.
+  std::size_t parked_ = 0;
+  TimerWheel wheel_;
+  PodRing<Index> questions_;
+  PodRing<Ready> ready_;
+};
+
+}  // namespace millrace::io

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The network layer of a device that hands over raw frames (kernel bypass): Ethernet with an
+// optional VLAN tag, ARP (RFC 826), IPv4 (RFC 791), IPv6 (RFC 8200), neighbour discovery
+// (RFC 4861), UDP (RFC 768), echo (RFC 792, 4443). Sans-IO: frames and `now` in, frames out.
+// It neither fragments nor reassembles, is no router, and joins no multicast group but those
+// of neighbour discovery.
+//
+// It belongs to one shard. Nothing allocates after `create`; every table and queue is bounded
+// (NetOptions), and what finds no room is a counted drop.
+//
+// A turn of the datapath:
+//   handle_frame(now, frame, ...)     each received frame: a datagram, or a reply to send
+//   handle_timeout(now)               when next_timeout() has come
+//   hop = next_hop(now, local, remote), hop->write_headers(...)
+//     resolved: send the frame; else park(*hop, token)
+//   while (poll_parked(parked))       frames that may leave now, or must be given up
+//   while (n = poll_frame(out))  questions and announcements of its own
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "engine/base/address.h"
+#include "engine/base/bytes.h"
+#include "engine/base/result.h"
+#include "engine/base/rng.h"
+#include "engine/base/time.h"
+#include "io/net/neighbour_table.h"
+#include "io/net/net_options.h"
+#include "io/net/net_stats.h"
+#include "io/net/next_hop.h"
+#include "io/net/next_hop_cache.h"
+#include "io/net/wire.h"
+
+namespace millrace::io {
+
+// Checksum is what the device says of a checksum that it has looked at.
+enum class Checksum : std::uint8_t { kUnknown, kGood, kBad };
+
+// RxFlags are what the device knows of a received frame.
+struct RxFlags {
+  Checksum ip = Checksum::kUnknown;
+  Checksum l4 = Checksum::kUnknown;
+  // The tag that the device has taken out of the frame; the id is in its low 12 bits.
+  std::optional<std::uint16_t> stripped_vlan;
+  // A copy of a frame that another layer with the same address took in: it is learnt from,
+  // and not answered.
+  bool second_hand = false;
+};
+
+enum class RxVerdict : std::uint8_t {
+  kDatagram,  // `payload`, `source`, `local`, `tos` are set.
+  kReply,     // `reply_bytes` of the caller's buffer are a frame to send.
+  kHandled,   // Nothing to do.
+  kPathMtu,   // `path_mtu` is set.
+  kDropped,   // Counted under `drop`.
+};
+
+// PathMtu is a router's word that packets to `remote` are too large (RFC 792 type 3 code 4,
+// RFC 4443 §3.2), checked as far as can be: it quotes a UDP packet from an address of ours.
+// It is a hint, not a fact, for anyone can forge it (RFC 8899 §4.6.1).
+struct PathMtu {
+  Address local;
+  Address remote;
+  std::uint32_t mtu = 0;  // IP packet; 0 where an old router did not say.
+};
+
+// RxFrame is what became of one frame. The verdict says which fields are set.
+struct RxFrame {
+  MutableByteSpan payload;  // Within the frame, as long as that lives.
+  Address source;
+  Address local;
+  std::uint8_t tos = 0;  // The low two bits are ECN.
+  NetDrop drop = NetDrop::kCount;
+  // It tells of a neighbour: other layers with the same address should see it, second-hand.
+  bool concerns_all = false;
+  std::size_t reply_bytes = 0;
+  PathMtu path_mtu;
+};
+
+// NextHopResult is a NextHop, valid until the next call of a method that is not const, or
+// why there is none; that is not counted yet, for the caller knows how many frames it hits
+// (`count_drop`).
+struct NextHopResult {
+  const NextHop* hop = nullptr;
+  NetDrop refusal = NetDrop::kCount;
+};
+
+// ParkedFrame is a frame that waited for its neighbour. `send`: put `destination_mac` into
+// its first six bytes and send it. Else forget it: it has been counted.
+struct ParkedFrame {
+  FrameToken token = 0;
+  bool send = false;
+  MacAddress destination_mac;
+};
+
+class NetLayer {
+ public:
+  // Room for any frame of `poll_frame`; a reply needs `max_frame_bytes()`.
+  static constexpr std::size_t kControlFrameBytes = 128;
+
+  // `now` is at or before every later one. `rng` is asked here alone.
+  static Result<std::unique_ptr<NetLayer>, NetError> create(const NetOptions& options, Time now,
+                                                            Rng& rng);
+
+  NetLayer(const NetLayer&) = delete;
+  NetLayer& operator=(const NetLayer&) = delete;
+
+  // Consumes one received frame, whole and without its FCS. It may not overlap `reply`.
+  RxVerdict handle_frame(Time now, MutableByteSpan frame, const RxFlags& flags,
+                         MutableByteSpan reply, RxFrame& out);
+
+  // The way to `remote` from `local` (family kNone: the layer chooses the source). Costs one
+  // look-up where the pair was asked for before. Ports do not matter.
+  NextHopResult next_hop(Time now, const IpAddress& local, const IpAddress& remote);
+  // Keeps a frame, whose headers `hop` wrote and which is the caller's to hold, until its
+  // neighbour is known. False: there is no room, and it has been counted as a drop. What
+  // waited longest for this neighbour may have to go instead (RFC 4861 §7.2.2), by
+  // `poll_parked`. CHECKs that `hop` is current, and not resolved.
+  bool park(const NextHop& hop, FrameToken token);
+  bool poll_parked(ParkedFrame& out);
+  // Frames that `poll_parked` will still return, now or later.
+  std::size_t parked() const { return neighbours_.parked(); }
+
+  // Writes the next frame of the layer's own to `out`, of at least kControlFrameBytes, and
+  // returns its length; 0 when there is none. All checksums are in it.
+  std::size_t poll_frame(MutableByteSpan out);
+  void handle_timeout(Time now) { neighbours_.handle_timeout(now); }
+  // When `handle_timeout` has work; kNever when there is none.
+  Time next_timeout() const { return neighbours_.next_timeout(); }
+
+  // Queues a gratuitous ARP and an unsolicited neighbour advertisement for each address
+  // (RFC 5227 §3, RFC 4861 §7.2.6), for switches and neighbours. `create` does it once.
+  void announce() { next_announcement_ = 0; }
+
+  void count_drop(NetDrop reason, std::uint64_t frames) { stats_.drop(reason, frames); }
+  const NetStats& stats() const { return stats_; }
+  const NetOptions& options() const { return options_; }
+  // Bytes of the largest frame, without FCS.
+  std::size_t max_frame_bytes() const { return ethernet_bytes_ + options_.mtu; }
+  // Own addresses, the link-local one included.
+  std::span<const IpPrefix> addresses() const { return options_.addresses; }
+  // What is known of an on-link address, for diagnosis ("the gateway does not answer").
+  NeighbourState neighbour_state(const IpAddress& ip) const { return neighbours_.state(ip); }
+
+ private:
+  // A received frame on its way up; each layer sets what it has read.
+  struct Frame {
+    Time now;
+    RxFlags flags;
+    MutableByteSpan reply;
+    RxFrame& out;
+    MutableByteSpan bytes;  // What the layer at hand is to read.
+    MacAddress destination_mac{};
+    MacAddress source_mac{};
+    IpAddress source{};
+    IpAddress destination{};
+    std::uint8_t tos = 0;
+    std::uint8_t hop_limit = 0;
+    IpProtocol protocol = IpProtocol::kNoNext;
+  };
+  // Where a packet goes first, and the address that it is sent from.
+  struct Way {
+    IpAddress source;
+    IpAddress via;
+    bool is_gateway = false;
+  };
+
+  NetLayer(const NetOptions& options, Time now, Rng& rng);
+
+  // net_receive.cc
+  RxVerdict drop(Frame& frame, NetDrop reason);
+  bool is_for_us(const MacAddress& mac) const;
+  NetDrop read_ethernet(Frame& frame, EtherType& type) const;
+  NetDrop read_ipv4(Frame& frame) const;
+  NetDrop read_ipv6(Frame& frame) const;
+  RxVerdict receive_udp(Frame& frame);
+  bool owns(const IpAddress& ip) const;
+  bool is_martian(const IpAddress& ip) const;
+
+  // net_icmp.cc
+  RxVerdict receive_icmp(Frame& frame);
+  RxVerdict receive_icmpv6(Frame& frame);
+  RxVerdict receive_path_mtu(Frame& frame, std::uint32_t mtu);
+  RxVerdict answer_echo(Frame& frame, std::uint8_t reply_type);
+  bool may_echo(Time now);
+
+  // net_neighbour.cc
+  RxVerdict receive_arp(Frame& frame);
+  RxVerdict answer_arp(Frame& frame, const IpAddress& target, const IpAddress& asker,
+                       const MacAddress& asker_mac);
+  RxVerdict receive_solicitation(Frame& frame);
+  RxVerdict receive_advertisement(Frame& frame);
+  RxVerdict finish_claim(Frame& frame, NetDrop outcome, std::uint64_t& counter);
+  std::size_t write_question(const Solicitation& question, std::uint8_t* out) const;
+  std::size_t write_announcement(const IpAddress& own, std::uint8_t* out) const;
+
+  // net_layer.cc
+  std::optional<Way> find_way(const IpAddress& local, const IpAddress& remote) const;
+  const IpAddress* source_for(const IpAddress& remote, const IpAddress& via) const;
+  bool is_on_link(const IpAddress& ip) const;
+  NextHopResult make_hop(Time now, const IpAddress& local, const IpAddress& remote);
+
+  NetOptions options_;  // With the link-local address.
+  std::size_t ethernet_bytes_;
+  NetStats stats_;
+  NeighbourTable neighbours_;
+  NextHopCache hops_;
+  std::size_t next_announcement_;  // Of `options_.addresses`; past the end: none.
+  Time echo_due_{};                // When the echo budget is whole again.
+  std::uint64_t copied_ = 0;
+};
+
+}  // namespace millrace::io

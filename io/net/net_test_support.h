@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/rng.h"
+#include "io/net/net_layer.h"
+
+namespace millrace::io::test {
+
+using Bytes = std::vector<std::uint8_t>;
+
+IpAddress ip(std::string_view text);
+IpPrefix prefix(std::string_view text);
+MacAddress mac(std::string_view text);
+Address at(std::string_view text);
+Bytes hex(std::string_view digits);  // Spaces are left out.
+Bytes text_bytes(std::string_view text);
+
+// Options of one of two hosts on a link: 192.0.2.N/24, 2001:db8::N/64, 02:00:00:00:00:0N.
+NetOptions host_options(unsigned n);
+
+// NetHost is a layer and what a datapath would do with it: it holds parked frames, and puts
+// what the layer sends into `out`.
+class NetHost {
+ public:
+  explicit NetHost(const NetOptions& options, std::uint64_t seed = 1, Time now = Time{});
+
+  // Sends one datagram; false: it was dropped.
+  bool send(Time now, const Address& local, const Address& remote, ByteSpan payload,
+            std::uint8_t tos = 0);
+  RxVerdict receive(Time now, Bytes frame, RxFlags flags = {});
+  // Runs timers and moves what the layer has to say to `out`.
+  void turn(Time now);
+
+  NetLayer& layer() { return *layer_; }
+  std::uint64_t dropped(NetDrop reason) const { return layer_->stats().dropped(reason); }
+
+  struct Datagram {
+    Address source;
+    Address local;
+    std::uint8_t tos;
+    Bytes payload;
+  };
+  std::vector<Bytes> out;
+  std::vector<Datagram> datagrams;
+  RxFrame last;  // Of the last frame received.
+  std::size_t given_up = 0;
+
+ private:
+  std::unique_ptr<NetLayer> layer_;
+  std::map<FrameToken, Bytes> parked_;
+  FrameToken next_token_ = 1;
+};
+
+// Hands frames to and fro until neither has any.
+void exchange(Time now, NetHost& a, NetHost& b);
+
+}  // namespace millrace::io::test
