@@ -12,15 +12,23 @@
 #include "io/allocation_count.h"
 #include "io/datapath_fixture.h"
 #include "io/monotonic_clock.h"
+#ifdef MILLRACE_TEST_DPDK
+#include "io/dpdk/dpdk_fixture.h"
+#endif
 
 namespace millrace::io {
 namespace {
 
+#ifdef MILLRACE_TEST_DPDK
+using Pairs = ::testing::Types<RingPair, MemifPair>;
+static_assert(Datapath<DpdkDatapath>);
+#else
 using Pairs = ::testing::Types<
 #ifdef MILLRACE_IO_URING
     KernelPair<UringDatapath>, SlotPair<KernelPair<UringDatapath>>,
 #endif
     KernelPair<SocketDatapath>, SlotPair<KernelPair<SocketDatapath>>, SimPair, SlotPair<SimPair>>;
+#endif
 TYPED_TEST_SUITE(DatapathTest, Pairs);
 
 static_assert(Datapath<SocketDatapath> && Datapath<SimDatapath>);

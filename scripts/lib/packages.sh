@@ -5,6 +5,8 @@
 PACKAGES_BUILD="g++ meson ninja-build pkg-config ccache liburing-dev libisal-dev libipsec-mb-dev
   android-libboringssl-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libspdlog-dev
   libboost-dev ca-certificates curl python3"
+# For the kernel-bypass back end; the build does without it where it is not there.
+PACKAGES_DPDK="libdpdk-dev"
 PACKAGES_TEST="libgtest-dev libgmock-dev libbenchmark-dev liburcu-dev libusrsctp-dev valgrind iproute2
   procps tshark"
 PACKAGES_CHECK="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev"

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Receiving, and what begins and ends a datapath.
+#include "io/dpdk/dpdk_datapath.h"
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "engine/base/rng.h"
+#include "io/io_error.h"
+#include "io/monotonic_clock.h"
+
+namespace millrace::io {
+namespace {
+
+constexpr std::size_t kPrefetch = 4;  // Frames ahead of the one that is looked at.
+
+rte_mbuf* frame_of(RxBuffer& buffer) {
+  return reinterpret_cast<rte_mbuf*>(reinterpret_cast<std::uint8_t*>(&buffer) - sizeof(rte_mbuf));
+}
+
+Checksum verdict(std::uint64_t flags, std::uint64_t mask, std::uint64_t good, std::uint64_t bad) {
+  if ((flags & mask) == good) return Checksum::kGood;
+  return (flags & mask) == bad ? Checksum::kBad : Checksum::kUnknown;
+}
+
+RxFlags flags_of(const rte_mbuf& frame, bool second_hand) {
+  RxFlags flags;
+  flags.second_hand = second_hand;
+  flags.ip = verdict(frame.ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD,
+                     RTE_MBUF_F_RX_IP_CKSUM_BAD);
+  flags.l4 = verdict(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+                     RTE_MBUF_F_RX_L4_CKSUM_BAD);
+  if ((frame.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) flags.stripped_vlan = frame.vlan_tci;
+  return flags;
+}
+
+// A frame as it came or will go: one piece, no other owner. So it can go back to its pool
+// without the questions that a general one asks.
+void free_frames(std::vector<rte_mbuf*>& frames) {
+  rte_pktmbuf_free_bulk(frames.data(), static_cast<unsigned>(frames.size()));
+  frames.clear();
+}
+
+std::vector<IpAddress> own_addresses(const NetLayer& layer) {
+  std::vector<IpAddress> addresses;
+  for (const IpPrefix& prefix : layer.addresses()) addresses.push_back(prefix.address);
+  return addresses;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DpdkDatapath>, IoError> DpdkDatapath::create(std::shared_ptr<DpdkPort> port,
+                                                                    std::uint16_t queue) {
+  CHECK(queue < port->queues());
+  NetOptions options = port->options().net;
+  // Each queue has neighbours of its own; one of them announces the device.
+  options.announces = options.announces && queue == 0;
+  SystemRng rng;
+  auto layer = NetLayer::create(options, monotonic_now(), rng);
+  if (!layer)
+    return Failure(IoError{"dpdk: " + port->name() + ": " + layer.error().message, EINVAL});
+  const int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event_fd < 0) return Failure(io_error("eventfd", errno));
+  std::unique_ptr<DpdkDatapath> made(new DpdkDatapath(  // tidy: allow, its constructor is private
+      std::move(port), queue, std::move(layer).value(), event_fd));
+  if (!made->make_poll_set()) return Failure(io_error("dpdk: epoll", errno));
+  return made;
+}
+
+DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
+                           std::unique_ptr<NetLayer> layer, int event_fd)
+    : port_(std::move(port)),
+      queue_(queue),
+      wake_(std::make_shared<WakeState>(event_fd)),
+      layer_(std::move(layer)),
+      sockets_(port_->ports(), queue, own_addresses(*layer_)),
+      now_(monotonic_now()),
+      reply_(layer_->max_frame_bytes()),
+      runs_(kRuns),
+      large_(kLargeRuns * kLargeBytes),
+      link_was_up_(port_->link_up()) {
+  const std::size_t burst = kBurst + port_->options().rx_buffers;
+  lent_.reserve(burst);
+  homecoming_.reserve(burst);
+  queued_.reserve(port_->options().tx_buffers + port_->options().tx_descriptors + 1024);
+  for (std::uint32_t i = kRuns; i-- > 0;) free_runs_.push_back(i);
+  for (std::uint32_t i = kLargeRuns; i-- > 0;) free_large_.push_back(i);
+}
+
+DpdkDatapath::~DpdkDatapath() {
+  rx_done();
+  CHECK(held_ == 0);  // A reference that is still held would outlive its memory.
+  CHECK(free_runs_.size() == kRuns && free_large_.size() == kLargeRuns);  // As would a run.
+  while (early_begin_ < early_end_) rte_pktmbuf_free(early_[early_begin_++]);
+  while (queued_begin_ < queued_.size()) rte_pktmbuf_free(queued_[queued_begin_++]);
+  // What waits for a neighbour in vain.
+  for (ParkedFrame parked; layer_->parked() > 0;) {
+    layer_->handle_timeout(layer_->next_timeout());
+    while (layer_->poll_parked(parked)) rte_pktmbuf_free(reinterpret_cast<rte_mbuf*>(parked.token));
+  }
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+  if (timer_fd_ >= 0) close(timer_fd_);
+}
+
+void DpdkDatapath::start() { register_eal_thread(); }
+
+// What came by way of another queue comes in a burst of its own: `second_hand`.
+std::size_t DpdkDatapath::fetch(std::span<rte_mbuf*> frames, bool& second_hand) {
+  if (early_begin_ < early_end_) [[unlikely]] {
+    const std::size_t n = std::min(frames.size(), early_end_ - early_begin_);
+    std::copy_n(early_.begin() + static_cast<std::ptrdiff_t>(early_begin_), n, frames.begin());
+    early_begin_ += n;
+    second_hand = early_second_hand_;
+    return n;
+  }
+  const auto most = static_cast<std::uint16_t>(frames.size());
+  if (rte_ring* const ring = port_->queue(queue_).handed_over; ring != nullptr) {
+    const unsigned n =
+        rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(frames.data()), most, nullptr);
+    second_hand = n > 0;
+    if (n > 0) return n;
+  }
+  return rte_eth_rx_burst(port_->id(), queue_, frames.data(), most);
+}
+
+std::size_t DpdkDatapath::rx_burst(std::span<RxView> in) {
+  rx_done();
+  now_ = monotonic_now();
+  std::size_t n = 0;
+  std::array<rte_mbuf*, kBurst> frames;
+  while (n < in.size()) {
+    const std::size_t room = port_->options().rx_buffers - held_;
+    const std::size_t asked = std::min({frames.size(), in.size() - n, room});
+    if (asked == 0) {
+      ++stats_.rx_starved;
+      break;
+    }
+    bool second_hand = false;
+    const std::size_t got = fetch(std::span(frames).first(asked), second_hand);
+    n += take(std::span(frames).first(got), second_hand, in.subspan(n));
+    if (got < asked) break;
+  }
+  return n;
+}
+
+std::size_t DpdkDatapath::take(std::span<rte_mbuf*> frames, bool second_hand,
+                               std::span<RxView> in) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < std::min(kPrefetch, frames.size()); ++i) {
+    rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
+  }
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (i + kPrefetch < frames.size()) {
+      rte_prefetch0(rte_pktmbuf_mtod(frames[i + kPrefetch], void*));
+    }
+    if (accept(frames[i], second_hand, in[n])) ++n;
+  }
+  return n;
+}
+
+// True: `view` is a datagram for a socket of this shard. Else the frame is done with.
+bool DpdkDatapath::accept(rte_mbuf* frame, bool second_hand, RxView& view) {
+  // A device writes no more than a buffer holds; a peer's shared memory may claim more.
+  if (frame->nb_segs != 1) [[unlikely]] {
+    stats_.drop(IoDrop::kRxTruncated);
+    rte_pktmbuf_free(frame);
+    return false;
+  }
+  RxFrame received;
+  const MutableByteSpan bytes{rte_pktmbuf_mtod(frame, std::uint8_t*), frame->data_len};
+  const RxVerdict verdict =
+      layer_->handle_frame(now_, bytes, flags_of(*frame, second_hand), reply_, received);
+  if (verdict == RxVerdict::kDatagram) [[likely]]
+    return deliver(frame, received, view);
+  if (verdict == RxVerdict::kReply) queue_control(ByteSpan(reply_).first(received.reply_bytes));
+  if (received.concerns_all && !second_hand && port_->queues() > 1) tell_others(frame);
+  rte_pktmbuf_free(frame);
+  return false;
+}
+
+bool DpdkDatapath::deliver(rte_mbuf* frame, const RxFrame& received, RxView& view) {
+  const DeviceSocket* const socket = sockets_.find(received.local);
+  if (socket == nullptr) [[unlikely]] {
+    hand_over(frame, received.local.port);
+    return false;
+  }
+  auto& buffer = *static_cast<RxBuffer*>(rte_mbuf_to_priv(frame));
+  buffer.home = this;
+  buffer.data = received.payload.data();
+  buffer.capacity =
+      static_cast<std::uint32_t>(sizeof(rte_mbuf) + sizeof(RxBuffer)) + frame->buf_len;
+  buffer.refs = 1;
+  buffer.index = 0;
+  buffer.ecn = received.tos & 3;
+  buffer.socket = socket->id;
+  buffer.source = received.source;
+  buffer.local = received.local.ip;
+  view = {received.payload.data(), static_cast<std::uint32_t>(received.payload.size()), &buffer};
+  lent_.push_back(&buffer);
+  ++held_;
+  ++stats_.rx_datagrams;
+  ++stats_.rx_buffers;
+  stats_.rx_bytes += received.payload.size();
+  return true;
+}
+
+void DpdkDatapath::hand_over(rte_mbuf* frame, std::uint16_t port) {
+  const std::uint16_t owner = port_->ports().owner(port);
+  if (owner < port_->queues() && owner != queue_) {
+    if (rte_ring_enqueue(port_->queue(owner).handed_over, frame) == 0) return;
+    stats_.drop(IoDrop::kRxKernelQueue);
+  } else {
+    stats_.drop(IoDrop::kRxClosedSocket);
+  }
+  rte_pktmbuf_free(frame);
+}
+
+// Neighbours answer to whichever queue the device chose; every shard has asked.
+void DpdkDatapath::tell_others(const rte_mbuf* frame) {
+  for (std::uint16_t i = 0; i < port_->queues(); ++i) {
+    if (i == queue_) continue;
+    rte_mbuf* const copy = rte_pktmbuf_copy(frame, port_->queue(queue_).rx_pool, 0, UINT32_MAX);
+    if (copy == nullptr) return;
+    if (rte_ring_enqueue(port_->queue(i).handed_over, copy) != 0) rte_pktmbuf_free(copy);
+  }
+}
+
+void DpdkDatapath::rx_done() {
+  for (RxBuffer* const buffer : lent_) {
+    DCHECK(buffer->refs > 0);
+    if (--buffer->refs == 0) homecoming_.push_back(frame_of(*buffer));
+  }
+  lent_.clear();
+  held_ -= homecoming_.size();
+  if (!homecoming_.empty()) free_frames(homecoming_);
+}
+
+void DpdkDatapath::release(RxBuffer& buffer) {
+  DCHECK(held_ > 0);
+  --held_;
+  rte_pktmbuf_free_seg(frame_of(buffer));
+}
+
+}  // namespace millrace::io

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/dpdk/dpdk_port.h"
+
+#include <rte_errno.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <string_view>
+#include <thread>
+
+#include "engine/base/rng.h"
+#include "engine/base/rx_buffer.h"
+#include "io/dpdk/dpdk_datapath.h"
+#include "io/io_error.h"
+#include "io/monotonic_clock.h"
+#include "io/net/next_hop.h"
+#include "io/net/rss_hash.h"
+
+namespace millrace::io {
+namespace {
+
+constexpr unsigned kPoolCache = 256;
+constexpr unsigned kHandOverDepth = 1024;
+constexpr std::uint16_t kDefaultMtu = 1500;
+// What a network layer of IPv4 and IPv6 bears.
+constexpr std::size_t kMinMtu = 1280;
+constexpr std::size_t kMaxMtu = 9216;
+constexpr std::uint64_t kUdpRss = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
+
+// Queues of such a device are its peer's to choose, who has one a flow or one a shard: a
+// session stays on its queue without RSS.
+bool peer_chooses_queue(std::string_view driver) {
+  return driver == "net_memif" || driver == "net_ring" || driver == "net_vhost";
+}
+
+// A receive buffer's header lies in the mbuf's private area, behind it.
+constexpr std::uint16_t kPrivateBytes =
+    (sizeof(RxBuffer) + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
+
+std::string pool_name(const char* kind, std::uint16_t port, std::uint16_t queue) {
+  return std::string("millrace_") + kind + std::to_string(port) + "_" + std::to_string(queue);
+}
+
+}  // namespace
+
+IoError DpdkPort::error(const std::string& what, int code) const {
+  return io_error("dpdk: " + name_ + ": " + what, code < 0 ? -code : code);
+}
+
+Result<std::shared_ptr<DpdkPort>, IoError> DpdkPort::create(DpdkPortOptions options) {
+  if (options.device.empty()) return Failure(IoError{"dpdk: no device is stated", EINVAL});
+  if (is_card(options.device)) {
+    std::vector<std::string>& cards = options.eal.devices;
+    if (std::find(cards.begin(), cards.end(), options.device) == cards.end()) {
+      cards.push_back(options.device);
+    }
+  }
+  if (std::optional<IoError> failed = start_eal(options.eal)) return Failure(*failed);
+  std::shared_ptr<DpdkPort> port(new DpdkPort(std::move(options)));
+  if (std::optional<IoError> failed = port->open()) return Failure(*failed);
+  return port;
+}
+
+std::optional<IoError> DpdkPort::open() {
+  name_ = options_.device.substr(0, options_.device.find(','));
+  auto attached = attach_device(options_.device);
+  if (!attached) return attached.error();
+  id_ = attached.value();
+  opened_ = true;
+  if (auto failed = check_device()) return failed;
+  choose_mac();
+  if (const auto refused = check_options(options_.net)) {
+    return IoError{"dpdk: " + name_ + ": " + refused->message, EINVAL};
+  }
+  auto failed = configure(options_.interrupts);
+  if (!failed) failed = set_up_queues();
+  if (!failed) failed = start();
+  // Some drivers take the wish for interrupts as an order.
+  if (failed && options_.interrupts) {
+    failed = configure(false);
+    if (!failed) failed = set_up_queues();
+    if (!failed) failed = start();
+  }
+  if (failed) return failed;
+  return await_link();
+}
+
+std::optional<IoError> DpdkPort::check_device() {
+  rte_eth_dev_info info{};
+  if (const int code = rte_eth_dev_info_get(id_, &info); code != 0) return error("query", code);
+  driver_ = info.driver_name;
+  numa_node_ = rte_eth_dev_socket_id(id_);
+  const unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
+  if (options_.queues < 1 || options_.queues > most) {
+    return IoError{"dpdk: " + name_ + ": " + std::to_string(options_.queues) +
+                       " shards are one queue pair each, and the device has " +
+                       std::to_string(most),
+                   EINVAL};
+  }
+  rss_types_ = info.flow_type_rss_offloads & kUdpRss;
+  rss_key_bytes_ = info.hash_key_size != 0 ? info.hash_key_size : 40;
+  if (options_.queues > 1 && !peer_chooses_queue(driver_) &&
+      ((rss_types_ & RTE_ETH_RSS_NONFRAG_IPV4_UDP) == 0 || rss_key_bytes_ > kRssKeyBytes)) {
+    return IoError{"dpdk: " + name_ + ": driver " + driver_ +
+                       " spreads nothing over queues (no RSS of UDP): use one shard, not " +
+                       std::to_string(options_.queues),
+                   EINVAL};
+  }
+  std::uint16_t mtu = kDefaultMtu;
+  rte_eth_dev_get_mtu(id_, &mtu);
+  if (options_.net.mtu == 0) options_.net.mtu = std::clamp<std::size_t>(mtu, kMinMtu, kMaxMtu);
+  if (options_.net.mtu < info.min_mtu || options_.net.mtu > info.max_mtu) {
+    return IoError{"dpdk: " + name_ + ": mtu " + std::to_string(options_.net.mtu) +
+                       " is not in the device's " + std::to_string(info.min_mtu) + " to " +
+                       std::to_string(info.max_mtu),
+                   EINVAL};
+  }
+  const auto offered = [&](std::uint64_t wanted, std::uint64_t capable) {
+    return (capable & wanted) == wanted ? wanted : 0;
+  };
+  rx_offloads_ =
+      offered(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM, info.rx_offload_capa);
+  tx_offloads_ =
+      offered(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM, info.tx_offload_capa) |
+      offered(RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE, info.tx_offload_capa);
+  options_.net.offloads.ip_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+  options_.net.offloads.udp_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
+  return std::nullopt;
+}
+
+// net_ring has no address of its own: it gets one of the locally administered kind.
+void DpdkPort::choose_mac() {
+  if (!options_.net.mac.is_zero()) {
+    sets_mac_ = true;
+    return;
+  }
+  rte_ether_addr own{};
+  rte_eth_macaddr_get(id_, &own);
+  std::copy_n(own.addr_bytes, options_.net.mac.bytes.size(), options_.net.mac.bytes.begin());
+  if (!options_.net.mac.is_zero()) return;
+  SystemRng rng;
+  rng.fill(options_.net.mac.bytes);
+  options_.net.mac.bytes[0] = static_cast<std::uint8_t>((options_.net.mac.bytes[0] & 0xfc) | 2);
+  sets_mac_ = true;
+}
+
+std::optional<IoError> DpdkPort::configure(bool interrupts) {
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = static_cast<std::uint32_t>(options_.net.mtu);
+  conf.rxmode.offloads = rx_offloads_;
+  conf.txmode.offloads = tx_offloads_;
+  conf.intr_conf.rxq = interrupts ? 1 : 0;
+  auto key = symmetric_rss_key();
+  if (options_.queues > 1 && rss_types_ != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_key = key.data();
+    conf.rx_adv_conf.rss_conf.rss_key_len = rss_key_bytes_;
+    conf.rx_adv_conf.rss_conf.rss_hf = rss_types_;
+  }
+  if (const int code = rte_eth_dev_configure(id_, options_.queues, options_.queues, &conf)) {
+    return error("configure " + std::to_string(options_.queues) + " queue pair(s)", code);
+  }
+  return std::nullopt;
+}
+
+std::optional<IoError> DpdkPort::set_up_queues() {
+  std::uint16_t rx = options_.rx_descriptors;
+  std::uint16_t tx = options_.tx_descriptors;
+  rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
+  const std::size_t frame = kEthernetBytes + kVlanTagBytes + options_.net.mtu;
+  // Cards count a buffer's room in kilobytes.
+  frame_room_ = std::max<std::size_t>(2048, (frame + 1023) / 1024 * 1024);
+  const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + frame_room_);
+  const auto pool = [&](const char* kind, std::uint16_t queue, std::size_t buffers) {
+    return rte_pktmbuf_pool_create(pool_name(kind, id_, queue).c_str(),
+                                   static_cast<unsigned>(buffers), kPoolCache, kPrivateBytes, room,
+                                   numa_node_);
+  };
+  queues_.resize(options_.queues);
+  for (std::uint16_t i = 0; i < options_.queues; ++i) {
+    Queue& queue = queues_[i];
+    // What the device holds to receive into, what is held, a burst, and the caches.
+    if (queue.rx_pool == nullptr) {
+      queue.rx_pool = pool("rx", i, rx + options_.rx_buffers + 2 * kPoolCache);
+    }
+    if (queue.tx_pool == nullptr) {
+      queue.tx_pool = pool("tx", i, tx + options_.tx_buffers + 2 * kPoolCache);
+    }
+    if (queue.rx_pool == nullptr || queue.tx_pool == nullptr) {
+      return IoError{"dpdk: " + name_ + ": no memory for " + std::to_string(options_.rx_buffers) +
+                         " receive and " + std::to_string(options_.tx_buffers) +
+                         " transmit buffers of queue " + std::to_string(i) +
+                         "; give more (--dpdk-memory) or take fewer",
+                     ENOMEM};
+    }
+    if (options_.queues > 1 && queue.handed_over == nullptr) {
+      queue.handed_over = rte_ring_create(pool_name("over", id_, i).c_str(), kHandOverDepth,
+                                          numa_node_, RING_F_SC_DEQ);
+      if (queue.handed_over == nullptr) return error("ring of queue", rte_errno);
+    }
+    if (const int code = rte_eth_rx_queue_setup(id_, i, rx, static_cast<unsigned>(numa_node_),
+                                                nullptr, queue.rx_pool)) {
+      return error("receive queue " + std::to_string(i), code);
+    }
+    rte_eth_dev_info info{};
+    rte_eth_dev_info_get(id_, &info);
+    rte_eth_txconf conf = info.default_txconf;
+    conf.offloads = tx_offloads_;
+    if (const int code =
+            rte_eth_tx_queue_setup(id_, i, tx, static_cast<unsigned>(numa_node_), &conf)) {
+      return error("transmit queue " + std::to_string(i), code);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<IoError> DpdkPort::start() {
+  if (const int code = rte_eth_dev_start(id_)) return error("start", code);
+  started_ = true;
+  // What a driver cannot do it mostly need not: virtual devices hand over every frame.
+  if (sets_mac_) {
+    rte_ether_addr mac{};
+    std::copy_n(options_.net.mac.bytes.begin(), options_.net.mac.bytes.size(), mac.addr_bytes);
+    if (rte_eth_dev_default_mac_addr_set(id_, &mac) != 0) rte_eth_promiscuous_enable(id_);
+  }
+  // Neighbour discovery asks groups.
+  if (rte_eth_allmulticast_enable(id_) != 0) rte_eth_promiscuous_enable(id_);
+  rx_interrupts_ = options_.interrupts;
+  for (std::uint16_t i = 0; i < options_.queues && rx_interrupts_; ++i) {
+    rx_interrupts_ =
+        rte_eth_dev_rx_intr_ctl_q_get_fd(id_, i) >= 0 && rte_eth_dev_rx_intr_enable(id_, i) == 0;
+    if (rx_interrupts_) rte_eth_dev_rx_intr_disable(id_, i);
+  }
+  return std::nullopt;
+}
+
+bool DpdkPort::link_up() const {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+std::optional<IoError> DpdkPort::await_link() {
+  if (!is_card(options_.device)) return std::nullopt;
+  for (const Time end = monotonic_now() + options_.link_wait; !link_up();) {
+    if (monotonic_now() >= end) {
+      return IoError{"dpdk: " + name_ + ": link is down", ENETDOWN};
+    }
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  return std::nullopt;
+}
+
+DpdkPort::~DpdkPort() {
+  if (started_) rte_eth_dev_stop(id_);
+  if (opened_) rte_eth_dev_close(id_);
+  for (const Queue& queue : queues_) {
+    rte_mempool_free(queue.rx_pool);
+    rte_mempool_free(queue.tx_pool);
+    rte_ring_free(queue.handed_over);
+  }
+}
+
+std::string DpdkPort::describe() const {
+  std::string line = "dpdk: " + name_ + " (" + driver_ + "), " + options_.net.mac.to_string() +
+                     ", mtu " + std::to_string(options_.net.mtu) + ", " +
+                     std::to_string(queues_.size()) + " queue pair(s)";
+  line +=
+      options_.net.offloads.udp_checksum ? ", checksums by the device" : ", checksums in software";
+  if (rx_interrupts_) line += ", receive interrupts";
+  return line + (link_up() ? ", link up" : ", link down");
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> DpdkPort::extended_stats() const {
+  const int count = rte_eth_xstats_get_names(id_, nullptr, 0);
+  if (count <= 0) return {};
+  std::vector<rte_eth_xstat_name> names(static_cast<std::size_t>(count));
+  std::vector<rte_eth_xstat> values(names.size());
+  const auto size = static_cast<unsigned>(count);
+  if (rte_eth_xstats_get_names(id_, names.data(), size) != count ||
+      rte_eth_xstats_get(id_, values.data(), size) != count) {
+    return {};
+  }
+  std::vector<std::pair<std::string, std::uint64_t>> out;
+  out.reserve(names.size());
+  for (const rte_eth_xstat& value : values) {
+    if (value.id < names.size()) out.emplace_back(names[value.id].name, value.value);
+  }
+  return out;
+}
+
+std::pair<std::size_t, std::size_t> DpdkPort::free_buffers() const {
+  std::pair<std::size_t, std::size_t> total;
+  for (const Queue& queue : queues_) {
+    total.first += rte_mempool_avail_count(queue.rx_pool);
+    total.second += rte_mempool_avail_count(queue.tx_pool);
+  }
+  return total;
+}
+
+Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
+                                                                    unsigned depth) {
+  static std::atomic<unsigned> made{0};
+  const std::string base = "millrace" + std::to_string(made++);
+  std::array<std::vector<rte_ring*>, 2> rings;
+  for (std::size_t way = 0; way < rings.size(); ++way) {
+    for (std::uint16_t i = 0; i < queues; ++i) {
+      const std::string name = base + (way == 0 ? "a" : "b") + std::to_string(i);
+      rings[way].push_back(rte_ring_create(name.c_str(), depth, SOCKET_ID_ANY, 0));
+      if (rings[way].back() == nullptr) return Failure(io_error("dpdk: ring", rte_errno));
+    }
+  }
+  std::array<std::string, 2> names;
+  for (std::size_t end = 0; end < names.size(); ++end) {
+    const std::string name = base + (end == 0 ? "a" : "b");
+    const int port = rte_eth_from_rings(name.c_str(), rings[end].data(), queues,
+                                        rings[1 - end].data(), queues, 0);
+    if (port < 0) return Failure(io_error("dpdk: net_ring", rte_errno));
+    std::array<char, RTE_ETH_NAME_MAX_LEN> full{};
+    rte_eth_dev_get_name_by_port(static_cast<std::uint16_t>(port), full.data());
+    names[end] = full.data();
+  }
+  return std::pair{names[0], names[1]};
+}
+
+}  // namespace millrace::io

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "io/datapath.h"
+#include "io/dpdk/eal.h"
+#include "io/dpdk/port_space.h"
+#include "io/net/net_options.h"
+
+struct rte_mempool;
+struct rte_ring;
+
+namespace millrace::io {
+
+// DpdkPortOptions are the settings of one device. Addresses, gateways, VLAN, neighbours and
+// the MAC address are those of `net`; its MTU 0 is the device's, its MAC of zeros too.
+struct DpdkPortOptions {
+  EalOptions eal;
+  // "0000:3b:00.0", "net_memif0,role=client,...", with whatever arguments the driver takes.
+  std::string device;
+  std::uint16_t queues = 1;  // Pairs of them: one a shard.
+  NetOptions net;
+  std::uint16_t rx_descriptors = 1024;  // Wishes: the driver has bounds of its own.
+  std::uint16_t tx_descriptors = 1024;
+  // Received datagrams that may be lent or held at once, of a queue: 2.4 KB each at an MTU
+  // of 1500. Beyond that receiving stops until some come home.
+  std::size_t rx_buffers = 8192;
+  // Datagrams reserved, queued and with the device, of a queue.
+  std::size_t tx_buffers = 4096;
+  // Let a shard that waits be woken by the device, where its driver has receive interrupts.
+  bool interrupts = true;
+  // Without interrupts a waiting shard looks at its queue at least so often.
+  Duration idle = microseconds(100);
+  // How long a card's link may take to come up; virtual devices are not waited for.
+  Duration link_wait = seconds(5);
+  Duration gateway_wait = seconds(3);
+};
+
+// DpdkPort is one started device with a queue pair for each shard. It outlives the
+// datapaths that are made of it (they hold it), and stops the device when it dies.
+class DpdkPort {
+ public:
+  // One line tells what is wrong: no device, too few queues, no receive side scaling for
+  // several, an MTU out of bounds, link down, no memory.
+  static Result<std::shared_ptr<DpdkPort>, IoError> create(DpdkPortOptions options);
+  ~DpdkPort();
+  DpdkPort(const DpdkPort&) = delete;
+  DpdkPort& operator=(const DpdkPort&) = delete;
+
+  // A queue's share of it.
+  struct Queue {
+    rte_mempool* rx_pool = nullptr;
+    rte_mempool* tx_pool = nullptr;
+    rte_ring* handed_over = nullptr;  // Frames from other queues' shards; null for a lone one.
+  };
+
+  std::uint16_t id() const { return id_; }
+  const std::string& name() const { return name_; }
+  const DpdkPortOptions& options() const { return options_; }
+  const Queue& queue(std::uint16_t index) const { return queues_[index]; }
+  std::uint16_t queues() const { return static_cast<std::uint16_t>(queues_.size()); }
+  PortSpace& ports() { return ports_; }
+  // Bytes of a frame that one buffer holds.
+  std::size_t frame_room() const { return frame_room_; }
+  bool has_rx_interrupts() const { return rx_interrupts_; }
+  bool link_up() const;
+  // One line for the log: driver, MAC address, MTU, queues, offloads, link.
+  std::string describe() const;
+
+  // The device's own counters, by the names that its driver gives them. Any thread.
+  std::vector<std::pair<std::string, std::uint64_t>> extended_stats() const;
+  // Buffers that no shard, queue or device has, of all queues: receive, transmit.
+  std::pair<std::size_t, std::size_t> free_buffers() const;
+
+ private:
+  explicit DpdkPort(DpdkPortOptions options) : options_(std::move(options)) {}
+  std::optional<IoError> open();
+  std::optional<IoError> check_device();
+  std::optional<IoError> configure(bool interrupts);
+  std::optional<IoError> set_up_queues();
+  std::optional<IoError> start();
+  std::optional<IoError> await_link();
+  void choose_mac();
+  void choose_offloads();
+  IoError error(const std::string& what, int code) const;
+
+  DpdkPortOptions options_;
+  std::string name_;
+  std::string driver_;
+  std::uint16_t id_ = 0;
+  bool opened_ = false;
+  bool started_ = false;
+  bool rx_interrupts_ = false;
+  bool sets_mac_ = false;
+  int numa_node_ = -1;
+  std::size_t frame_room_ = 0;
+  std::uint64_t rx_offloads_ = 0;
+  std::uint64_t tx_offloads_ = 0;
+  std::uint64_t rss_types_ = 0;
+  std::uint8_t rss_key_bytes_ = 0;
+  std::vector<Queue> queues_;
+  PortSpace ports_;
+};
+
+// make_ring_pair makes two virtual devices whose queues are connected crosswise, for two ends
+// in one process; returns their names, for `DpdkPortOptions::device`. The EAL must run.
+Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
+                                                                    unsigned depth = 1024);
+
+}  // namespace millrace::io

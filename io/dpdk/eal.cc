@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/dpdk/eal.h"
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "io/io_error.h"
+
+namespace millrace::io {
+namespace {
+
+constexpr std::size_t kDefaultMemoryMb = 256;
+
+std::mutex g_mutex;
+bool g_running = false;
+
+// EalLog is where DPDK writes its lines, whichever thread they come from: the last one is
+// kept, for it says what went wrong, and outside of set-up they go to the owner's log.
+class EalLog {
+ public:
+  static EalLog& get() {
+    static EalLog log;
+    return log;
+  }
+  void forward_to(std::function<void(const std::string&)> log) {
+    const std::lock_guard lock(mutex_);
+    forward_ = std::move(log);
+  }
+  // Between the two nothing is forwarded.
+  void begin_set_up() {
+    const std::lock_guard lock(mutex_);
+    line_.clear();
+    setting_up_ = true;
+  }
+  std::string end_set_up() {
+    if (stream_ != nullptr) std::fflush(stream_);
+    const std::lock_guard lock(mutex_);
+    setting_up_ = false;
+    return line_;
+  }
+
+ private:
+  EalLog() : stream_(fopencookie(this, "w", {nullptr, &EalLog::write, nullptr, nullptr})) {
+    if (stream_ == nullptr) return;
+    setvbuf(stream_, nullptr, _IOLBF, 0);
+    rte_openlog_stream(stream_);
+  }
+  static ssize_t write(void* self, const char* text, std::size_t length) {
+    static_cast<EalLog*>(self)->add({text, length});
+    return static_cast<ssize_t>(length);
+  }
+  void add(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      if (end > 0) {
+        line_ = text.substr(0, end);
+        if (!setting_up_ && forward_) forward_("dpdk: " + line_);
+      }
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+
+  std::mutex mutex_;
+  std::FILE* const stream_;  // Open as long as the process: other threads may be writing.
+  std::string line_;
+  std::function<void(const std::string&)> forward_;
+  bool setting_up_ = false;
+};
+
+// Processors this process may use: EAL's one thread of its own is bound to none of them.
+std::string allowed_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return "0";
+  std::string list;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set))
+      list += (list.empty() ? "" : ",") + std::to_string(cpu);
+  }
+  return list;
+}
+
+std::vector<std::string> eal_arguments(const EalOptions& options) {
+  std::vector<std::string> arguments = {
+      "millrace",
+      "--no-telemetry",
+      "--lcores=0@(" + allowed_processors() + ")",
+      "--file-prefix=millrace" + std::to_string(getpid()),
+      "--log-level=lib.*:error",
+      "--log-level=pmd.*:error",
+  };
+  if (options.huge_pages) {
+    // Nothing in the file system, so nothing stays behind.
+    arguments.emplace_back("--in-memory");
+  } else {
+    arguments.insert(arguments.end(), {"--no-huge", "--no-shconf"});
+  }
+  const std::size_t memory =
+      options.memory_mb == 0 && !options.huge_pages ? kDefaultMemoryMb : options.memory_mb;
+  if (memory > 0) arguments.insert(arguments.end(), {"-m", std::to_string(memory)});
+  if (options.devices.empty()) arguments.emplace_back("--no-pci");
+  for (const std::string& device : options.devices) {
+    arguments.insert(arguments.end(), {"-a", device});
+  }
+  arguments.insert(arguments.end(), options.extra.begin(), options.extra.end());
+  return arguments;
+}
+
+// Free huge pages of any size, as the kernel tells.
+bool has_free_huge_pages() {
+  for (const char* size : {"2048", "1048576"}) {
+    const std::string path =
+        std::string("/sys/kernel/mm/hugepages/hugepages-") + size + "kB/free_hugepages";
+    std::FILE* const file = std::fopen(path.c_str(), "r");
+    if (file == nullptr) continue;
+    unsigned long pages = 0;
+    const bool any = std::fscanf(file, "%lu", &pages) == 1 && pages > 0;
+    std::fclose(file);
+    if (any) return true;
+  }
+  return false;
+}
+
+std::optional<IoError> initialise(const EalOptions& options) {
+  std::vector<std::string> arguments = eal_arguments(options);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  EalLog::get().forward_to(options.log);
+  EalLog::get().begin_set_up();
+  int result = 0;
+  int code = 0;
+  // EAL binds the calling thread to its processors and keeps it as its own.
+  std::thread([&] {
+    result = rte_eal_init(static_cast<int>(pointers.size()), pointers.data());
+    code = rte_errno;
+  }).join();
+  const std::string line = EalLog::get().end_set_up();
+  if (result >= 0) return std::nullopt;
+  return line.empty() ? io_error("dpdk: EAL", code) : IoError{"dpdk: " + line, code};
+}
+
+// Ends what DPDK knows of a thread together with it.
+class ThreadRegistration {
+ public:
+  ThreadRegistration() : registered_(rte_thread_register() == 0) {}
+  ~ThreadRegistration() {
+    if (registered_) rte_thread_unregister();
+  }
+  ThreadRegistration(const ThreadRegistration&) = delete;
+  ThreadRegistration& operator=(const ThreadRegistration&) = delete;
+  bool registered() const { return registered_; }
+
+ private:
+  const bool registered_;
+};
+
+}  // namespace
+
+std::optional<IoError> start_eal(const EalOptions& options) {
+  const std::lock_guard lock(g_mutex);
+  if (g_running) {
+    for (const std::string& device : options.devices) {
+      if (!attach_device(device).ok()) {
+        return IoError{"dpdk: " + device + ": state every card before the first is used", 0};
+      }
+    }
+    return std::nullopt;
+  }
+  if (options.huge_pages && !has_free_huge_pages()) {
+    return IoError{
+        "dpdk: no free huge pages; `scripts/dpdk-setup --huge-pages 256` makes some, or do "
+        "without (--dpdk-huge-pages off)",
+        ENOMEM};
+  }
+  if (std::optional<IoError> error = initialise(options)) return error;
+  g_running = true;
+  return std::nullopt;
+}
+
+bool is_card(const std::string& device) {
+  const std::string name = device.substr(0, device.find(','));
+  const auto is_part_of_address = [](unsigned char c) {
+    return std::isxdigit(c) != 0 || c == ':' || c == '.';
+  };
+  return name.find(':') != std::string::npos &&
+         std::all_of(name.begin(), name.end(), is_part_of_address);
+}
+
+Result<std::uint16_t, IoError> attach_device(const std::string& device) {
+  const std::string name = device.substr(0, device.find(','));
+  std::uint16_t port = 0;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) return std::uint16_t{port};
+  if (is_card(device)) {
+    return Failure(IoError{"dpdk: " + name +
+                               ": no such device, or not bound to a driver that DPDK can use "
+                               "(see `scripts/dpdk-setup`)",
+                           ENODEV});
+  }
+  EalLog::get().begin_set_up();
+  const int probed = rte_dev_probe(device.c_str());
+  const std::string line = EalLog::get().end_set_up();
+  if (probed != 0) {
+    return Failure(
+        IoError{"dpdk: " + name + ": " +
+                    (line.empty() ? "no such driver, or it refuses its arguments" : line),
+                ENODEV});
+  }
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &port) != 0) {
+    return Failure(IoError{"dpdk: " + name + ": is no network device", ENODEV});
+  }
+  return std::uint16_t{port};
+}
+
+bool register_eal_thread() {
+  thread_local const ThreadRegistration registration;
+  return registration.registered();
+}
+
+}  // namespace millrace::io

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DPDK's environment (EAL), of which a process has one: started once, with memory for all
+// devices to come; devices are attached to it by name. Its threads are not used: shards
+// bring their own and register them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "io/datapath.h"
+
+namespace millrace::io {
+
+// EalOptions are the settings of the whole process; what the first start stated holds.
+struct EalOptions {
+  // false: ordinary memory, which virtual devices do with and network cards do not.
+  bool huge_pages = false;
+  std::size_t memory_mb = 0;         // For all devices; 0: 256 without huge pages, else as needed.
+  std::vector<std::string> devices;  // Cards by PCI address; virtual devices need no mention.
+  std::vector<std::string> extra;    // Further arguments, as EAL takes them.
+  // Lines that DPDK logs after set-up, from any thread; empty: they are dropped.
+  std::function<void(const std::string& line)> log;
+};
+
+// start_eal starts the EAL, or does nothing where it runs. It fails with one line: no huge
+// pages, an argument that EAL does not take (of whose own lines the last is quoted).
+std::optional<IoError> start_eal(const EalOptions& options);
+
+// attach_device brings in a virtual device ("net_memif0,role=client") or finds a card
+// ("0000:3b:00.0") and returns its port number. The EAL must run.
+Result<std::uint16_t, IoError> attach_device(const std::string& device);
+
+// is_card tells a PCI address ("0000:3b:00.0" or "3b:00.0", arguments behind a comma) from
+// the name of a virtual device.
+bool is_card(const std::string& device);
+
+// register_eal_thread makes the calling thread known to DPDK, for the caches of its memory
+// pools, until it ends. False where DPDK knows as many as it can: it works without caches.
+bool register_eal_thread();
+
+}  // namespace millrace::io

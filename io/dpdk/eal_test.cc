@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/dpdk/eal.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+
+#include "io/dpdk/dpdk_fixture.h"
+
+namespace millrace::io {
+namespace {
+
+// OpenSSL's symbols would stand in for BoringSSL's, or the reverse; both crash.
+TEST(Eal, BringsNoOpenSslIntoTheProcess) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  const auto devices = memif_devices();
+  ASSERT_TRUE(attach_device(devices.first).ok());
+  std::FILE* const maps = std::fopen("/proc/self/maps", "r");
+  ASSERT_NE(maps, nullptr);
+  std::size_t lines = 0;
+  for (char line[4096]; std::fgets(line, sizeof(line), maps) != nullptr; ++lines) {
+    const std::string text(line);
+    EXPECT_EQ(text.find("libcrypto.so.3"), std::string::npos) << text;
+    EXPECT_EQ(text.find("libssl.so.3"), std::string::npos) << text;
+    // Nor a plug-in of the shared build.
+    EXPECT_EQ(text.find("librte_"), std::string::npos) << text;
+  }
+  std::fclose(maps);
+  EXPECT_GT(lines, 10u);
+}
+
+TEST(Eal, TellsCardsFromVirtualDevices) {
+  EXPECT_TRUE(is_card("0000:3b:00.0"));
+  EXPECT_TRUE(is_card("3b:00.1,representor=0"));
+  EXPECT_FALSE(is_card("net_memif0,role=client,mac=02:00:00:00:00:01"));
+  EXPECT_FALSE(is_card("net_ring0"));
+  EXPECT_FALSE(is_card(""));
+}
+
+TEST(Eal, DevicesThatAreNotThereAreOneLineWithTheirName) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  const auto card = attach_device("0000:ff:1f.7");
+  ASSERT_FALSE(card.ok());
+  EXPECT_EQ(card.error().message,
+            "dpdk: 0000:ff:1f.7: no such device, or not bound to a driver that DPDK can use (see "
+            "`scripts/dpdk-setup`)");
+  const auto driver = attach_device("net_nothing0");
+  ASSERT_FALSE(driver.ok());
+  EXPECT_EQ(driver.error().message.rfind("dpdk: net_nothing0: ", 0), 0u) << driver.error().message;
+  EXPECT_EQ(driver.error().message.find('\n'), std::string::npos);
+}
+
+TEST(DpdkPort, RefusesInOneLineWhatTheDeviceCannotDo) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  const auto devices = ring_devices();
+  DpdkPortOptions options = test_port(devices.first, "10.0.0.1/24", nullptr, nullptr, {});
+  const auto message_of = [](const DpdkPortOptions& wanted) {
+    const auto made = DpdkPort::create(wanted);
+    return made.ok() ? std::string("none") : made.error().message;
+  };
+  DpdkPortOptions many = options;
+  many.queues = 300;
+  EXPECT_EQ(message_of(many), "dpdk: " + devices.first +
+                                  ": 300 shards are one queue pair each, and the device has 1");
+  EXPECT_EQ(message_of({}), "dpdk: no device is stated");
+}
+
+}  // namespace
+}  // namespace millrace::io
