@@ -19,7 +19,8 @@ DataReceiver::DataReceiver(const DataReceiverOptions& options, BlockPool& pool)
       tsns_(UnwrappedTsn::first(options.peer_initial_tsn).previous()),
       store_(pool),
       waiting_(options.hash_seed),
-      advertised_(options.window_bytes) {
+      advertised_(options.window_bytes),
+      promised_(options.window_bytes) {
   if (!options.i_data) return;
   interleaved_ = std::make_unique<InterleavedMessages>(store_, ready_, options.max_message_bytes,
                                                        options.hash_seed);
@@ -70,7 +71,8 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
     note_duplicate(header.tsn);
     return DataResult::kDuplicate;
   }
-  const DataResult result = accept(tsn, header.stream);
+  const DataResult result =
+      accept(tsn, header.stream, Header::kBytes + padded_to_four(payload_bytes));
   if (result == DataResult::kAccepted) {
     stats_.data_bytes_received += payload_bytes;
   } else if (result == DataResult::kOutsideWindow) {
@@ -80,15 +82,15 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
   return result;
 }
 
-inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream) {
+inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream, std::size_t wire_bytes) {
   const std::uint64_t ahead = tsn.distance_from(tsns_.cumulative());
   const bool is_next = ahead == 1;
   if (ahead > kMaxGapOffset) return DataResult::kOutsideWindow;
-  // RFC 9260 §6.2: over the high-water mark only what fills the lowest gap is taken, and
-  // that only where the application cannot free memory by reading. Twice the window of
-  // messages that will not end is no longer the peer's good faith.
+  // RFC 9260 §6.2: over the high-water mark only what fills the lowest gap is taken, and that
+  // only where the application cannot free memory by reading. Twice the window of messages
+  // that will not end is no longer the peer's good faith.
   const std::size_t cost = held_bytes();
-  if (cost >= window_.bytes()) {
+  if (cost >= window_.bytes() && !keeps_promise(cost, wire_bytes)) {
     if (!is_next || may_read()) return DataResult::kOutsideWindow;
     if (cost >= 2 * window_.bytes()) return DataResult::kViolation;
   }
@@ -102,10 +104,17 @@ inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream) {
   if (tsns_.insert(tsn) == ReceivedTsns::Insert::kTooManyRanges) {
     return DataResult::kOutsideWindow;
   }
+  promised_ -= std::min(promised_, wire_bytes);
   // RFC 9260 §6.7: gaps are reported at once.
   if (tsns_.has_gaps()) sack_now_ = true;
   // RFC 9260 §6.5: acknowledged, answered by ERROR, and discarded.
   return stream.value() < options_.streams ? DataResult::kAccepted : DataResult::kInvalidStream;
+}
+
+// To hold data costs more than the peer counts. What it was told that it may send is taken for
+// half of the window more, lest it find congestion where there is none.
+bool DataReceiver::keeps_promise(std::size_t cost, std::size_t wire_bytes) const {
+  return wire_bytes <= promised_ && cost < window_.bytes() + window_.bytes() / 2;
 }
 
 void DataReceiver::note_duplicate(Tsn tsn) {
@@ -269,6 +278,8 @@ bool DataReceiver::append_sack(Time now, PacketWriter& packet) {
                  .duplicates = duplicates_};
   if (!sack.fit(packet.space()) || !packet.append(sack)) return false;
   advertised_ = sack.a_rwnd;
+  // What was promised before may be on its way.
+  promised_ = std::max(promised_, advertised_);
   duplicates_.clear();
   packets_since_sack_ = 0;
   sack_now_ = false;

@@ -195,7 +195,8 @@ class DataReceiver {
   // data_receiver.cc: TSNs, SACK, window.
   template <class Header>
   DataResult admit(const Header& header, std::size_t payload_bytes, UnwrappedTsn& tsn);
-  DataResult accept(UnwrappedTsn tsn, StreamId stream);
+  DataResult accept(UnwrappedTsn tsn, StreamId stream, std::size_t wire_bytes);
+  bool keeps_promise(std::size_t cost, std::size_t wire_bytes) const;
   bool lend(const DeliveredPart& part, MessageView& message);
   void collect_pieces(UnwrappedTsn first);
   void release_lent() {
@@ -233,6 +234,7 @@ class DataReceiver {
   std::vector<Tsn> duplicates_;
   std::vector<GapAckBlock> gap_blocks_;
   std::size_t advertised_;
+  std::size_t promised_;  // Of what was advertised: what has not come yet, as sent.
   Time sack_at_ = kNever;
   std::uint32_t packets_since_sack_ = 0;
   bool packet_has_data_ = false;

@@ -276,13 +276,41 @@ TEST_F(DataReceiverTest, AtTheHighWaterMarkOnlyTheNextTsnIsAccepted) {
     ASSERT_LT(tsn, 2000u);
   }
   EXPECT_GE(receiver_->held_bytes(), 16u * 1024);
-  EXPECT_LE(receiver_->held_bytes(), 20u * 1024);
+  EXPECT_LE(receiver_->held_bytes(), 28u * 1024) << "what had been advertised, and no more";
   EXPECT_GE(tsn - 1001, 100u) << "copying out keeps the price of a byte low";
   EXPECT_EQ(receiver_->a_rwnd(), 0u);
   EXPECT_EQ(home_.live(), 0u);
   EXPECT_EQ(give({1000, 1, 0}), DataResult::kAccepted);
   EXPECT_EQ(take().size(), tsn - 1000);
   EXPECT_EQ(receiver_->a_rwnd(), 16u * 1024);
+}
+
+// RFC 9260 §6.2: a peer cannot know what its chunks cost here. What it sends within the window
+// that it was told of is taken; what it sends beyond is not.
+TEST_F(DataReceiverTest, WhatWasAdvertisedIsTakenThoughItCostsMore) {
+  make(1000, 64 * 1024);
+  const std::string text(484, 'x');  // 500 bytes on the wire, each in a buffer of 650.
+  std::uint32_t tsn = 1000;
+  const auto give_next = [&] {
+    const DataResult result = give({tsn, 1, static_cast<std::uint16_t>(tsn - 1000), text}, 650);
+    if (result == DataResult::kAccepted) ++tsn;
+    return result;
+  };
+  while (give_next() == DataResult::kAccepted && tsn < 2000) {
+  }
+  EXPECT_GT(receiver_->held_bytes(), 64u * 1024);
+  EXPECT_EQ((tsn - 1000) * 500 / 1024, 63u) << "all of the window";
+  EXPECT_EQ(sack().a_rwnd, 0u);
+  EXPECT_EQ(take().size(), tsn - 1000);
+  // A SACK that promises less does not take back what may be under way.
+  EXPECT_EQ(sack().a_rwnd, 64u * 1024);
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(give_next(), DataResult::kAccepted);
+  const std::uint32_t less = sack().a_rwnd;
+  EXPECT_LT(less, 64u * 1024 - 60 * 650);
+  const std::uint32_t at_sack = tsn;
+  while (give_next() == DataResult::kAccepted && tsn < 2000) {
+  }
+  EXPECT_EQ(tsn - at_sack, (64u * 1024 - 60 * 500) / 500);
 }
 
 // A chunk far ahead is charged the places of what lies before it.
@@ -317,7 +345,8 @@ TEST_F(DataReceiverTest, AReaderThatReturnsIsAnnouncedByASack) {
   }
   receiver_->end_packet(kStart);
   EXPECT_EQ(sack().a_rwnd, 0u);
-  EXPECT_EQ(give({1008, 1, 8}), DataResult::kOutsideWindow) << "reading will free memory";
+  EXPECT_EQ(give({1008, 1, 8, std::string(256, 'x')}), DataResult::kOutsideWindow)
+      << "reading will free memory";
   sack();
   EXPECT_EQ(take().size(), 8u);
   EXPECT_TRUE(receiver_->sack_due(kStart));
