@@ -68,14 +68,20 @@ void Tfrc::on_ack(const AckSample& sample) {
     interval_delivered_ = sample.delivered;
     return;
   }
-  if (!sample.rate.app_limited) data_limited_ = false;
-  if (sample.now - interval_began_ >= rtt_) handle_feedback(sample);
+  if (sample.acked_bytes > 0 && !sample.rate.app_limited) data_limited_ = false;
+  // RFC 5348 §6.2: where nothing was received there is no report.
+  const bool any = sample.delivered > interval_delivered_;
+  if (any && sample.now - interval_began_ >= rtt_) handle_feedback(sample);
 }
 
 // RFC 5348 §4.3, step 4, once a round trip.
 void Tfrc::handle_feedback(const AckSample& sample) {
   const double elapsed = in_seconds(sample.now - interval_began_);
-  double received = static_cast<double>(sample.delivered - interval_delivered_) / elapsed;
+  // RFC 5348 §6.2: what came within the last round trip, and so a packet at least: below that the
+  // loss event rate is what holds the sender back, not this.
+  const double least = static_cast<double>(std::min(sample.acked_bytes, mtu_)) / rtt_seconds();
+  double received =
+      std::max(static_cast<double>(sample.delivered - interval_delivered_) / elapsed, least);
   most_ever_received_ = std::max(most_ever_received_, received);
   double growth = 2;
   if (data_limited_ && event_in_interval_) {

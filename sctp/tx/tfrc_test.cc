@@ -118,6 +118,33 @@ TEST_F(TfrcTest, ATimeOutHalvesTheRate) {
   EXPECT_NEAR(tfrc_.allowed_rate(), kMtu / 64.0, 1) << "a packet each 64 s, t_mbi";
 }
 
+// RFC 5348 §6.2: no packet, no report; and one packet, however late, is one in a round trip.
+TEST_F(TfrcTest, TheRateComesBackWithinRoundTripsFromAPacketAMinute) {
+  model_.path().loss = 0.01;
+  model_.run(seconds(10));
+  const double before = tfrc_.allowed_rate();
+  AckSample sample{.now = model_.now() + kRtt,
+                   .acked_bytes = kMtu,
+                   .rtt = kRtt,
+                   .srtt = kRtt,
+                   .delivered = flow_.total_delivered() + kMtu,
+                   .lost = flow_.total_lost()};
+  tfrc_.on_ack(sample);
+  for (int i = 0; i < 100; ++i) tfrc_.on_timeout(model_.now());
+  ASSERT_LT(tfrc_.allowed_rate(), 30);
+  sample.now += seconds(60);
+  sample.acked_bytes = 0;
+  tfrc_.on_ack(sample);
+  EXPECT_LT(tfrc_.allowed_rate(), 30) << "nothing has arrived";
+  for (int i = 0; i < 12; ++i) {
+    sample.now += kRtt;
+    sample.acked_bytes = std::max(kMtu, static_cast<std::size_t>(tfrc_.allowed_rate() * 0.02));
+    sample.delivered += sample.acked_bytes;
+    tfrc_.on_ack(sample);
+  }
+  EXPECT_GT(tfrc_.allowed_rate(), before / 2);
+}
+
 // RFC 5348 §4.4: silence takes it to what a new association begins with, and no lower.
 TEST_F(TfrcTest, SilenceDecaysToTheInitialRate) {
   model_.run(seconds(3));
