@@ -175,7 +175,8 @@ TimeoutOutcome DataSender::handle_timeout(Time now) {
 // has; it was sent as a probe, or before the window shut.
 bool DataSender::is_probing_window() const {
   if (outstanding_.empty()) return false;
-  return outstanding_.at(outstanding_.cumulative_acked().next()).wire_bytes() > peer_rwnd_;
+  const UnwrappedTsn earliest = outstanding_.cumulative_acked().next();
+  return outstanding_.wire_bytes(outstanding_.at(earliest)) > peer_rwnd_;
 }
 
 void DataSender::expire_t3(Time now, bool probing) {
@@ -189,7 +190,9 @@ void DataSender::expire_t3(Time now, bool probing) {
   after_t3_ = true;
   // §6.3.3 (E3): the earliest leave in the next packet, which no burst spent before the
   // time-out may delay; the rest as cwnd allows.
-  const AckResult lost = outstanding_.mark_lost_on_timeout(now, context());
+  OutstandingQueue::Context context = this->context();
+  context.window_shut = probing;
+  const AckResult lost = outstanding_.mark_lost_on_timeout(now, context);
   recovery_->undo.note_lost(lost.newly_lost);
   // A window that is shut is no sign of it while the peer answers; but to its probe, too, it
   // may have nothing to answer.

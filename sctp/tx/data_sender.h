@@ -272,6 +272,10 @@ class DataSender {
   // What may join the flight; one chunk may always be in flight besides.
   std::size_t room() const;
   bool window_allows(std::size_t wire_bytes) const;
+  // RFC 9260 §6.1 (A).
+  bool fits_peer(std::size_t wire_bytes) const {
+    return outstanding_.flight_bytes() + wire_bytes <= peer_rwnd_;
+  }
   void note_held_back(std::size_t wire_bytes);
   void sample_flush(bool sent);
   // The message whose turn it is, those that have expired dropped; nullptr if none.

@@ -61,15 +61,15 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
 }
 
 // Of a flush the draft calls a packet the flight is that behind its end; one that ended for
-// want of data limits the samples of what follows (draft-ietf-ccwg-bbr §4.1.2.4).
+// want of data, or for want of room at the peer, limits the samples of what follows
+// (draft-ietf-ccwg-bbr §4.1.2.4): neither says what the path would carry.
 void DataSender::sample_flush(bool sent) {
   const std::size_t flight = outstanding_.flight_bytes();
-  if (sent) {
-    rate_.note_sent(flight);
-  } else if (queue_.current() == nullptr && !outstanding_.has_lost() &&
-             flight < congestion_->cwnd()) {
-    rate_.note_app_limited(flight);
-  }
+  if (sent) return rate_.note_sent(flight);
+  if (flight >= congestion_->cwnd()) return;
+  const bool idle = queue_.current() == nullptr && !outstanding_.has_lost();
+  const std::size_t most = header_bytes_ + padded_to_four(max_fragment_bytes());
+  if (idle || (!burst_blocked_ && !fits_peer(most))) rate_.note_app_limited(flight);
 }
 
 void DataSender::note_held_back(std::size_t wire_bytes) {
@@ -126,8 +126,11 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
   oversized_bytes_ = 0;
   while (const auto tsn = outstanding_.next_lost(now)) {
     const OutstandingChunk& lost = outstanding_.at(*tsn);
-    const std::size_t wire = lost.wire_bytes();
-    if (!unlimited && !window_allows(wire)) {
+    const std::size_t wire = outstanding_.wire_bytes(lost);
+    const bool earliest = *tsn == outstanding_.cumulative_acked().next();
+    // RFC 9260 §6.2: what comes next the peer may take though its window is shut, no other.
+    const bool ignores_cwnd = unlimited && (earliest || fits_peer(wire));
+    if (!ignores_cwnd && !window_allows(wire)) {
       note_held_back(wire);
       break;
     }
@@ -143,9 +146,12 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
       break;
     }
     note_size(*tsn, packet);
-    const bool earliest = *tsn == outstanding_.cumulative_acked().next();
     outstanding_.mark_resent(now, *tsn);
-    recovery().undo.note_resent(*tsn);
+    if (wire > peer_rwnd_) {
+      outstanding_.set_into_shut_window(*tsn);
+    } else {
+      recovery().undo.note_resent(*tsn);
+    }
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
     // RFC 9260 §7.2.4 (4): T3 restarts where the earliest chunk leaves again.
@@ -163,7 +169,7 @@ void DataSender::append_probe(Time now, PacketWriter& packet) {
   probe_due_ = false;
   const UnwrappedTsn next = outstanding_.next_tsn();
   OutgoingMessage* const message = next_message(now);
-  if (message != nullptr && outstanding_.flight_bytes() + max_fragment_bytes() <= peer_rwnd_) {
+  if (message != nullptr && fits_peer(header_bytes_ + padded_to_four(max_fragment_bytes()))) {
     append_fragment(now, *message, packet, true);
   }
   if (outstanding_.next_tsn() != next) {
@@ -288,6 +294,7 @@ bool DataSender::append_fragment(Time now, OutgoingMessage& message, PacketWrite
   const bool ask = asks_for_sack(now, wire, last, left);
   const UnwrappedTsn tsn = outstanding_.push(now, &message, offset, size);
   CHECK(append_chunk(outstanding_.at(tsn), tsn, ask, packet));
+  if (wire > peer_rwnd_) outstanding_.set_into_shut_window(tsn);
   if (black_hole_.is_large(packet.size())) note_size(tsn, packet);
   tail_waits_ = last && !ask;
   if (tail_waits_) outstanding_.leave_to_sack_delay(tsn);

@@ -91,6 +91,15 @@ TEST_F(InterleavingTest, TheFirstFragmentBearsThePpidAndTheOthersTheirNumber) {
   EXPECT_EQ(packets_[1], concatenate({header, second}));
 }
 
+// RFC 8260 §2.1: the header has 20 bytes, which count against cwnd and the peer's window too.
+TEST_F(InterleavingTest, AChunkCountsInFlightWithAllOfItsHeader) {
+  ASSERT_EQ(send(101, 1), SendStatus::kOk);
+  ASSERT_EQ(flush().size(), 1u);
+  EXPECT_EQ(sender_->bytes_in_flight(), IDataChunkHeader::kBytes + 104);
+  sack(1000);
+  EXPECT_EQ(sender_->bytes_in_flight(), 0u);
+}
+
 // RFC 8260 §2.2.2
 TEST_F(InterleavingTest, MessagesOfDifferentStreamsTakeTurnsFragmentByFragment) {
   ASSERT_EQ(send(3 * kMaxFragment, 1), SendStatus::kOk);

@@ -35,9 +35,9 @@ struct OutstandingChunk {
   DeliveryRate::Record record = 0;  // Of the last transmission.
   bool ack_may_wait = false;        // For the peer's SACK delay: no measure of the round trip.
   bool large = false;               // Left in a packet that puts the path MTU to the test.
+  // Left, or was waited for, while the peer's window was shut to it: its loss tells of the peer.
+  bool into_shut_window = false;
 
-  // What it counts in flight: the chunk with header and padding.
-  std::size_t wire_bytes() const { return DataChunkHeader::kBytes + padded_to_four(size); }
   ByteSpan payload() const { return message->bytes(offset, size); }
 };
 static_assert(sizeof(OutstandingChunk) <= 32);
@@ -51,10 +51,11 @@ struct AckResult {
   bool large_acked = false;       // A `large` one was acknowledged,
   bool large_lost = false;        // or lost,
   bool large_lost_again = false;  // and not for the first time.
-  std::size_t newly_lost = 0;     // Chunks, overtaken (RFC 8985).
-  std::size_t found_arrived = 0;  // Chunks taken for lost and not sent again.
+  // Chunks, overtaken (RFC 8985), but for those of which the peer's window may be the cause.
+  std::size_t newly_lost = 0;
+  std::size_t found_arrived = 0;  // Of those, before they were sent again.
   Time lost_sent_at{};            // The newest transmission among those lost.
-  std::size_t acked_bytes = 0;    // As `wire_bytes`.
+  std::size_t acked_bytes = 0;    // As OutstandingQueue::wire_bytes.
   std::size_t acked_chunks = 0;
   // The newest transmission among those, where it was in flight.
   std::optional<DeliveryRate::Anchor> newest_acked;

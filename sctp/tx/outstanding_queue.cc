@@ -91,12 +91,12 @@ bool OutstandingQueue::find_previous_fragment(UnwrappedTsn& tsn) const {
 }
 
 void OutstandingQueue::enter_flight(UnwrappedTsn tsn) {
-  flight_bytes_ += chunk(tsn).wire_bytes();
+  flight_bytes_ += wire_bytes(chunk(tsn));
   order_of(chunk(tsn)).push_newest(slot(tsn));
 }
 
 void OutstandingQueue::leave_flight(UnwrappedTsn tsn) {
-  flight_bytes_ -= chunk(tsn).wire_bytes();
+  flight_bytes_ -= wire_bytes(chunk(tsn));
   order_of(chunk(tsn)).remove(slot(tsn));
 }
 
@@ -131,6 +131,7 @@ void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn) {
   resent.state = State::kInFlight;
   resent.sent_at = now;
   resent.record = record_;
+  resent.into_shut_window = false;
   resent.begins_packet = std::exchange(packet_begins_, false);
   if (resent.retransmits < 0xFFFF) ++resent.retransmits;
   --lost_;
@@ -163,6 +164,9 @@ void OutstandingQueue::forget_large() {
 
 AckResult OutstandingQueue::mark_lost_on_timeout(Time now, const Context& context) {
   AckResult result;
+  if (context.window_shut) {
+    for (UnwrappedTsn tsn = base_; tsn < end_; tsn = tsn.next()) set_into_shut_window(tsn);
+  }
   settle_silent(now, end_.previous(), result);
   if (!empty() && chunk(base_).state == State::kInFlight) note_lost(now, base_, result);
   const Duration grace = patience(context);
@@ -187,7 +191,7 @@ bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) c
 
 void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
   OutstandingChunk& lost = chunk(tsn);
-  rate_.note_lost(now, lost.wire_bytes(), {lost.record, lost.sent_at});
+  if (!lost.into_shut_window) rate_.note_lost(now, wire_bytes(lost), {lost.record, lost.sent_at});
   if (should_abandon(now, lost)) {
     abandon(*lost.message);
     return;

@@ -10,6 +10,8 @@
 
 #include "engine/base/time.h"
 #include "sctp/packet/chunk.h"
+#include "sctp/packet/data_chunk.h"
+#include "sctp/packet/i_data_chunk.h"
 #include "sctp/packet/sack_chunk.h"
 #include "sctp/tx/delivery_rate.h"
 #include "sctp/tx/outgoing_message.h"
@@ -40,6 +42,7 @@ class OutstandingQueue {
   void enable_interleaving() {
     CHECK(capacity_ == 0);
     interleaving_ = true;
+    header_bytes_ = IDataChunkHeader::kBytes;
   }
 
   bool empty() const { return base_ == end_; }
@@ -62,6 +65,10 @@ class OutstandingQueue {
   std::size_t packets_acked() const { return packets_acked_; }
   bool has_lost() const { return lost_ > 0; }
   const OutstandingChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
+  // What a chunk counts in flight: with its header and padding.
+  std::size_t wire_bytes(const OutstandingChunk& chunk) const {
+    return header_bytes_ + padded_to_four(chunk.size);
+  }
   // The fragment sequence number of an I-DATA chunk.
   std::uint32_t fsn_at(UnwrappedTsn tsn) const { return fragments_[slot(tsn)].fsn; }
 
@@ -75,6 +82,9 @@ class OutstandingQueue {
   void set_large(UnwrappedTsn tsn, bool large) { chunk(tsn).large = large; }
   // Says so of none.
   void forget_large();
+  // RFC 9260 §6.1 (A): `tsn` probes a window that has no room for it. Loss is what is to be
+  // expected, and neither tells of congestion nor is told as such.
+  void set_into_shut_window(UnwrappedTsn tsn) { chunk(tsn).into_shut_window = true; }
   // Takes no round trip from `tsn`, whose acknowledgement the peer may delay.
   void leave_to_sack_delay(UnwrappedTsn tsn) { chunk(tsn).ack_may_wait = true; }
 
@@ -94,6 +104,7 @@ class OutstandingQueue {
     bool in_recovery;  // Fast recovery, or after T3-rtx.
     bool duplicates;   // The SACK reports some.
     Duration srtt;
+    bool window_shut = false;  // To the earliest chunk, when T3-rtx expired.
   };
   AckResult handle_sack(Time now, const SackChunkView& sack, const Context& context);
   AckResult handle_cumulative_ack(Time now, Tsn cumulative);
@@ -193,6 +204,7 @@ class OutstandingQueue {
   bool partial_reliability_ = false;
   bool interleaving_ = false;
   bool packet_begins_ = false;
+  std::uint16_t header_bytes_ = DataChunkHeader::kBytes;
   std::unique_ptr<OutstandingChunk[]> ring_;
   std::unique_ptr<Fragment[]> fragments_;  // Beside `ring_` where I-DATA is in use.
   std::size_t capacity_ = 0;

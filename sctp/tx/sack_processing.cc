@@ -124,7 +124,7 @@ AckResult OutstandingQueue::handle_cumulative_ack(Time now, Tsn tsn) {
 
 void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result) {
   const OutstandingChunk& acked = chunk(tsn);
-  result.acked_bytes += acked.wire_bytes();
+  result.acked_bytes += wire_bytes(acked);
   ++result.acked_chunks;
   result.large_acked = result.large_acked || acked.large;
   if (now < acked.sent_at) return;
@@ -154,7 +154,7 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
 
 // Of what a SACK was silent on nobody knows when it arrived.
 void OutstandingQueue::note_acked_late(UnwrappedTsn tsn, AckResult& result) {
-  result.acked_bytes += chunk(tsn).wire_bytes();
+  result.acked_bytes += wire_bytes(chunk(tsn));
   ++result.acked_chunks;
   highest_acked_ = std::max(highest_acked_, tsn);
 }
@@ -190,7 +190,7 @@ void OutstandingQueue::pop_settled(Time now, UnwrappedTsn tsn, AckResult& result
   if (settled.state == State::kLost) {
     --lost_;
     // Duplicates do not tell of what is not sent again.
-    ++result.found_arrived;
+    if (!settled.into_shut_window) ++result.found_arrived;
     note_acked(now, tsn, result);
   } else if (settled.state == State::kSilent) {
     --silent_;
@@ -246,9 +246,11 @@ void OutstandingQueue::renege(Range range, AckResult& result) {
 }
 
 void OutstandingQueue::note_lost(Time now, UnwrappedTsn tsn, AckResult& result) {
-  ++result.newly_lost;
   const OutstandingChunk& lost = chunk(tsn);
-  result.lost_sent_at = std::max(result.lost_sent_at, lost.sent_at);
+  if (!lost.into_shut_window) {
+    ++result.newly_lost;
+    result.lost_sent_at = std::max(result.lost_sent_at, lost.sent_at);
+  }
   if (lost.large) {
     result.large_lost = true;
     result.large_lost_again = result.large_lost_again || lost.retransmits > 0;

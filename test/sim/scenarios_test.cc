@@ -132,7 +132,15 @@ TEST(Scenarios, ASocketOfOrdinarySizeLosesNothingOnACleanLink) { play("clean-soc
 
 TEST(Scenarios, ANewRateIsFound) { play("rate-changes.toml"); }
 
-TEST(Scenarios, AReaderThatStandsStillIsWaitedFor) { play("slow-reader.toml"); }
+// RFC 9260 §6.1 (A): a shut window is no congestion.
+TEST(Scenarios, AReaderThatStandsStillIsWaitedFor) {
+  play("slow-reader.toml");
+  for (const char* const controller : {"newreno", "bbr"}) {
+    play("slow-reader.toml", {{"controller", controller}});
+  }
+  // Its rate on this path is lower to begin with.
+  play("slow-reader.toml", {{"controller", "tfrc"}, {"bounds.min_share", "0.5"}});
+}
 
 TEST(Scenarios, ASmallerMtuIsFound) { play("mtu-shrinks.toml"); }
 
