@@ -275,6 +275,7 @@ bool Association::poll_reset_event(Event& out) {
       out.kind = EventKind::kStreamResetRefused;
       break;
     case StreamReset::EventKind::kIncoming:
+      receiver_->poll_reset();
       out.kind = EventKind::kIncomingStreamReset;
       break;
     case StreamReset::EventKind::kAdded:

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <string>
+#include <vector>
 
 #include "sctp/association.h"
 #include "sctp/packet/reconfig_chunk.h"
@@ -304,6 +307,52 @@ TEST(StreamResetRefusals, APeerWithoutReconfigMeansRefused) {
   // Rolled back: the stream goes on.
   EXPECT_EQ(pair.a().send(pair.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kOk);
 }
+
+// A reset that is performed while the application reads nothing comes out where it lies among
+// the messages: behind those of the old life, before those of the next, each with its number.
+class UnpolledResets : public ::testing::TestWithParam<bool> {};
+
+// RFC 6525 §5.2.2 (E4), RFC 8260 §2.3.2.
+TEST_P(UnpolledResets, ComeBetweenTheLivesTheyPart) {
+  Options options;
+  options.extensions.i_data = GetParam();
+  AssociationPair pair(options, options);
+  ASSERT_TRUE(pair.connect_both());
+  bool reading = false;
+  std::vector<int> order;  // A message's stream, payload and generation, or the reset's 0.
+  pair.poll_events = [&](int end) {
+    Event event;
+    bool any = false;
+    while ((end == kA || reading) && pair[end].poll_event(event)) {
+      any = true;
+      if (end == kB && event.kind == EventKind::kIncomingStreamReset) order.push_back(0);
+      if (end != kB || event.kind != EventKind::kMessage) continue;
+      const auto generation = static_cast<int>(event.generation);
+      order.push_back(event.stream.value() * 100 + test::bytes_of(event.message)[0] * 10 +
+                      generation);
+    }
+    return any;
+  };
+  const std::array<StreamId, 1> streams{StreamId(1)};
+  for (std::uint8_t life = 0; life < 3; ++life) {
+    for (std::uint16_t stream = 1; stream <= 2; ++stream) {
+      ASSERT_EQ(pair.a().send(pair.now(), StreamId(stream), kPpidBinary, Bytes(3000, life)),
+                SendStatus::kOk);
+    }
+    pair.drain();
+    if (life < 2) pair.a().reset_streams(pair.now(), streams);
+    pair.drain();
+    pair.run_for(seconds(1));
+    ASSERT_EQ(pair.a().outgoing_generation(StreamId(1)), std::min(life + 1u, 2u));
+  }
+  reading = true;
+  pair.drain();
+  EXPECT_EQ(order, (std::vector{100, 200, 0, 111, 210, 0, 122, 220}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Chunks, UnpolledResets, ::testing::Bool(), [](const auto& chunks) {
+  return std::string(chunks.param ? "OfIData" : "OfData");
+});
 
 }  // namespace
 }  // namespace millrace::sctp

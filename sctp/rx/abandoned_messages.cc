@@ -108,21 +108,29 @@ void InterleavedMessages::defer_reset(std::span<const StreamId> streams, Unwrapp
 void InterleavedMessages::perform_reset(std::span<const StreamId> streams, UnwrappedTsn last) {
   reset_tsn_.reset();
   reset_all_ = false;
-  if (streams.empty()) {
-    for (Index index = 0; index < streams_.size(); ++index) begin_life(index, last);
-  }
-  for (const StreamId id : streams) {
-    const Index index = streams_.find(id);
-    if (index != StreamTable<Stream>::kNone) begin_life(index, last);
-  }
+  const auto for_each_reset = [this, streams](auto&& visit) {
+    if (streams.empty()) {
+      for (Index index = 0; index < streams_.size(); ++index) visit(index);
+    }
+    for (const StreamId id : streams) {
+      const Index index = streams_.find(id);
+      if (index != StreamTable<Stream>::kNone) visit(index);
+    }
+  };
+  for_each_reset([this](Index index) { end_life(streams_[index]); });
+  ready_.push_reset();
+  for_each_reset([this, last](Index index) { begin_life(index, last); });
 }
 
-// RFC 8260 §2.3.2: both counters of MIDs start at 0. All that was sent before has come, so
-// what is not whole never will be.
-void InterleavedMessages::begin_life(Index stream_index, UnwrappedTsn last) {
-  Stream& stream = streams_[stream_index];
+// All that was sent before has come, so what is not whole never will be.
+void InterleavedMessages::end_life(const Stream& stream) {
   while (stream.ordered.head != kNone) drop(stream.ordered.head);
   while (stream.unordered.head != kNone) drop(stream.unordered.head);
+}
+
+// RFC 8260 §2.3.2: both counters of MIDs start at 0.
+void InterleavedMessages::begin_life(Index stream_index, UnwrappedTsn last) {
+  Stream& stream = streams_[stream_index];
   stream.life = !stream.life;
   stream.reset_pending = false;
   stream.next_mid = stream.unordered_floor = Mid();

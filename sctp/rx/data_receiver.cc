@@ -140,6 +140,7 @@ void DataReceiver::end_packet(Time now) {
 bool DataReceiver::poll_message(MessageView& message) {
   release_lent();
   if (ready_.empty()) return may_hold_part() && lend_part(message);
+  if (ready_.at_reset()) return false;
   const UnwrappedTsn first = ready_.pop();
   if (first == ReadyMessages::kPart) return lend(ready_.pop_part(), message);
   collect_pieces(first);
@@ -153,6 +154,12 @@ bool DataReceiver::poll_message(MessageView& message) {
              .size = lent_bytes_,
              .pieces = pieces_};
   ++stats_.messages_received;
+  return true;
+}
+
+bool DataReceiver::poll_reset() {
+  if (!ready_.at_reset()) return false;
+  ready_.pop();
   return true;
 }
 

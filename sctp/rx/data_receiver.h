@@ -101,8 +101,10 @@ class DataReceiver {
   void end_packet(Time now);
 
   // Lends the next message, or the next part of one; `message` is valid until the next call
-  // of any kind into the receiver that is not const.
+  // of any kind into the receiver that is not const. False, too, once all that came before a
+  // stream reset is read: then `poll_reset` is true once for each reset that was performed.
   bool poll_message(MessageView& message);
+  bool poll_reset();
 
   // End of a receive burst: copies held fragments out of buffers that they pin and hardly
   // use, or have pinned for `max_pin_time` (copy_counters().held), and sizes the window by
@@ -124,6 +126,7 @@ class DataReceiver {
   // Performs an incoming stream reset (RFC 6525 §5.2.2) once every TSN up to `last_tsn` is
   // here, and says whether it did; until then messages beyond `last_tsn` on these streams
   // are held. Ask again after each packet. No `streams` means all. One request at a time.
+  // What was ready before the reset is read before `poll_reset`, and the next lives after it.
   bool try_reset_streams(std::span<const StreamId> streams, Tsn last_tsn);
   // The number of incoming streams, after an addition (RFC 6525 §5.2.5).
   void set_streams(std::uint16_t streams) { options_.streams = streams; }

@@ -53,10 +53,12 @@ class DataReceiverTest : public ::testing::Test {
   std::vector<std::string> take() {
     std::vector<std::string> texts;
     MessageView view;
-    while (receiver_->poll_message(view)) {
-      const ReceivedMessage message = copy_of(view);
-      texts.emplace_back(message.bytes.begin(), message.bytes.end());
-    }
+    do {
+      while (receiver_->poll_message(view)) {
+        const ReceivedMessage message = copy_of(view);
+        texts.emplace_back(message.bytes.begin(), message.bytes.end());
+      }
+    } while (receiver_->poll_reset());
     return texts;
   }
   bool forward(std::uint32_t tsn, std::vector<SkippedStream> skipped = {}) {

@@ -176,6 +176,7 @@ class InterleavedMessages {
   void skip_unordered(Stream& stream, Mid mid);
   void collect(const List& list, const Stream& stream, bool unordered, Mid from, Mid mid);
   void drop(Index index);
+  void end_life(const Stream& stream);
   void begin_life(Index stream_index, UnwrappedTsn last);
 
   List& list_of(const Message& message);

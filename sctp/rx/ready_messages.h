@@ -21,11 +21,14 @@ struct DeliveredPart {
 };
 
 // ReadyMessages is the queue of what the application may read: whole messages, known by the
-// first of their chunks, and the ends of messages whose beginning was read already.
+// first of their chunks, and the ends of messages whose beginning was read already. Between
+// them lie marks, where streams were reset: what is behind one is of the streams' next lives.
 class ReadyMessages {
  public:
   // What `pop` returns where `pop_part` has the answer.
   static constexpr UnwrappedTsn kPart{std::numeric_limits<std::uint64_t>::max()};
+  // What `pop` returns for a mark.
+  static constexpr UnwrappedTsn kReset{std::numeric_limits<std::uint64_t>::max() - 1};
 
   bool empty() const { return head_ == entries_.size(); }
   void push(UnwrappedTsn first) {
@@ -40,6 +43,8 @@ class ReadyMessages {
     parts_.push_back(part);
     push(kPart);
   }
+  void push_reset() { push(kReset); }
+  bool at_reset() const { return !empty() && entries_[head_] == kReset; }
   // Not empty.
   UnwrappedTsn pop() {
     const UnwrappedTsn first = entries_[head_++];

@@ -239,6 +239,7 @@ void DataReceiver::perform_reset(std::span<const StreamId> streams, UnwrappedTsn
       (streams.empty() || std::ranges::find(streams, partial_->stream) != streams.end())) {
     abort_partial();
   }
+  ready_.push_reset();
   // RFC 6525 §5.2.2 (E4): the next SSN expected is 0.
   const auto begin_life = [last](ReceiveStream& stream) {
     stream.next_ssn = Ssn();

@@ -89,16 +89,18 @@ class ReceiverTest : public ::testing::Test {
   std::vector<ReceivedPart> take_parts() {
     std::vector<ReceivedPart> parts;
     MessageView view;
-    while (receiver_->poll_message(view)) {
-      const ReceivedMessage copy = copy_of(view);
-      EXPECT_EQ(copy.bytes.size(), view.size);
-      parts.push_back({view.stream.value(),
-                       {copy.bytes.begin(), copy.bytes.end()},
-                       view.offset,
-                       view.last,
-                       view.aborted});
-      ppids_.push_back(view.ppid);
-    }
+    do {
+      while (receiver_->poll_message(view)) {
+        const ReceivedMessage copy = copy_of(view);
+        EXPECT_EQ(copy.bytes.size(), view.size);
+        parts.push_back({view.stream.value(),
+                         {copy.bytes.begin(), copy.bytes.end()},
+                         view.offset,
+                         view.last,
+                         view.aborted});
+        ppids_.push_back(view.ppid);
+      }
+    } while (receiver_->poll_reset());
     return parts;
   }
   // The texts of messages that must have come whole.

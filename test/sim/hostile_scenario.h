@@ -135,7 +135,6 @@ class HostileScenario {
   bool is_over() const;
 
   SeededRng rng_;
-  bool with_pauses_ = false;
   bool checksum_ = false;  // Corrupt packets reach the association.
   std::array<sctp::Options, 2> options_;
   AssociationPair pair_;
