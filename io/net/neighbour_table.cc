@@ -11,7 +11,6 @@ NeighbourTable::NeighbourTable(const NeighbourOptions& options, std::size_t pinn
     : options_(options),
       stats_(stats),
       key_{rng.next(), rng.next()},
-      jitter_(rng.next()),
       entries_(options.max_neighbours + pinned),
       buckets_(std::bit_ceil(2 * entries_.size()), kNoIndex),
       wheel_(entries_.size(), now),
@@ -42,6 +41,12 @@ NeighbourTable::Index NeighbourTable::find(const IpAddress& ip) const {
 NeighbourState NeighbourTable::state(const IpAddress& ip) const {
   const Index i = find(ip);
   return i != kNoIndex ? entries_[i].state : NeighbourState::kNone;
+}
+
+std::optional<MacAddress> NeighbourTable::known_mac(const IpAddress& ip) const {
+  const Index i = find(ip);
+  if (i == kNoIndex || !has_mac(entries_[i].state)) return std::nullopt;
+  return entries_[i].mac;
 }
 
 NeighbourTable::Index NeighbourTable::insert(const IpAddress& ip, bool pinned) {
@@ -163,7 +168,8 @@ void NeighbourTable::become_reachable(Time now, Index i) {
   set_state(i, NeighbourState::kReachable);
   // RFC 4861 §6.3.2: uniform between half and one and a half times the base.
   const auto base = static_cast<std::uint64_t>(options_.reachable_time.count());
-  const auto jittered = static_cast<std::int64_t>(base / 2 + jitter_.below(base + 1));
+  const auto jittered = static_cast<std::int64_t>(
+      base / 2 + siphash_words<1, 3>(key_, std::array{++jitter_}) % (base + 1));
   wheel_.schedule(i, now + Duration(jittered));
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/base/address.h"
@@ -78,8 +79,8 @@ class NeighbourTable {
   std::uint32_t generation(Index i) const { return entries_[i].generation; }
   bool resolved(Index i) const { return has_mac(entries_[i].state); }
   const MacAddress& mac(Index i) const { return entries_[i].mac; }
-  bool has(const IpAddress& ip) const { return find(ip) != kNoIndex; }
   NeighbourState state(const IpAddress& ip) const;
+  std::optional<MacAddress> known_mac(const IpAddress& ip) const;
 
   // Takes in a claim, valid by form, that `ip` is at `mac`. Returns kCount, or why the claim
   // is not believed.
@@ -144,7 +145,7 @@ class NeighbourTable {
   NeighbourOptions options_;
   NetStats& stats_;
   SipKey key_;
-  SeededRng jitter_;
+  std::uint64_t jitter_ = 0;  // Hashed.
   std::vector<Entry> entries_;
   std::vector<Index> buckets_;  // A power of two.
   Index free_ = kNoIndex;

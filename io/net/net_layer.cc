@@ -26,13 +26,6 @@ std::size_t pinned_neighbours(const NetOptions& options) {
          (options.loops_back ? options.addresses.size() : 0);
 }
 
-// RFC 919 §7, RFC 1122 §3.2.1.3: the prefix's last address means everybody.
-bool is_broadcast_of(const IpPrefix& prefix, const IpAddress& ip) {
-  if (!ip.is_v4() || prefix.bits >= 31 || !prefix.contains(ip)) return false;
-  const std::uint32_t hosts = UINT32_MAX >> prefix.bits;
-  return (load_be32(ip.bytes.data()) & hosts) == hosts;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<NetLayer>, NetError> NetLayer::create(const NetOptions& options, Time now,
@@ -80,7 +73,7 @@ std::optional<NetLayer::Way> NetLayer::find_way(const IpAddress& local,
   if (remote.is_v4() && remote.bytes[0] >= 0xf0) return std::nullopt;
   if (owns(remote) && !options_.loops_back) return std::nullopt;
   for (const IpPrefix& own : options_.addresses) {
-    if (is_broadcast_of(own, remote)) return std::nullopt;
+    if (own.is_broadcast(remote)) return std::nullopt;
   }
   Way way{.source = local, .via = remote};
   if (!is_on_link(remote) && neighbours_.state(remote) != NeighbourState::kStatic) {

@@ -34,53 +34,10 @@
 #include "io/net/net_stats.h"
 #include "io/net/next_hop.h"
 #include "io/net/next_hop_cache.h"
+#include "io/net/rx_frame.h"
 #include "io/net/wire.h"
 
 namespace millrace::io {
-
-// Checksum is what the device says of a checksum that it has looked at.
-enum class Checksum : std::uint8_t { kUnknown, kGood, kBad };
-
-// RxFlags are what the device knows of a received frame.
-struct RxFlags {
-  Checksum ip = Checksum::kUnknown;
-  Checksum l4 = Checksum::kUnknown;
-  // The tag that the device has taken out of the frame; the id is in its low 12 bits.
-  std::optional<std::uint16_t> stripped_vlan;
-  // A copy of a frame that another layer with the same address took in: it is learnt from,
-  // and not answered.
-  bool second_hand = false;
-};
-
-enum class RxVerdict : std::uint8_t {
-  kDatagram,  // `payload`, `source`, `local`, `tos` are set.
-  kReply,     // `reply_bytes` of the caller's buffer are a frame to send.
-  kHandled,   // Nothing to do.
-  kPathMtu,   // `path_mtu` is set.
-  kDropped,   // Counted under `drop`.
-};
-
-// PathMtu is a router's word that packets to `remote` are too large (RFC 792 type 3 code 4,
-// RFC 4443 §3.2), checked as far as can be: it quotes a UDP packet from an address of ours.
-// It is a hint, not a fact, for anyone can forge it (RFC 8899 §4.6.1).
-struct PathMtu {
-  Address local;
-  Address remote;
-  std::uint32_t mtu = 0;  // IP packet; 0 where an old router did not say.
-};
-
-// RxFrame is what became of one frame. The verdict says which fields are set.
-struct RxFrame {
-  MutableByteSpan payload;  // Within the frame, as long as that lives.
-  Address source;
-  Address local;
-  std::uint8_t tos = 0;  // The low two bits are ECN.
-  NetDrop drop = NetDrop::kCount;
-  // It tells of a neighbour: other layers with the same address should see it, second-hand.
-  bool concerns_all = false;
-  std::size_t reply_bytes = 0;
-  PathMtu path_mtu;
-};
 
 // NextHopResult is a NextHop, valid until the next call of a method that is not const, or
 // why there is none; that is not counted yet, for the caller knows how many frames it hits
@@ -180,6 +137,7 @@ class NetLayer {
   NetDrop read_ipv6(Frame& frame) const;
   RxVerdict receive_udp(Frame& frame);
   bool owns(const IpAddress& ip) const;
+  bool owns_group(const IpAddress& ip) const;
   bool is_martian(const IpAddress& ip) const;
 
   // net_icmp.cc

@@ -211,10 +211,11 @@ RxVerdict NetLayer::receive_advertisement(Frame& frame) {
     return drop(frame, NetDrop::kRxNeighbourConflict);
   }
   frame.out.concerns_all = true;
-  // RFC 4861 §4.4: the answer to a unicast question may leave the option out.
-  const MacAddress mac = nd->mac.value_or(frame.source_mac);
+  // RFC 4861 §7.2.5: without the option it speaks of the address known already.
+  const std::optional<MacAddress> mac = nd->mac ? nd->mac : neighbours_.known_mac(nd->target);
+  if (!mac) return drop(frame, NetDrop::kRxUnknownNeighbour);
   const NetDrop outcome =
-      neighbours_.learn(frame.now, nd->target, mac,
+      neighbours_.learn(frame.now, nd->target, *mac,
                         {.solicited = solicited, .overrides = (nd->flags & kOverrideFlag) != 0});
   return finish_claim(frame, outcome, stats_.rx_nd);
 }

@@ -23,7 +23,8 @@ constexpr unsigned kMaxAttempts = 8;
 
 bool is_usable(const IpAddress& ip) {
   return ip.family != IpAddress::Family::kNone && !ip.is_unspecified() && !ip.is_loopback() &&
-         !is_multicast(ip) && !(ip.is_v4() && (ip.bytes[0] == 0 || ip.bytes[0] >= 0xf0));
+         !is_multicast(ip) && !is_v4_mapped(ip) &&
+         !(ip.is_v4() && (ip.bytes[0] == 0 || ip.bytes[0] >= 0xf0));
 }
 
 Fault check_addresses(const NetOptions& options) {
@@ -36,8 +37,13 @@ Fault check_addresses(const NetOptions& options) {
     if (!is_usable(prefix->address)) {
       return fault("address " + prefix->to_string() + ": not one that a host can have");
     }
-    if (prefix->bits == 0 || prefix->bits > (prefix->address.is_v4() ? 32 : 128)) {
+    // A link-local prefix holds link-local addresses alone (RFC 4291 §2.4).
+    const unsigned least = is_link_local_v6(prefix->address) ? 10 : 1;
+    if (prefix->bits < least || prefix->bits > (prefix->address.is_v4() ? 32 : 128)) {
       return fault("address " + prefix->to_string() + ": no such prefix length");
+    }
+    if (prefix->is_broadcast(prefix->address)) {
+      return fault("address " + prefix->to_string() + ": the broadcast address of its prefix");
     }
     if (std::any_of(options.addresses.begin(), prefix,
                     [&](const IpPrefix& other) { return other.address == prefix->address; })) {
@@ -59,12 +65,15 @@ Fault check_gateways(const NetOptions& options) {
     const bool on_link =
         is_link_local_v6(*gateway) ||
         std::any_of(options.addresses.begin(), options.addresses.end(),
-                    [&](const IpPrefix& prefix) { return prefix.contains(*gateway); });
+                    [&](const IpPrefix& prefix) { return prefix.contains(*gateway); }) ||
+        std::any_of(options.static_neighbours.begin(), options.static_neighbours.end(),
+                    [&](const StaticNeighbour& one) { return one.ip.bytes == gateway->bytes; });
     const bool own =
         std::any_of(options.addresses.begin(), options.addresses.end(),
                     [&](const IpPrefix& prefix) { return prefix.address.bytes == gateway->bytes; });
     if (!on_link) {
-      return fault("gateway " + gateway->to_string() + ": in no prefix of the addresses");
+      return fault("gateway " + gateway->to_string() +
+                   ": in no prefix of the addresses, and no static neighbour");
     }
     if (own) return fault("gateway " + gateway->to_string() + ": is an address of our own");
   }
@@ -93,10 +102,31 @@ Fault check_neighbours(const NetOptions& options) {
                    " ns: above 0, at most a day");
     }
   }
-  for (const StaticNeighbour& one : options.static_neighbours) {
-    if (!is_usable(one.ip) || !one.mac.is_station()) {
-      return fault("static neighbour " + one.ip.to_string() + " at " + one.mac.to_string() +
-                   ": not an address that a station can have");
+  return std::nullopt;
+}
+
+Fault check_static_neighbours(const NetOptions& options) {
+  const auto& all = options.static_neighbours;
+  for (auto one = all.begin(); one != all.end(); ++one) {
+    const std::string name =
+        "static neighbour " + one->ip.to_string() + " at " + one->mac.to_string();
+    if (!is_usable(one->ip) || !one->mac.is_station()) {
+      return fault(name + ": not an address that a station can have");
+    }
+    const auto same = [&](const IpAddress& ip) {
+      return ip.family == one->ip.family && ip.bytes == one->ip.bytes;
+    };
+    if (std::any_of(all.begin(), one, [&](const StaticNeighbour& it) { return same(it.ip); })) {
+      return fault(name + ": given twice");
+    }
+    if (std::any_of(options.addresses.begin(), options.addresses.end(),
+                    [&](const IpPrefix& own) { return same(own.address); })) {
+      return fault(name + ": is an address of our own");
+    }
+    // Without an address of the family nothing could be sent there.
+    if (std::none_of(options.addresses.begin(), options.addresses.end(),
+                     [&](const IpPrefix& own) { return own.address.family == one->ip.family; })) {
+      return fault(name + ": no address of our own of its family");
     }
   }
   return std::nullopt;
@@ -132,6 +162,12 @@ bool IpPrefix::contains(const IpAddress& other) const {
   return rest == 0 || ((address.bytes[whole] ^ other.bytes[whole]) >> (8 - rest)) == 0;
 }
 
+bool IpPrefix::is_broadcast(const IpAddress& other) const {
+  if (!other.is_v4() || bits >= 31 || !contains(other)) return false;
+  const std::uint32_t hosts = UINT32_MAX >> bits;
+  return (load_be32(other.bytes.data()) & hosts) == hosts;
+}
+
 std::string IpPrefix::to_string() const { return address.to_string() + "/" + std::to_string(bits); }
 
 std::optional<NetError> check_options(const NetOptions& options) {
@@ -155,6 +191,7 @@ std::optional<NetError> check_options(const NetOptions& options) {
   }
   if (Fault found = check_addresses(options)) return found;
   if (Fault found = check_gateways(options)) return found;
+  if (Fault found = check_static_neighbours(options)) return found;
   return check_neighbours(options);
 }
 

@@ -23,6 +23,9 @@ struct IpPrefix {
   static std::optional<IpPrefix> parse(std::string_view text);
   // True if `other` is of the family and lies within the prefix.
   bool contains(const IpAddress& other) const;
+  // True if `other` is the last address of an IPv4 prefix, which means everybody in it
+  // (RFC 919 §7); of /31 and /32 none is (RFC 3021).
+  bool is_broadcast(const IpAddress& other) const;
   std::string to_string() const;
 };
 
@@ -62,7 +65,7 @@ struct NetOptions {
   // At least one, at most kMaxAddresses. IPv6's link-local address is added from the MAC
   // where none is given and there is another IPv6 address.
   std::vector<IpPrefix> addresses;
-  std::vector<IpAddress> gateways;  // At most one of each family, on-link.
+  std::vector<IpAddress> gateways;  // At most one of each family; on-link, or static neighbours.
   std::vector<StaticNeighbour> static_neighbours;
   NeighbourOptions neighbours;
   TxOffloads offloads;

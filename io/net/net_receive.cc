@@ -66,13 +66,25 @@ bool NetLayer::owns(const IpAddress& ip) const {
                      });
 }
 
+// The groups of neighbour discovery (RFC 4291 §2.8).
+bool NetLayer::owns_group(const IpAddress& ip) const {
+  if (ip.bytes == all_nodes().bytes) return true;
+  return std::any_of(options_.addresses.begin(), options_.addresses.end(),
+                     [&](const IpPrefix& own) {
+                       return own.address.is_v6() && solicited_node(own.address).bytes == ip.bytes;
+                     });
+}
+
 // RFC 1122 §3.2.1.3, RFC 4291 §2.5, §2.7: what may not be a source. The unspecified address
 // is for its callers to judge.
 bool NetLayer::is_martian(const IpAddress& ip) const {
   if (is_multicast(ip) || ip.is_loopback() || (owns(ip) && !options_.loops_back)) return true;
-  if (ip.is_v4()) return ip.bytes[0] == 0 || ip.bytes[0] >= 0xf0;
-  // ::ffff:0:0/96, IPv4-mapped (RFC 4291 §2.5.5.2), is never on a wire.
-  return load_be64(ip.bytes.data()) == 0 && load_be32(ip.bytes.data() + 8) == 0xffff;
+  if (ip.is_v4()) {
+    return ip.bytes[0] == 0 || ip.bytes[0] >= 0xf0 ||
+           std::any_of(options_.addresses.begin(), options_.addresses.end(),
+                       [&](const IpPrefix& own) { return own.is_broadcast(ip); });
+  }
+  return is_v4_mapped(ip);
 }
 
 // Group addresses that a neighbour's questions come to.
@@ -150,11 +162,13 @@ NetDrop NetLayer::read_ipv6(Frame& frame) const {
   if (packet.size() < total) return NetDrop::kRxTruncated;
   frame.destination = load_ipv6(packet.data() + 24);
   const bool group = is_multicast(frame.destination);
-  if (group ? multicast_mac(frame.destination) != frame.destination_mac
-            : !owns(frame.destination)) {
+  if (group ? !owns_group(frame.destination) : !owns(frame.destination)) {
     return NetDrop::kRxNotOurAddress;
   }
-  if (!group && frame.destination_mac != options_.mac) return NetDrop::kRxNotOurMac;
+  // A packet to one host does not come by multicast, nor one to a group by another's.
+  if (frame.destination_mac != (group ? multicast_mac(frame.destination) : options_.mac)) {
+    return NetDrop::kRxNotOurMac;
+  }
   frame.source = load_ipv6(packet.data() + 8);
   if (is_martian(frame.source)) return NetDrop::kRxMartian;
   frame.tos = static_cast<std::uint8_t>(load_be16(packet.data()) >> 4);

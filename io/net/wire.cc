@@ -95,6 +95,10 @@ bool is_link_local_v6(const IpAddress& ip) {
   return ip.is_v6() && ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80;
 }
 
+bool is_v4_mapped(const IpAddress& ip) {
+  return ip.is_v6() && load_be64(ip.bytes.data()) == 0 && load_be32(ip.bytes.data() + 8) == 0xffff;
+}
+
 IpAddress solicited_node(const IpAddress& ip) {
   IpAddress group;
   group.family = IpAddress::Family::kV6;

@@ -58,6 +58,7 @@ IpAddress load_ipv6(const std::uint8_t* p);
 // Kinds of addresses; of either family where the name does not say.
 bool is_multicast(const IpAddress& ip);
 bool is_link_local_v6(const IpAddress& ip);
+bool is_v4_mapped(const IpAddress& ip);  // RFC 4291 §2.5.5.2: never on a wire.
 // RFC 4291 §2.7.1: ff02::1:ff and the last three bytes of `ip`.
 IpAddress solicited_node(const IpAddress& ip);
 // RFC 2464 §7: 33:33 and the last four bytes.
