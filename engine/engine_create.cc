@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/engine_impl.h"
+#include "engine/shard/packet_device_impl.h"
 #include "engine/shard/shard.h"
 #include "io/sim_datapath.h"
 #include "io/socket_datapath.h"
@@ -100,6 +101,15 @@ ShardWorld EngineImpl::world() {
 }
 
 Result<std::unique_ptr<ShardRunner>, Error> EngineImpl::make_shard(unsigned index) {
+  if (io_ == IoBackend::kDpdk) {
+    auto& device = static_cast<PacketDeviceImpl&>(*settings_.options.device);
+    if (device.queues() != settings_.options.shards) {
+      return Failure(Error{"device: it has " + std::to_string(device.queues()) +
+                           " queue pairs, and there are " +
+                           std::to_string(settings_.options.shards) + " shards"});
+    }
+    return device.make_shard(index, world(), *clock_);
+  }
   if (!simulation_) return make_kernel_shard(index);
   const IpAddress host = settings_.listen ? settings_.listen->ip : simulation_->next_host();
   auto shard = runner(

@@ -121,7 +121,18 @@ std::optional<Error> check_ranges(const EngineOptions& options) {
   if (options.io == IoBackend::kSim && options.simulation == nullptr) {
     return Error{"io: the simulated network needs `simulation`"};
   }
+  if ((options.io == IoBackend::kDpdk) != (options.device != nullptr)) {
+    return Error{"io: kDpdk and `device` go together"};
+  }
   return check_sctp(options.sctp);
+}
+
+std::vector<IpAddress> device_addresses(const PacketDevice& device) {
+  std::vector<IpAddress> out;
+  for (const std::string& text : device.addresses()) {
+    if (const auto ip = IpAddress::parse(text)) out.push_back(*ip);
+  }
+  return out;
 }
 
 std::optional<Error> parse_addresses(const EngineOptions& options, Settings& settings) {
@@ -140,7 +151,7 @@ std::optional<Error> parse_addresses(const EngineOptions& options, Settings& set
     if (!settings.listen->ip.is_unspecified()) {
       settings.announce.push_back(settings.listen->ip);
     } else {
-      settings.announce = host_addresses();
+      settings.announce = options.device ? device_addresses(*options.device) : host_addresses();
       // A socket bound to 0.0.0.0 is not reached over IPv6.
       if (settings.listen->ip.is_v4()) {
         std::erase_if(settings.announce, [](const IpAddress& ip) { return !ip.is_v4(); });

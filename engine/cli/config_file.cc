@@ -48,6 +48,33 @@ std::string place(const std::string& path, const toml::source_region& where) {
   return path + ":" + std::to_string(where.begin.line) + ": ";
 }
 
+// Keys of a table [dpdk] are those that begin with "dpdk-".
+std::optional<UsageError> apply(const toml::table& table, const std::string& prefix,
+                                const std::string& path, const Settings& settings) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* const inner = node.as_table(); inner != nullptr && prefix.empty()) {
+      if (auto error = apply(*inner, name + "-", path, settings)) return error;
+      continue;
+    }
+    const Setting* const setting = settings.find(name);
+    if (setting == nullptr) {
+      std::string known;
+      for (const Setting& each : settings.all()) {
+        if (each.name.compare(0, prefix.size(), prefix) != 0) continue;
+        known += (known.empty() ? "" : ", ") + each.name.substr(prefix.size());
+      }
+      return UsageError{place(path, key.source()) + "unknown key '" + std::string(key.str()) +
+                        "', expected " + (known.empty() ? "no such table" : "one of " + known)};
+    }
+    if (!assign(node, *setting)) {
+      return UsageError{place(path, node.source()) + "bad value of '" + std::string(key.str()) +
+                        "', expected " + setting->expected};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<UsageError> load_config_file(const std::string& path, const Settings& settings) {
@@ -60,21 +87,7 @@ std::optional<UsageError> load_config_file(const std::string& path, const Settin
   } catch (const toml::parse_error& error) {
     return UsageError{place(path, error.source()) + std::string(error.description())};
   }
-  for (const auto& [key, node] : table) {
-    const std::string name(key.str());
-    const Setting* const setting = settings.find(name);
-    if (setting == nullptr) {
-      std::string known;
-      for (const Setting& each : settings.all()) known += (known.empty() ? "" : ", ") + each.name;
-      return UsageError{place(path, key.source()) + "unknown key '" + name + "', expected one of " +
-                        known};
-    }
-    if (!assign(node, *setting)) {
-      return UsageError{place(path, node.source()) + "bad value of '" + name + "', expected " +
-                        setting->expected};
-    }
-  }
-  return std::nullopt;
+  return apply(table, "", path, settings);
 }
 
 }  // namespace millrace::cli

@@ -79,6 +79,8 @@ const char* to_string(IoBackend io) {
       return "uring";
     case IoBackend::kSockets:
       return "sockets";
+    case IoBackend::kDpdk:
+      return "dpdk";
     case IoBackend::kSim:
       break;
   }
@@ -91,7 +93,8 @@ void add_io_setting(Settings& settings, EngineOptions& options) {
                   "auto",
                   {{"auto", [&] { options.io = IoBackend::kAuto; }},
                    {"uring", [&] { options.io = IoBackend::kUring; }},
-                   {"sockets", [&] { options.io = IoBackend::kSockets; }}});
+                   {"sockets", [&] { options.io = IoBackend::kSockets; }},
+                   {"dpdk", [&] { options.io = IoBackend::kDpdk; }}});
 }
 
 // A size stated is a size kept: benchmarks and captures rely on it.

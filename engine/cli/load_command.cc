@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/cli/command_line.h"
+#include "engine/cli/dpdk_settings.h"
 #include "engine/cli/engine_settings.h"
 #include "engine/cli/load_run.h"
 #include "engine/cli/log.h"
@@ -29,6 +30,7 @@ LoadCommand::LoadCommand() {
   add_io_setting(settings_, engine_);
   add_load_settings(settings_, plan_, files_);
   add_engine_settings(settings_, engine_);
+  add_dpdk_settings(settings_, dpdk_);
 }
 
 int LoadCommand::run() {
@@ -39,6 +41,10 @@ int LoadCommand::run() {
   }
   if (const auto problem = check_load(plan_)) return complain(*problem, kExitUsage);
   plan_.config.shards = engine_.shards;
+  if (const auto error = attach_device(dpdk_, engine_)) {
+    return complain(error->message, kExitFailed);
+  }
+  if (local_.empty() && engine_.device) local_ = engine_.device->addresses().front();
   if (local_.empty()) {
     auto local = local_address_towards(target->host, target->port);
     if (!local.ok()) return complain(local.error().message, kExitFailed);

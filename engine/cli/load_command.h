@@ -5,6 +5,7 @@
 
 #include "engine/cli/load_settings.h"
 #include "engine/cli/setting.h"
+#include "millrace/dpdk.h"
 #include "millrace/engine.h"
 
 namespace millrace::cli {
@@ -22,6 +23,7 @@ class LoadCommand {
  private:
   Settings settings_;
   EngineOptions engine_;
+  DpdkOptions dpdk_;
   LoadPlan plan_;
   ReportFiles files_;
   std::string target_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/cli/command_line.h"
+#include "engine/cli/dpdk_settings.h"
 #include "engine/cli/engine_settings.h"
 #include "engine/cli/load_run.h"
 #include "engine/cli/log.h"
@@ -48,10 +49,12 @@ LoopCommand::LoopCommand() {
                    {{"auto", [this] { engine_.io = IoBackend::kAuto; }},
                     {"uring", [this] { engine_.io = IoBackend::kUring; }},
                     {"sockets", [this] { engine_.io = IoBackend::kSockets; }},
+                    {"dpdk", [this] { engine_.io = IoBackend::kDpdk; }},
                     {"sim", [this] { engine_.io = IoBackend::kSim; }}});
   add_load_settings(settings_, plan_, files_);
   add_engine_settings(settings_, engine_);
   add_simulation_settings();
+  add_dpdk_settings(settings_, dpdk_);
 }
 
 void LoopCommand::add_simulation_settings() {
@@ -101,10 +104,19 @@ int LoopCommand::run() {
 
   RelayHub relays;
   ServeCounters counters;
-  auto server = make_serve_engine(server_options(simulation), serve_, relays, counters);
+  EngineOptions server_engine = server_options(simulation);
+  EngineOptions client_engine = client_options(simulation);
+  if (engine_.io == IoBackend::kDpdk) {
+    if (const auto error = attach_pair(dpdk_, server_engine, client_engine)) {
+      return complain(error->message, kExitFailed);
+    }
+    server_engine.listen = server_engine.device->addresses().front() + ":0";
+    plan_.local_ip = client_engine.device->addresses().front();
+  }
+  auto server = make_serve_engine(std::move(server_engine), serve_, relays, counters);
   if (!server.ok()) return complain(server.error().message, kExitFailed);
   LoadRun run(plan_, *pacer, [&signals] { return signals.came(); });
-  if (const auto error = run.create(client_options(simulation))) {
+  if (const auto error = run.create(std::move(client_engine))) {
     return complain(error->message, kExitFailed);
   }
   server.value()->start();

@@ -5,6 +5,7 @@
 
 #include "engine/cli/load_settings.h"
 #include "engine/cli/serve_command.h"
+#include "millrace/dpdk.h"
 #include "millrace/simulation.h"
 
 namespace millrace::cli {
@@ -28,6 +29,7 @@ class LoopCommand {
   Settings settings_;
   EngineOptions engine_;
   SimulationOptions network_;
+  DpdkOptions dpdk_;
   ServeOptions serve_;
   LoadPlan plan_;
   ReportFiles files_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/cli/command_line.h"
+#include "engine/cli/dpdk_settings.h"
 #include "engine/cli/engine_settings.h"
 #include "engine/cli/log.h"
 #include "engine/cli/process.h"
@@ -19,6 +20,8 @@ namespace {
 
 Time monotonic_now() { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
 
+constexpr const char* kDefaultListen = "127.0.0.1:5000";
+
 int fail(const Error& error) {
   std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
   return kExitFailed;
@@ -27,7 +30,7 @@ int fail(const Error& error) {
 }  // namespace
 
 ServeCommand::ServeCommand() {
-  engine_.listen = "127.0.0.1:5000";
+  engine_.listen = kDefaultListen;
   serve_.cpu_seconds = process_cpu_seconds;
   if (const char* const file = std::getenv("SSLKEYLOGFILE")) engine_.key_log_file = file;
   settings_.text("http", "ADDR", "Where to listen for HTTP signalling", http_);
@@ -46,6 +49,7 @@ ServeCommand::ServeCommand() {
                     {"off", [this] { log_level_ = "off"; }}});
   add_engine_settings(settings_, engine_);
   add_listening_settings(settings_, engine_);
+  add_dpdk_settings(settings_, dpdk_);
 }
 
 int ServeCommand::run() {
@@ -53,6 +57,9 @@ int ServeCommand::run() {
   set_log_level(log_level_);
   engine_.log = [](const std::string& line) { log_warning(line); };
   const Time started = monotonic_now();
+  if (const auto error = attach_device(dpdk_, engine_)) return fail(*error);
+  // A device has addresses of its own.
+  if (engine_.device && engine_.listen == kDefaultListen) engine_.listen = "[::]:5000";
 
   RelayHub relays;
   ServeCounters counters;

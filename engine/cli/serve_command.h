@@ -5,6 +5,7 @@
 
 #include "engine/cli/serve_handler.h"
 #include "engine/cli/setting.h"
+#include "millrace/dpdk.h"
 #include "millrace/engine.h"
 
 namespace millrace::cli {
@@ -24,6 +25,7 @@ class ServeCommand {
   Settings settings_;
   EngineOptions engine_;
   ServeOptions serve_;
+  DpdkOptions dpdk_;
   std::string http_ = "127.0.0.1:8080";
   std::string cors_;
   std::string log_level_ = "info";

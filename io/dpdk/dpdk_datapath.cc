@@ -128,6 +128,8 @@ std::size_t DpdkDatapath::fetch(std::span<rte_mbuf*> frames, bool& second_hand) 
     second_hand = n > 0;
     if (n > 0) return n;
   }
+  if (!port_->running()) [[unlikely]]
+    return 0;
   return rte_eth_rx_burst(port_->id(), queue_, frames.data(), most);
 }
 

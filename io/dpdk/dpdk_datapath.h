@@ -69,6 +69,7 @@ class DpdkDatapath final : private RxBufferHome {
   // What the device does not take for so long, in whole, is dropped.
   static constexpr Duration kStuck = milliseconds(100);
   static constexpr Duration kLinkInterval = milliseconds(250);
+  static constexpr Duration kAnnounceInterval = seconds(2);
 
   struct Run {
     std::array<rte_mbuf*, TxRun::kMaxSegments> frames;
@@ -128,6 +129,7 @@ class DpdkDatapath final : private RxBufferHome {
   std::size_t queued_begin_ = 0;
   Time blocked_since_ = kNever;
   Time link_due_{};
+  Time announce_due_ = kNever;
   bool link_was_up_;
   std::uint64_t copied_ = 0;  // Of large segments that turned out to be small.
 

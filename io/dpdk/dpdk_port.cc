@@ -10,12 +10,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <string_view>
 #include <thread>
 
-#include "engine/base/rng.h"
 #include "engine/base/rx_buffer.h"
 #include "io/dpdk/dpdk_datapath.h"
 #include "io/io_error.h"
@@ -34,10 +32,13 @@ constexpr std::size_t kMinMtu = 1280;
 constexpr std::size_t kMaxMtu = 9216;
 constexpr std::uint64_t kUdpRss = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
 
+constexpr const char* kMemif = "net_memif";
+constexpr const char* kRing = "net_ring";
+
 // Queues of such a device are its peer's to choose, who has one a flow or one a shard: a
 // session stays on its queue without RSS.
 bool peer_chooses_queue(std::string_view driver) {
-  return driver == "net_memif" || driver == "net_ring" || driver == "net_vhost";
+  return driver == kMemif || driver == kRing || driver == "net_vhost";
 }
 
 // A receive buffer's header lies in the mbuf's private area, behind it.
@@ -74,6 +75,7 @@ std::optional<IoError> DpdkPort::open() {
   if (!attached) return attached.error();
   id_ = attached.value();
   opened_ = true;
+  const EalSetUp set_up;
   if (auto failed = check_device()) return failed;
   choose_mac();
   if (const auto refused = check_options(options_.net)) {
@@ -116,6 +118,8 @@ std::optional<IoError> DpdkPort::check_device() {
   std::uint16_t mtu = kDefaultMtu;
   rte_eth_dev_get_mtu(id_, &mtu);
   if (options_.net.mtu == 0) options_.net.mtu = std::clamp<std::size_t>(mtu, kMinMtu, kMaxMtu);
+  // What memif's driver calls its largest frame has nothing to do with what it carries.
+  nominal_mtu_ = driver_ == kMemif || driver_ == kRing;
   if (options_.net.mtu < info.min_mtu || options_.net.mtu > info.max_mtu) {
     return IoError{"dpdk: " + name_ + ": mtu " + std::to_string(options_.net.mtu) +
                        " is not in the device's " + std::to_string(info.min_mtu) + " to " +
@@ -135,25 +139,30 @@ std::optional<IoError> DpdkPort::check_device() {
   return std::nullopt;
 }
 
-// net_ring has no address of its own: it gets one of the locally administered kind.
+// net_ring has no address of its own, and net_memif a new one in each process: they get one
+// of the locally administered kind, made of the first IP address, so that a process that
+// starts anew is found where the one before it was.
 void DpdkPort::choose_mac() {
-  if (!options_.net.mac.is_zero()) {
+  MacAddress& mac = options_.net.mac;
+  sets_mac_ = !mac.is_zero();
+  if (sets_mac_) return;
+  const bool fleeting =
+      driver_ == kRing || (driver_ == kMemif && options_.device.find(",mac=") == std::string::npos);
+  if (fleeting && !options_.net.addresses.empty()) {
+    const IpAddress& ip = options_.net.addresses.front().address;
+    mac.bytes = {0x02, 0x6d};
+    std::copy_n(ip.bytes.begin() + (ip.is_v4() ? 0 : 12), 4, mac.bytes.begin() + 2);
     sets_mac_ = true;
     return;
   }
   rte_ether_addr own{};
   rte_eth_macaddr_get(id_, &own);
-  std::copy_n(own.addr_bytes, options_.net.mac.bytes.size(), options_.net.mac.bytes.begin());
-  if (!options_.net.mac.is_zero()) return;
-  SystemRng rng;
-  rng.fill(options_.net.mac.bytes);
-  options_.net.mac.bytes[0] = static_cast<std::uint8_t>((options_.net.mac.bytes[0] & 0xfc) | 2);
-  sets_mac_ = true;
+  std::copy_n(own.addr_bytes, mac.bytes.size(), mac.bytes.begin());
 }
 
 std::optional<IoError> DpdkPort::configure(bool interrupts) {
   rte_eth_conf conf{};
-  conf.rxmode.mtu = static_cast<std::uint32_t>(options_.net.mtu);
+  conf.rxmode.mtu = nominal_mtu_ ? 0 : static_cast<std::uint32_t>(options_.net.mtu);
   conf.rxmode.offloads = rx_offloads_;
   conf.txmode.offloads = tx_offloads_;
   conf.intr_conf.rxq = interrupts ? 1 : 0;
@@ -222,8 +231,9 @@ std::optional<IoError> DpdkPort::set_up_queues() {
 }
 
 std::optional<IoError> DpdkPort::start() {
-  if (const int code = rte_eth_dev_start(id_)) return error("start", code);
-  started_ = true;
+  const int code = rte_eth_dev_start(id_);
+  if (code != 0 && driver_ != kMemif) return error("start", code);
+  running_.store(code == 0, std::memory_order_relaxed);
   // What a driver cannot do it mostly need not: virtual devices hand over every frame.
   if (sets_mac_) {
     rte_ether_addr mac{};
@@ -243,7 +253,20 @@ std::optional<IoError> DpdkPort::start() {
 
 bool DpdkPort::link_up() const {
   rte_eth_link link{};
-  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  return running() && rte_eth_link_get_nowait(id_, &link) == 0 &&
+         link.link_status == RTE_ETH_LINK_UP;
+}
+
+bool DpdkPort::revive() {
+  if (link_up()) return true;
+  // A server is found by its clients.
+  if (driver_ != kMemif || options_.device.find("role=client") == std::string::npos) return false;
+  const EalSetUp set_up;
+  // From here on the other queues' threads leave the device alone.
+  running_.store(false, std::memory_order_relaxed);
+  rte_eth_dev_stop(id_);
+  running_.store(rte_eth_dev_start(id_) == 0, std::memory_order_relaxed);
+  return false;
 }
 
 std::optional<IoError> DpdkPort::await_link() {
@@ -258,7 +281,7 @@ std::optional<IoError> DpdkPort::await_link() {
 }
 
 DpdkPort::~DpdkPort() {
-  if (started_) rte_eth_dev_stop(id_);
+  if (running()) rte_eth_dev_stop(id_);
   if (opened_) rte_eth_dev_close(id_);
   for (const Queue& queue : queues_) {
     rte_mempool_free(queue.rx_pool);

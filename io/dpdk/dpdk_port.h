@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -72,6 +73,11 @@ class DpdkPort {
   std::size_t frame_room() const { return frame_room_; }
   bool has_rx_interrupts() const { return rx_interrupts_; }
   bool link_up() const;
+  // False while a memif has no other end to start with: bursts carry nothing.
+  bool running() const { return running_.load(std::memory_order_relaxed); }
+  // A memif that has lost its other end, or never had one, looks for it anew: its driver does
+  // not by itself. For the first queue's thread, now and then; true if the link is up.
+  bool revive();
   // One line for the log: driver, MAC address, MTU, queues, offloads, link.
   std::string describe() const;
 
@@ -97,9 +103,10 @@ class DpdkPort {
   std::string driver_;
   std::uint16_t id_ = 0;
   bool opened_ = false;
-  bool started_ = false;
+  std::atomic<bool> running_{false};
   bool rx_interrupts_ = false;
   bool sets_mac_ = false;
+  bool nominal_mtu_ = false;  // The driver carries more than it takes as a setting.
   int numa_node_ = -1;
   std::size_t frame_room_ = 0;
   std::uint64_t rx_offloads_ = 0;

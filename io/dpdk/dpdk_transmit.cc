@@ -204,12 +204,18 @@ void DpdkDatapath::run_layer(Time now) {
   }
 }
 
-// Whoever is behind a link that has come up learns where we are.
+// Whoever is behind a link that has come up learns where we are: twice (RFC 5227 §3), for the
+// first word may come too soon after one of somebody else's.
 void DpdkDatapath::watch_link(Time now) {
   link_due_ = now + kLinkInterval;
   if (!layer_->options().announces) return;
-  const bool up = port_->link_up();
+  const bool up = port_->revive();
   if (up && !link_was_up_) layer_->announce();
+  if (up != link_was_up_) announce_due_ = up ? now + kAnnounceInterval : kNever;
+  if (now >= announce_due_) {
+    layer_->announce();
+    announce_due_ = kNever;
+  }
   link_was_up_ = up;
 }
 
@@ -234,8 +240,9 @@ void DpdkDatapath::flush() {
     // A frame is the device's once it has taken it.
     std::array<std::uint32_t, kBurst> payload;
     for (std::size_t i = 0; i < n; ++i) payload[i] = payload_of(*frames[i]);
-    const std::uint16_t sent =
-        rte_eth_tx_burst(port_->id(), queue_, frames, static_cast<std::uint16_t>(n));
+    const std::uint16_t sent = port_->running() ? rte_eth_tx_burst(port_->id(), queue_, frames,
+                                                                   static_cast<std::uint16_t>(n))
+                                                : 0;
     for (std::size_t i = 0; i < sent; ++i) {
       stats_.tx_bytes += payload[i];
       stats_.tx_datagrams += payload[i] > 0;

@@ -70,12 +70,16 @@ void DpdkDatapath::wait(Time until) {
     if (queued_begin_ < queued_.size()) until = std::min(until, started + kRetryInterval);
     idle_ = kFirstSleep;
     for (Time now = started; now < until && !frame_waiting(); now = monotonic_now()) {
+      if (now >= link_due_) {
+        now_ = now;
+        flush();
+      }
       if (!port_->has_rx_interrupts() && now - started < kLook) {
         for (int i = 0; i < 16; ++i) rte_pause();
         continue;
       }
       const std::uint64_t woken = stats_.sleeps;
-      sleep(until - now);
+      sleep(std::min(until, link_due_) - now);
       if (stats_.sleeps == woken) break;
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/dpdk/eal.h"
 
+#include <fcntl.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -8,6 +9,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,16 +45,19 @@ class EalLog {
     const std::lock_guard lock(mutex_);
     forward_ = std::move(log);
   }
-  // Between the two nothing is forwarded.
   void begin_set_up() {
     const std::lock_guard lock(mutex_);
     line_.clear();
     setting_up_ = true;
   }
-  std::string end_set_up() {
-    if (stream_ != nullptr) std::fflush(stream_);
+  void end_set_up() {
+    last_line();
     const std::lock_guard lock(mutex_);
     setting_up_ = false;
+  }
+  std::string last_line() {
+    if (stream_ != nullptr) std::fflush(stream_);
+    const std::lock_guard lock(mutex_);
     return line_;
   }
 
@@ -139,12 +144,60 @@ bool has_free_huge_pages() {
   return false;
 }
 
+// OutputCapture holds back what is printed: EAL complains of arguments on stderr, in several
+// lines and with all it would have taken on stdout.
+class OutputCapture {
+ public:
+  OutputCapture() : file_(memfd_create("eal", MFD_CLOEXEC)) {
+    std::fflush(nullptr);
+    for (std::size_t i = 0; i < saved_.size(); ++i) {
+      const int fd = static_cast<int>(i) + 1;
+      saved_[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+      if (saved_[i] >= 0 && file_ >= 0) dup2(file_, fd);
+    }
+  }
+  ~OutputCapture() {
+    end();
+    if (file_ >= 0) close(file_);
+  }
+  OutputCapture(const OutputCapture&) = delete;
+  OutputCapture& operator=(const OutputCapture&) = delete;
+
+  // Lets output go its way again; returns what was held back.
+  std::string end() {
+    std::fflush(nullptr);
+    for (std::size_t i = 0; i < saved_.size(); ++i) {
+      if (saved_[i] < 0) continue;
+      dup2(saved_[i], static_cast<int>(i) + 1);
+      close(std::exchange(saved_[i], -1));
+    }
+    std::string text(kMostText, '\0');
+    const ssize_t length = pread(file_, text.data(), text.size(), 0);
+    text.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+    return text;
+  }
+
+ private:
+  static constexpr std::size_t kMostText = 4096;
+  const int file_;
+  std::array<int, 2> saved_{-1, -1};  // stdout, stderr.
+};
+
+// What getopt says of an argument it does not know: "NAME: unrecognized option '--x'".
+std::string first_complaint(const std::string& text) {
+  const std::string line = text.substr(0, text.find('\n'));
+  const std::size_t colon = line.find(": ");
+  const bool tells = line.find("option") != std::string::npos && colon != std::string::npos;
+  return tells ? line.substr(colon + 2) : std::string();
+}
+
 std::optional<IoError> initialise(const EalOptions& options) {
   std::vector<std::string> arguments = eal_arguments(options);
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   EalLog::get().forward_to(options.log);
-  EalLog::get().begin_set_up();
+  const EalSetUp set_up;
+  OutputCapture output;
   int result = 0;
   int code = 0;
   // EAL binds the calling thread to its processors and keeps it as its own.
@@ -152,8 +205,13 @@ std::optional<IoError> initialise(const EalOptions& options) {
     result = rte_eal_init(static_cast<int>(pointers.size()), pointers.data());
     code = rte_errno;
   }).join();
-  const std::string line = EalLog::get().end_set_up();
-  if (result >= 0) return std::nullopt;
+  const std::string printed = output.end();
+  if (result >= 0) {
+    std::fwrite(printed.data(), 1, printed.size(), stderr);
+    return std::nullopt;
+  }
+  std::string line = first_complaint(printed);
+  if (line.empty()) line = set_up.last_line();
   return line.empty() ? io_error("dpdk: EAL", code) : IoError{"dpdk: " + line, code};
 }
 
@@ -195,6 +253,10 @@ std::optional<IoError> start_eal(const EalOptions& options) {
   return std::nullopt;
 }
 
+EalSetUp::EalSetUp() { EalLog::get().begin_set_up(); }
+EalSetUp::~EalSetUp() { EalLog::get().end_set_up(); }
+std::string EalSetUp::last_line() const { return EalLog::get().last_line(); }
+
 bool is_card(const std::string& device) {
   const std::string name = device.substr(0, device.find(','));
   const auto is_part_of_address = [](unsigned char c) {
@@ -214,10 +276,9 @@ Result<std::uint16_t, IoError> attach_device(const std::string& device) {
                                "(see `scripts/dpdk-setup`)",
                            ENODEV});
   }
-  EalLog::get().begin_set_up();
-  const int probed = rte_dev_probe(device.c_str());
-  const std::string line = EalLog::get().end_set_up();
-  if (probed != 0) {
+  const EalSetUp set_up;
+  if (rte_dev_probe(device.c_str()) != 0) {
+    const std::string line = set_up.last_line();
     return Failure(
         IoError{"dpdk: " + name + ": " +
                     (line.empty() ? "no such driver, or it refuses its arguments" : line),

@@ -36,6 +36,18 @@ std::optional<IoError> start_eal(const EalOptions& options);
 // ("0000:3b:00.0") and returns its port number. The EAL must run.
 Result<std::uint16_t, IoError> attach_device(const std::string& device);
 
+// EalSetUp is a stretch of set-up, within which DPDK's lines are not forwarded: what it says
+// of a device that cannot do something is an answer, not a fault. They do not nest.
+class EalSetUp {
+ public:
+  EalSetUp();
+  ~EalSetUp();
+  EalSetUp(const EalSetUp&) = delete;
+  EalSetUp& operator=(const EalSetUp&) = delete;
+  // The last line so far; empty where there was none.
+  std::string last_line() const;
+};
+
 // is_card tells a PCI address ("0000:3b:00.0" or "3b:00.0", arguments behind a comma) from
 // the name of a virtual device.
 bool is_card(const std::string& device);

@@ -62,7 +62,7 @@ def case_unknown_keys_and_values_are_refused_with_their_line(millrace):
     line = refused_file(millrace, "load", "\n\nsize = -1\n")
     expect("FILE:3: bad value of 'size', expected a whole number from 0" in line, line)
     line = refused_file(millrace, "loop", "io = \"carrier pigeon\"\n")
-    expect("FILE:1: bad value of 'io', expected auto, uring, sockets or sim" in line, line)
+    expect("FILE:1: bad value of 'io', expected auto, uring, sockets, dpdk or sim" in line, line)
     line = refused_file(millrace, "serve", "shards = 1\nhttp = \n")
     expect("FILE:2: " in line, line)
     return line

@@ -152,6 +152,10 @@ class Server:
                 return time.monotonic() - start
             expect(time.monotonic() - start < limit, f"not {what} after {limit} s: {stats}")
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def alive(self):
         return self._process.poll() is None
 

@@ -16,6 +16,7 @@
 
 #include "millrace/channel.h"
 #include "millrace/handler.h"
+#include "millrace/packet_device.h"
 #include "millrace/session_stats.h"
 #include "millrace/stats.h"
 #include "millrace/types.h"
@@ -103,6 +104,9 @@ struct EngineOptions {
 
   // For IoBackend::kSim: the network to attach to; shards are then polled, not threads.
   std::shared_ptr<Simulation> simulation;
+  // For IoBackend::kDpdk: the device, with a queue pair for each shard. Sockets are bound to
+  // its addresses, and 0.0.0.0 and :: mean all of these.
+  std::shared_ptr<PacketDevice> device;
   // false: no threads; the embedder calls `poll` for each shard from its own loop.
   bool own_threads = true;
 

@@ -90,7 +90,8 @@ enum class IoBackend : std::uint8_t {
   kAuto,
   kUring,
   kSockets,
-  kSim,  // A simulated network in virtual time; see Simulation.
+  kSim,   // A simulated network in virtual time; see Simulation.
+  kDpdk,  // A device past the kernel: EngineOptions::device.
 };
 
 }  // namespace millrace

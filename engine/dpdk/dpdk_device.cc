@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Devices of DPDK as engines take them: options in text become those of io/dpdk, and shards
+// are made over its datapath.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "engine/dpdk/kernel_interface.h"
+#include "engine/shard/packet_device_impl.h"
+#include "engine/shard/shard.h"
+#include "io/dpdk/dpdk_datapath.h"
+#include "io/monotonic_clock.h"
+#include "millrace/dpdk.h"
+
+namespace millrace {
+namespace engine {
+namespace {
+
+// The header of an mbuf, its private area and headroom, and what a pool keeps of each.
+constexpr std::size_t kBufferBytes = 2048 + 128 + 512;
+constexpr std::size_t kBaseMemoryMb = 64;
+
+class DpdkDevice final : public PacketDeviceImpl {
+ public:
+  explicit DpdkDevice(std::shared_ptr<io::DpdkPort> port) : port_(std::move(port)) {}
+
+  std::vector<std::string> addresses() const override {
+    std::vector<std::string> out;
+    for (const io::IpPrefix& prefix : port_->options().net.addresses) {
+      out.push_back(prefix.address.to_string());
+    }
+    return out;
+  }
+  std::string describe() const override { return port_->describe(); }
+  bool link_up() const override { return port_->link_up(); }
+  unsigned queues() const override { return port_->queues(); }
+
+  std::vector<std::pair<std::string, std::uint64_t>> counters() const override {
+    auto out = port_->extended_stats();
+    const auto [rx, tx] = port_->free_buffers();
+    out.emplace_back("rx_pool_free", rx);
+    out.emplace_back("tx_pool_free", tx);
+    return out;
+  }
+
+  Result<std::unique_ptr<ShardRunner>, Error> make_shard(unsigned index, const ShardWorld& world,
+                                                         const Clock& clock) override {
+    auto datapath = io::DpdkDatapath::create(port_, static_cast<std::uint16_t>(index));
+    if (!datapath.ok()) return Failure(Error{datapath.error().message});
+    return std::unique_ptr<ShardRunner>(std::make_unique<Shard<io::DpdkDatapath>>(
+        index, world, std::move(datapath).value(), clock));
+  }
+
+ private:
+  const std::shared_ptr<io::DpdkPort> port_;
+};
+
+std::optional<Error> parse_neighbour(const std::string& text, io::NetOptions& net) {
+  const std::size_t equals = text.find('=');
+  const auto ip = IpAddress::parse(text.substr(0, equals));
+  const auto mac =
+      equals == std::string::npos ? std::nullopt : io::MacAddress::parse(text.substr(equals + 1));
+  if (!ip || !mac) {
+    return Error{"dpdk neighbour: '" + text + "' is not ADDRESS=MAC, such as " +
+                 "192.0.2.1=02:00:00:00:00:01"};
+  }
+  net.static_neighbours.push_back({*ip, *mac});
+  return std::nullopt;
+}
+
+std::optional<Error> parse_net(const DpdkOptions& options, io::NetOptions& net) {
+  for (const std::string& text : options.addresses) {
+    const auto prefix = io::IpPrefix::parse(text);
+    if (!prefix) {
+      return Error{"dpdk address: '" + text + "' is not ADDRESS/BITS, such as 192.0.2.2/24"};
+    }
+    net.addresses.push_back(*prefix);
+  }
+  for (const std::string& text : options.gateways) {
+    const auto gateway = IpAddress::parse(text);
+    if (!gateway) return Error{"dpdk gateway: '" + text + "' is not a numeric address"};
+    net.gateways.push_back(*gateway);
+  }
+  for (const std::string& text : options.neighbours) {
+    if (auto error = parse_neighbour(text, net)) return error;
+  }
+  if (!options.mac.empty()) {
+    const auto mac = io::MacAddress::parse(options.mac);
+    if (!mac || !mac->is_station()) {
+      return Error{"dpdk mac: '" + options.mac + "' is not a station's address"};
+    }
+    net.mac = *mac;
+  }
+  net.vlan = options.vlan;
+  net.mtu = options.mtu;
+  if (options.from_interface.empty()) return std::nullopt;
+  return take_over_interface(options.from_interface, net);
+}
+
+// A device's share of ordinary memory: all of its buffers, and what DPDK keeps besides.
+std::size_t memory_mb(const DpdkOptions& options, unsigned shards, unsigned devices) {
+  if (options.memory_mb != 0 || options.huge_pages) return options.memory_mb;
+  const std::size_t buffers =
+      options.rx_buffers + options.tx_buffers + 2 * std::size_t{options.descriptors} + 1024;
+  const std::size_t jumbo = options.mtu > 2000 ? options.mtu : 0;
+  return kBaseMemoryMb + devices * shards * ((buffers * (kBufferBytes + jumbo) >> 20) + 8);
+}
+
+Result<io::DpdkPortOptions, Error> port_options(const DpdkOptions& options, unsigned shards,
+                                                unsigned devices) {
+  io::DpdkPortOptions port;
+  if (auto error = parse_net(options, port.net)) return Failure(*error);
+  port.eal.huge_pages = options.huge_pages;
+  port.eal.memory_mb = memory_mb(options, shards, devices);
+  port.eal.extra = options.eal;
+  port.eal.log = options.log;
+  port.device = options.device;
+  port.queues = static_cast<std::uint16_t>(shards);
+  port.rx_descriptors = port.tx_descriptors = options.descriptors;
+  port.rx_buffers = options.rx_buffers;
+  port.tx_buffers = options.tx_buffers;
+  port.interrupts = options.interrupts;
+  port.idle = options.idle;
+  port.link_wait = options.link_wait;
+  return port;
+}
+
+// Before there is a shard: a gateway that is silent now will not carry a handshake either.
+std::optional<Error> await_gateways(const std::shared_ptr<io::DpdkPort>& port,
+                                    const DpdkOptions& options) {
+  const std::vector<IpAddress>& gateways = port->options().net.gateways;
+  if (gateways.empty() || options.gateway_wait == milliseconds(0)) return std::nullopt;
+  auto datapath = io::DpdkDatapath::create(port, 0);
+  if (!datapath.ok()) return Error{datapath.error().message};
+  for (const IpAddress& gateway : gateways) {
+    if (datapath.value()->resolve(gateway, io::monotonic_now() + options.gateway_wait)) continue;
+    return Error{"dpdk: " + port->name() + ": gateway " + gateway.to_string() + " does not answer" +
+                 (port->link_up() ? "" : ", for the link is down")};
+  }
+  return std::nullopt;
+}
+
+Result<std::shared_ptr<PacketDevice>, Error> open_device(const DpdkOptions& options,
+                                                         unsigned shards, unsigned devices) {
+  auto wanted = port_options(options, shards, devices);
+  if (!wanted.ok()) return Failure(wanted.error());
+  auto port = io::DpdkPort::create(std::move(wanted).value());
+  if (!port.ok()) return Failure(Error{port.error().message});
+  if (auto error = await_gateways(port.value(), options)) return Failure(*error);
+  return std::shared_ptr<PacketDevice>(std::make_shared<DpdkDevice>(std::move(port).value()));
+}
+
+}  // namespace
+}  // namespace engine
+
+Result<std::shared_ptr<PacketDevice>, Error> open_dpdk_device(const DpdkOptions& options,
+                                                              unsigned shards) {
+  return engine::open_device(options, shards, 1);
+}
+
+Result<std::pair<std::shared_ptr<PacketDevice>, std::shared_ptr<PacketDevice>>, Error>
+open_dpdk_pair(const DpdkOptions& options, unsigned shards) {
+  io::EalOptions eal;
+  eal.huge_pages = options.huge_pages;
+  eal.memory_mb = engine::memory_mb(options, shards, 2);
+  eal.extra = options.eal;
+  eal.log = options.log;
+  if (const auto failed = io::start_eal(eal)) return Failure(Error{failed->message});
+  const auto names = io::make_ring_pair(static_cast<std::uint16_t>(shards));
+  if (!names.ok()) return Failure(Error{names.error().message});
+  DpdkOptions first = options;
+  first.gateways.clear();
+  DpdkOptions second = first;
+  first.device = names.value().first;
+  first.addresses = {"198.18.0.1/24", "fd00:6d72::1/64"};
+  second.device = names.value().second;
+  second.addresses = {"198.18.0.2/24", "fd00:6d72::2/64"};
+  auto a = engine::open_device(first, shards, 2);
+  if (!a.ok()) return Failure(a.error());
+  auto b = engine::open_device(second, shards, 2);
+  if (!b.ok()) return Failure(b.error());
+  return std::pair{std::move(a).value(), std::move(b).value()};
+}
+
+}  // namespace millrace

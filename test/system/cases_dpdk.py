@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel bypass without special hardware: two processes over memif (shared memory), in ordinary
+memory. A build without DPDK has to say so; then there is no more to see."""
+
+import contextlib
+import itertools
+import os
+import tempfile
+
+from cases_sessions import MODES
+from program import expect
+
+_numbers = itertools.count()
+
+
+def has_dpdk(millrace):
+    code, _, err = millrace.run("load", "--io", "dpdk", "--target", "http://127.0.0.1:9/offer")
+    expect(code == 1, (code, err))
+    expect(err.count("\n") == 1 and ("no DPDK" in err or "dpdk: no device is stated" in err), err)
+    return "no DPDK" not in err
+
+
+class Pair:
+    """Two ends of a memif, and their flags."""
+
+    def __init__(self):
+        socket = f"millrace-system-{os.getpid()}-{next(_numbers)}"
+        self.server = self.flags(f"net_memif0,role=server,id=0,socket={socket}", "198.18.0.1/24",
+                                 "fd00:6d72::1/64")
+        self.client = self.flags(f"net_memif0,role=client,id=0,socket={socket}", "198.18.0.2/24",
+                                 "fd00:6d72::2/64")
+
+    @staticmethod
+    def flags(device, *addresses):
+        out = ["--io", "dpdk", "--dpdk-device", device]
+        for address in addresses:
+            out += ["--dpdk-address", address]
+        return out
+
+
+@contextlib.contextmanager
+def served(millrace, *arguments):
+    pair = Pair()
+    with millrace.serve(*pair.server, *arguments, udp="[::]:0") as server:
+        expect(server.io == "dpdk", server.io)
+        yield server, pair
+
+
+def case_dpdk_carries_the_four_modes_between_two_processes(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace) as (server, pair):
+        for mode, flags in MODES.items():
+            for pattern in ("echo", "upload", "download"):
+                report = millrace.load(server.url, *pair.client, "--pattern", pattern, "--duration",
+                                       "0.5", "--size", "65536", "--rate", "100", *flags)
+                expect(report["environment"]["back_end"] == "dpdk", report["environment"])
+                expect(report["delivered"]["messages"] > 30, (mode, pattern, report["delivered"]))
+                expect(report["faults"]["damaged"] == 0, (mode, pattern, report["faults"]))
+        server.wait_for("empty", lambda stats: stats["sessions"] == 0, 10)
+        expect(server.stats()["payload_copied_in_order"] == 0, server.stats())
+    return ""
+
+
+def case_dpdk_carries_ipv6_and_jumbo_frames(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace, "--dpdk-mtu", 9000) as (server, pair):
+        report = millrace.load(server.url, *pair.client, "--dpdk-mtu", 9000, "--local",
+                               "fd00:6d72::2", "--datagram-size", 8900, "--duration", "0.5",
+                               "--size", 65536, "--rate", 200)
+        expect(report["delivered"]["messages"] > 60, report["delivered"])
+    return ""
+
+
+def case_dpdk_reads_its_table_of_a_file(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    pair = Pair()
+    with millrace.serve(*pair.server, udp="[::]:0") as server, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "load.toml")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write('io = "dpdk"\nduration = 0.3\n[dpdk]\n'
+                       f'device = "{pair.client[3]}"\naddress = ["198.18.0.2/24"]\n')
+        report = millrace.load(server.url, "--config", path)
+        expect(report["delivered"]["messages"] > 0, report["delivered"])
+        with open(path, "a", encoding="utf-8") as text:
+            text.write('adress = "x"\n')
+        code, _, err = millrace.run("load", "--target", server.url, "--config", path)
+        expect(code == 2 and ":6: unknown key 'adress'" in err and "address" in err, err)
+    return ""
+
+
+def case_dpdk_mistakes_are_one_line(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    device = Pair().client
+    for flags, words in (
+            (["--io", "dpdk", "--dpdk-device", "net_nothing0", "--dpdk-address", "198.18.0.1/24"],
+             "dpdk: net_nothing0: "),
+            (["--io", "dpdk", "--dpdk-device", "0000:ff:1f.7", "--dpdk-address", "198.18.0.1/24"],
+             "no such device, or not bound"),
+            ([*device[:4]], "address"),
+            ([*device[:4], "--dpdk-address", "198.18.0.300/24"], "'198.18.0.300/24' is not"),
+            ([*device, "--dpdk-gateway", "198.18.0.9", "--dpdk-gateway-wait", "200"],
+             "gateway 198.18.0.9 does not answer, for the link is down"),
+            ([*device, "--dpdk-mtu", "100"], "MTU 100"),
+            ([*device, "--dpdk-neighbour", "198.18.0.1"], "'198.18.0.1' is not ADDRESS=MAC"),
+            ([*device, "--dpdk-from-interface", "nowhere"], "there is no 'nowhere'"),
+            ([*device, "--dpdk-eal=--nonsense"], "unrecognized option '--nonsense'"),
+            ([*device, "--dpdk-memory", "2"], "dpdk: ")):
+        code, out, err = millrace.run("load", "--target", "http://127.0.0.1:9/offer", *flags)
+        expect(code == 1, (flags, code, out, err))
+        expect(words in err and err.count("\n") == 1, (flags, err))
+
+
+def case_dpdk_brings_no_openssl(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace) as (server, _):
+        with open(f"/proc/{server.pid}/maps", encoding="utf-8") as maps:
+            text = maps.read()
+        for library in ("libcrypto.so.3", "libssl.so.3", "librte_"):
+            expect(library not in text, library)
+    return ""
+
+
+def case_dpdk_finds_the_other_end_again_whichever_starts_first(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    # The end that dials has the memif that waits; the server is the one that comes and goes.
+    pair = Pair()
+    pair.server, pair.client = pair.client, pair.server
+    with millrace.serve(*pair.server, "--consent-timeout", 1000, udp="[::]:0") as server:
+        for _ in range(3):
+            report = millrace.load(server.url, *pair.client, "--duration", "0.3", "--rate", 100)
+            expect(report["connections"]["opened"] == 1, report["connections"])
+    return ""
+
+
+def case_dpdk_survives_the_death_of_the_other_end(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace, "--consent-timeout", 1000) as (server, pair):
+        for _ in range(2):
+            load = millrace.start_load(server.url, *pair.client, "--duration", 60, "--size", 1000,
+                                       "--rate", 1000)
+            try:
+                server.wait_for("a session", lambda stats: stats["sessions"] == 1, 20)
+            finally:
+                load.kill()
+                load.wait()
+            server.wait_for("gone", lambda stats: stats["sessions"] == 0, 20)
+        report = millrace.load(server.url, *pair.client, "--duration", "0.3", "--rate", 100)
+        expect(report["connections"]["opened"] == 1, report["connections"])
+    return ""
+
+
+def case_dpdk_runs_as_an_ordinary_user(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+
+    def drop_root():
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+    code, out, err = millrace.run("loop", "--io", "dpdk", "--duration", "0.3", "--warmup", "0.1",
+                                  preexec=drop_root)
+    expect(code == 0 and "delivered" in out, (code, out[-300:], err[-300:]))
+    return ""
+
+
+def case_dpdk_carries_a_thousand_channels(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace) as (server, pair):
+        report = millrace.load(server.url, *pair.client, "--connections", 10, "--channels", 100,
+                               "--rate", 5000, "--duration", "1")
+        expect(report["connections"]["opened"] == 10, report["connections"])
+        expect(report["delivered"]["messages"] > 4000, report["delivered"])
+        expect(not any(report["faults"].values()), report["faults"])
+    return ""
