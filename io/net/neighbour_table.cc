@@ -58,6 +58,7 @@ NeighbourTable::Index NeighbourTable::insert(const IpAddress& ip, bool pinned) {
   entry.ip.scope_id = 0;
   entry.pinned = pinned;
   entry.changed = Time::min();
+  entry.asked = Time::min();
   Index& bucket = buckets_[bucket_of(ip)];
   entry.next = bucket;
   bucket = i;
@@ -140,6 +141,7 @@ void NeighbourTable::ask(Time now, Index i) {
   entry.question_queued = true;
   wheel_.schedule(i, now + options_.retransmit_time * (1 << entry.attempts));
   ++entry.attempts;
+  entry.asked = now;
 }
 
 // RFC 4861 §7.3.3, but without the time of DELAY: no layer above vouches for a neighbour.
@@ -214,7 +216,11 @@ NetDrop NeighbourTable::learn(Time now, const IpAddress& ip, const MacAddress& m
   if (other && entry.changed != Time::min() && now - entry.changed < options_.min_change_interval) {
     return NetDrop::kRxNeighbourFlap;
   }
-  const bool answer = claim.solicited && entry.state == NeighbourState::kProbe;
+  // Where both ask at once, the other's question comes first, and then its answer to ours.
+  const bool asked = entry.state == NeighbourState::kProbe ||
+                     (entry.state == NeighbourState::kStale && entry.asked != Time::min() &&
+                      now - entry.asked < options_.retransmit_time);
+  const bool answer = claim.solicited && asked;
   if (other) take_mac(now, i, mac);
   if (answer) {
     ++stats_.resolved;

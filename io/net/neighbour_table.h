@@ -111,6 +111,7 @@ class NeighbourTable {
     std::uint32_t generation = 1;
     Index next = kNoIndex;  // In its bucket, or in the free list.
     Time used{};
+    Time asked{};    // When the last question was queued.
     Time changed{};  // When its MAC address last became another.
     std::array<FrameToken, kMaxParkedEach> waiting{};
   };

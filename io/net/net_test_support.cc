@@ -28,6 +28,67 @@ Bytes hex(std::string_view digits) {
 
 Bytes text_bytes(std::string_view text) { return {text.begin(), text.end()}; }
 
+Bytes tagged(Bytes frame, std::uint16_t tag) {
+  const Bytes bytes{0x81, 0x00, static_cast<std::uint8_t>(tag >> 8),
+                    static_cast<std::uint8_t>(tag)};
+  frame.insert(frame.begin() + 12, bytes.begin(), bytes.end());
+  return frame;
+}
+
+namespace {
+
+std::uint32_t sum_words(ByteSpan bytes, std::uint32_t sum) {
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    sum += std::uint32_t{bytes[i]} << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0u);
+    sum = (sum & 0xffff) + (sum >> 16);
+  }
+  return sum;
+}
+
+void seal(MutableByteSpan bytes, std::size_t field, std::uint32_t sum, bool udp) {
+  store_be16(bytes.data() + field, 0);
+  const auto checksum = static_cast<std::uint16_t>(~sum_words(bytes, sum));
+  store_be16(bytes.data() + field, udp && checksum == 0 ? 0xffff : checksum);
+}
+
+void reseal_upper(MutableByteSpan upper, std::uint8_t protocol, std::uint32_t addresses) {
+  const std::uint32_t pseudo = addresses + protocol + static_cast<std::uint32_t>(upper.size());
+  if (protocol == 17 && upper.size() >= 8) {
+    const std::size_t length = load_be16(upper.data() + 4);
+    if (length < 8 || length > upper.size()) return;
+    seal(upper.first(length), 6, addresses + protocol + load_be16(upper.data() + 4), true);
+  }
+  if (protocol == 1 && upper.size() >= 4) seal(upper, 2, 0, false);
+  if (protocol == 58 && upper.size() >= 4) seal(upper, 2, pseudo, false);
+}
+
+}  // namespace
+
+void reseal(Bytes& frame) {
+  if (frame.size() < 34) return;
+  const MutableByteSpan packet = std::span(frame).subspan(14);
+  const std::uint16_t type = load_be16(frame.data() + 12);
+  if (type == 0x0800) {
+    const std::size_t header = 4 * (packet[0] & 15u);
+    const std::size_t total = load_be16(packet.data() + 2);
+    if (header < 20 || total < header || total > packet.size()) return;
+    seal(packet.first(header), 10, 0, false);
+    reseal_upper(packet.subspan(header, total - header), packet[9],
+                 sum_words(packet.subspan(12, 8), 0));
+  } else if (type == 0x86dd && packet.size() >= 40) {
+    const std::size_t total = 40u + load_be16(packet.data() + 4);
+    std::uint8_t next = packet[6];
+    std::size_t at = 40;
+    if (total > packet.size()) return;
+    while ((next == 0 || next == 60) && at + 2 <= total) {
+      next = packet[at];
+      at += 8 * (packet[at + 1] + 1u);
+    }
+    if (at > total) return;
+    reseal_upper(packet.subspan(at, total - at), next, sum_words(packet.subspan(8, 32), 0));
+  }
+}
+
 NetOptions host_options(unsigned n) {
   NetOptions options;
   options.mac = {{0x02, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}};

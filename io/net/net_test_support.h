@@ -22,6 +22,12 @@ Address at(std::string_view text);
 Bytes hex(std::string_view digits);  // Spaces are left out.
 Bytes text_bytes(std::string_view text);
 
+// With an 802.1Q tag.
+Bytes tagged(Bytes frame, std::uint16_t tag);
+// Puts the checksums of an untagged frame right, as far as it can be read: the IPv4 header's,
+// UDP's, ICMP's. By a sum of its own, word by word.
+void reseal(Bytes& frame);
+
 // Options of one of two hosts on a link: 192.0.2.N/24, 2001:db8::N/64, 02:00:00:00:00:0N.
 NetOptions host_options(unsigned n);
 

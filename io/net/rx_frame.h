@@ -19,7 +19,7 @@ struct RxFlags {
   Checksum ip = Checksum::kUnknown;
   Checksum l4 = Checksum::kUnknown;
   // The tag that the device has taken out of the frame; the id is in its low 12 bits.
-  std::optional<std::uint16_t> stripped_vlan;
+  std::optional<std::uint16_t> stripped_vlan = std::nullopt;
   // A copy of a frame that another layer with the same address took in: it is learnt from,
   // and not answered.
   bool second_hand = false;

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/net/neighbour_table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "io/net/net_test_support.h"
+
+namespace millrace::io {
+namespace {
+
+using namespace test;
+using State = NeighbourState;
+
+IpAddress host(unsigned n) {
+  return IpAddress::v4(10, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n));
+}
+const MacAddress kMac = mac("02:00:00:00:00:02");
+const MacAddress kOther = mac("02:00:00:00:00:03");
+constexpr NeighbourClaim kAnswer{.solicited = true};
+constexpr NeighbourClaim kNews{};
+
+class NeighbourTableTest : public testing::Test {
+ protected:
+  void make(std::size_t pinned = 0) {
+    SeededRng rng(1);
+    table_ = std::make_unique<NeighbourTable>(options_, pinned, now_, rng, stats_);
+  }
+  NeighbourTable& table() {
+    if (!table_) make();
+    return *table_;
+  }
+  NeighbourTable::Index resolve(const IpAddress& ip, bool pinned = false) {
+    refusal_ = NetDrop::kCount;
+    return table().resolve(now_, ip, pinned, refusal_);
+  }
+  bool refused(const IpAddress& ip, NetDrop why) {
+    return resolve(ip) == NeighbourTable::kNoIndex && refusal_ == why;
+  }
+  NetDrop learn(const IpAddress& ip, const MacAddress& mac, NeighbourClaim claim) {
+    return table().learn(now_, ip, mac, claim);
+  }
+  // The questions asked until `to`, and when.
+  std::vector<std::pair<Time, Solicitation>> run(Time to) {
+    std::vector<std::pair<Time, Solicitation>> asked;
+    for (;;) {
+      Solicitation one;
+      while (table().poll_solicitation(one)) asked.emplace_back(now_, one);
+      const Time next = table().next_timeout();
+      if (next > to) break;
+      now_ = std::max(now_, next);
+      table().handle_timeout(now_);
+    }
+    now_ = to;
+    return asked;
+  }
+  // A neighbour that has answered.
+  void make_reachable(const IpAddress& ip) {
+    resolve(ip);
+    learn(ip, kMac, kAnswer);
+    run(now_);
+    ASSERT_EQ(table().state(ip), State::kReachable);
+  }
+  void make_stale(const IpAddress& ip) {
+    make_reachable(ip);
+    run(now_ + seconds(46));
+    ASSERT_EQ(table().state(ip), State::kStale);
+  }
+
+  NeighbourOptions options_;
+  NetStats stats_;
+  Time now_{seconds(100)};
+  NetDrop refusal_ = NetDrop::kCount;
+  std::unique_ptr<NeighbourTable> table_;
+};
+
+// RFC 4861 §7.2.2: three questions to all, then silence; the pauses double.
+TEST_F(NeighbourTableTest, AsksThriceWithBackOffThenHoldsItsPeace) {
+  const Time start = now_;
+  const auto i = resolve(host(1));
+  ASSERT_NE(i, NeighbourTable::kNoIndex);
+  EXPECT_TRUE(table().park(i, 77));
+  const auto asked = run(start + milliseconds(7500));
+  ASSERT_EQ(asked.size(), 3u);
+  for (const auto& [when, question] : asked) {
+    EXPECT_EQ(question.ip, host(1));
+    EXPECT_TRUE(question.mac.is_zero());
+  }
+  EXPECT_EQ(asked[0].first, start);
+  EXPECT_GE(asked[1].first, start + seconds(1));
+  EXPECT_LT(asked[1].first, start + milliseconds(1100));
+  EXPECT_GE(asked[2].first, start + seconds(3));
+  EXPECT_LT(asked[2].first, start + milliseconds(3200));
+  EXPECT_EQ(table().state(host(1)), State::kFailed);
+  EXPECT_EQ(stats_.resolve_failures, 1u);
+  // What waited is given up, and counted.
+  FrameToken token = 0;
+  bool send = true;
+  MacAddress to;
+  ASSERT_TRUE(table().poll_parked(token, send, to));
+  EXPECT_EQ(token, 77u);
+  EXPECT_FALSE(send);
+  EXPECT_EQ(stats_.dropped(NetDrop::kTxUnreachable), 1u);
+  EXPECT_EQ(table().parked(), 0u);
+  // Nothing more is asked while it is held, whoever wants to send.
+  EXPECT_TRUE(refused(host(1), NetDrop::kTxUnreachable));
+  EXPECT_TRUE(run(start + seconds(11)).empty());
+  run(start + seconds(13));
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+  EXPECT_NE(resolve(host(1)), NeighbourTable::kNoIndex);
+  EXPECT_EQ(run(now_).size(), 1u);
+}
+
+TEST_F(NeighbourTableTest, AnAnswerReleasesWhatWaits) {
+  const auto i = resolve(host(1));
+  const std::uint32_t before = table().generation(i);
+  EXPECT_TRUE(table().park(i, 1));
+  EXPECT_TRUE(table().park(i, 2));
+  EXPECT_EQ(learn(host(1), kMac, kAnswer), NetDrop::kCount);
+  EXPECT_NE(table().generation(i), before);
+  for (const FrameToken expected : {1u, 2u}) {
+    FrameToken token = 0;
+    bool send = false;
+    MacAddress to;
+    ASSERT_TRUE(table().poll_parked(token, send, to));
+    EXPECT_EQ(token, expected);
+    EXPECT_TRUE(send);
+    EXPECT_EQ(to, kMac);
+  }
+  EXPECT_EQ(table().state(host(1)), State::kReachable);
+  EXPECT_EQ(stats_.resolved, 1u);
+}
+
+// RFC 4861 §6.3.2, §7.3.3.
+TEST_F(NeighbourTableTest, WhatIsReachableIsDoubtedAndProbedByUnicast) {
+  make_reachable(host(1));
+  const Time start = now_;
+  run(start + milliseconds(14900));
+  EXPECT_EQ(table().state(host(1)), State::kReachable);
+  EXPECT_TRUE(run(start + seconds(46)).empty());
+  EXPECT_EQ(table().state(host(1)), State::kStale);
+  // The next use asks, and sends all the same.
+  const auto i = resolve(host(1));
+  EXPECT_TRUE(table().resolved(i));
+  EXPECT_EQ(table().state(host(1)), State::kProbe);
+  const auto asked = run(now_);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].second.mac, kMac);
+  EXPECT_EQ(learn(host(1), kMac, kAnswer), NetDrop::kCount);
+  EXPECT_EQ(table().state(host(1)), State::kReachable);
+}
+
+TEST_F(NeighbourTableTest, TheTimeOfBeingReachableVaries) {
+  std::map<std::int64_t, int> times;
+  for (unsigned n = 0; n < 40; ++n) make_reachable(host(n));
+  const Time start = now_;
+  for (int s = 15; s <= 45; ++s) {
+    run(start + seconds(s));
+    int reachable = 0;
+    for (unsigned n = 0; n < 40; ++n) reachable += table().state(host(n)) == State::kReachable;
+    ++times[reachable];
+  }
+  EXPECT_GT(times.size(), 8u);
+}
+
+TEST_F(NeighbourTableTest, WhoDoesNotAnswerProbesIsForgotten) {
+  make_stale(host(1));
+  resolve(host(1));
+  const auto asked = run(now_ + seconds(8));
+  EXPECT_EQ(asked.size(), 3u);
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+  EXPECT_EQ(table().size(), 0u);
+  const auto i = resolve(host(1));
+  EXPECT_FALSE(table().resolved(i));
+  EXPECT_TRUE(run(now_)[0].second.mac.is_zero());
+}
+
+TEST_F(NeighbourTableTest, WhatIsNotUsedIsForgotten) {
+  make_stale(host(1));
+  run(now_ + seconds(590));
+  EXPECT_EQ(table().state(host(1)), State::kStale);
+  run(now_ + seconds(60));
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+  EXPECT_EQ(table().next_timeout(), kNever);
+}
+
+TEST_F(NeighbourTableTest, UseFindsOutThatAnEntryHasChanged) {
+  make_reachable(host(1));
+  const auto i = resolve(host(1));
+  const std::uint32_t generation = table().generation(i);
+  EXPECT_TRUE(table().use(now_, i, generation));
+  now_ += seconds(2);
+  EXPECT_EQ(learn(host(1), kOther, kNews), NetDrop::kCount);
+  EXPECT_FALSE(table().use(now_, i, generation));
+  EXPECT_EQ(table().mac(i), kOther);
+}
+
+TEST_F(NeighbourTableTest, UseOfAStaleOneAsks) {
+  make_stale(host(1));
+  NetDrop refusal{};
+  const auto i = table().resolve(now_ - seconds(1), host(1), false, refusal);
+  learn(host(1), kMac, kAnswer);
+  run(now_ + seconds(46));
+  ASSERT_EQ(table().state(host(1)), State::kStale);
+  EXPECT_TRUE(table().use(now_, i, table().generation(i)));
+  EXPECT_EQ(run(now_).size(), 1u);
+}
+
+TEST_F(NeighbourTableTest, NothingIsLearntOfStrangers) {
+  EXPECT_EQ(learn(host(9), kMac, kAnswer), NetDrop::kRxUnknownNeighbour);
+  EXPECT_EQ(learn(host(9), kMac, kNews), NetDrop::kRxUnknownNeighbour);
+  EXPECT_EQ(table().size(), 0u);
+  EXPECT_EQ(table().state(host(9)), State::kNone);
+}
+
+// RFC 4861 §7.2.5: unasked, it may move a neighbour, and is not believed to reach it.
+TEST_F(NeighbourTableTest, AnUnaskedWordLeadsToDoubt) {
+  make_reachable(host(1));
+  EXPECT_EQ(learn(host(1), kMac, kAnswer), NetDrop::kCount);
+  now_ += seconds(5);
+  EXPECT_EQ(learn(host(1), kOther, kAnswer), NetDrop::kCount);
+  EXPECT_EQ(table().state(host(1)), State::kStale);
+  // The next use asks the new address.
+  resolve(host(1));
+  EXPECT_EQ(run(now_)[0].second.mac, kOther);
+}
+
+TEST_F(NeighbourTableTest, WhereBothAskAtOnceTheAnswerStillCounts) {
+  resolve(host(1));
+  EXPECT_EQ(learn(host(1), kMac, kNews), NetDrop::kCount);  // The other's question.
+  EXPECT_EQ(table().state(host(1)), State::kStale);
+  now_ += milliseconds(10);
+  EXPECT_EQ(learn(host(1), kMac, kAnswer), NetDrop::kCount);
+  EXPECT_EQ(table().state(host(1)), State::kReachable);
+  // Too late, it is an answer to nothing.
+  resolve(host(2));
+  EXPECT_EQ(learn(host(2), kMac, kNews), NetDrop::kCount);
+  now_ += seconds(1);
+  EXPECT_EQ(learn(host(2), kMac, kAnswer), NetDrop::kCount);
+  EXPECT_EQ(table().state(host(2)), State::kStale);
+}
+
+TEST_F(NeighbourTableTest, WithoutOverrideItSowsDoubtOnly) {
+  make_reachable(host(1));
+  EXPECT_EQ(learn(host(1), kOther, {.solicited = true, .overrides = false}), NetDrop::kCount);
+  EXPECT_EQ(table().state(host(1)), State::kStale);
+  EXPECT_EQ(*table().known_mac(host(1)), kMac);
+}
+
+TEST_F(NeighbourTableTest, ANeighbourDoesNotMoveTwiceInASecond) {
+  make_reachable(host(1));
+  EXPECT_EQ(learn(host(1), kOther, kNews), NetDrop::kCount);
+  now_ += milliseconds(900);
+  EXPECT_EQ(learn(host(1), kMac, kNews), NetDrop::kRxNeighbourFlap);
+  EXPECT_EQ(*table().known_mac(host(1)), kOther);
+  now_ += milliseconds(100);
+  EXPECT_EQ(learn(host(1), kMac, kNews), NetDrop::kCount);
+  EXPECT_EQ(*table().known_mac(host(1)), kMac);
+}
+
+TEST_F(NeighbourTableTest, AStaticOneNeitherMovesNorAges) {
+  make(1);
+  table().add_static(host(1), kMac);
+  EXPECT_EQ(learn(host(1), kOther, kAnswer), NetDrop::kRxNeighbourConflict);
+  EXPECT_EQ(learn(host(1), kMac, kAnswer), NetDrop::kCount);
+  run(now_ + std::chrono::hours(30));
+  EXPECT_EQ(table().state(host(1)), State::kStatic);
+  EXPECT_TRUE(table().resolved(resolve(host(1))));
+  EXPECT_TRUE(run(now_).empty());
+  EXPECT_EQ(table().size(), 0u);
+}
+
+TEST_F(NeighbourTableTest, TheUnresolvedAreBoundedAndTheKnownUntouched) {
+  options_.max_neighbours = 8;
+  options_.max_unresolved = 3;
+  make_reachable(host(9000));
+  for (unsigned n = 0; n < 3; ++n) EXPECT_NE(resolve(host(n)), NeighbourTable::kNoIndex);
+  for (unsigned n = 3; n < 2000; ++n) {
+    ASSERT_TRUE(refused(host(n), NetDrop::kTxNeighbourTable));
+  }
+  EXPECT_EQ(table().unresolved(), 3u);
+  EXPECT_EQ(table().state(host(9000)), State::kReachable);
+  // Those that failed count for as long as they are held.
+  run(now_ + seconds(8));
+  EXPECT_TRUE(refused(host(5), NetDrop::kTxNeighbourTable));
+  run(now_ + seconds(6));
+  EXPECT_EQ(table().unresolved(), 0u);
+  EXPECT_NE(resolve(host(5)), NeighbourTable::kNoIndex);
+}
+
+TEST_F(NeighbourTableTest, AFullTableGivesUpTheOneUnusedForLongest) {
+  options_.max_neighbours = 4;
+  for (unsigned n = 0; n < 4; ++n) make_reachable(host(n));
+  EXPECT_TRUE(refused(host(9), NetDrop::kTxNeighbourTable));  // None of these may go.
+  run(now_ + seconds(46));
+  // Host 0 is talked to again, 1 is the oldest.
+  resolve(host(0));
+  EXPECT_NE(resolve(host(9)), NeighbourTable::kNoIndex);
+  EXPECT_EQ(table().size(), 4u);
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+  EXPECT_EQ(table().state(host(0)), State::kProbe);
+  EXPECT_EQ(table().state(host(2)), State::kStale);
+}
+
+TEST_F(NeighbourTableTest, AGatewayHasAPlaceOfItsOwn) {
+  options_.max_neighbours = 2;
+  options_.max_unresolved = 1;
+  make(1);
+  EXPECT_NE(resolve(host(0)), NeighbourTable::kNoIndex);
+  EXPECT_TRUE(refused(host(1), NetDrop::kTxNeighbourTable));
+  EXPECT_NE(resolve(host(200), true), NeighbourTable::kNoIndex);
+  EXPECT_EQ(table().size(), 1u);
+  // Again and again, for as long as it does not answer.
+  for (int i = 0; i < 5; ++i) {
+    run(now_ + seconds(13));
+    EXPECT_NE(resolve(host(200), true), NeighbourTable::kNoIndex);
+    EXPECT_LE(table().size(), 2u);
+  }
+}
+
+// RFC 4861 §7.2.2: the newest frames are the ones kept.
+TEST_F(NeighbourTableTest, TheQueueOfOneNeighbourIsBounded) {
+  options_.max_parked_each = 3;
+  const auto i = resolve(host(1));
+  for (FrameToken token = 1; token <= 5; ++token) EXPECT_TRUE(table().park(i, token));
+  EXPECT_EQ(stats_.dropped(NetDrop::kTxParkedFull), 2u);
+  EXPECT_EQ(table().parked(), 5u);
+  learn(host(1), kMac, kAnswer);
+  std::vector<std::pair<FrameToken, bool>> out;
+  FrameToken token = 0;
+  bool send = false;
+  MacAddress to;
+  while (table().poll_parked(token, send, to)) out.emplace_back(token, send);
+  const std::vector<std::pair<FrameToken, bool>> expected{
+      {1, false}, {2, false}, {3, true}, {4, true}, {5, true}};
+  EXPECT_EQ(out, expected);
+  EXPECT_EQ(table().parked(), 0u);
+}
+
+TEST_F(NeighbourTableTest, AllThatWaitIsBounded) {
+  options_.max_parked = 10;
+  FrameToken token = 0;
+  for (unsigned n = 0; n < 5; ++n) {
+    const auto i = resolve(host(n));
+    for (int k = 0; k < 4; ++k) {
+      ++token;
+      EXPECT_EQ(table().park(i, token), token <= 10);
+    }
+  }
+  EXPECT_EQ(table().parked(), 10u);
+  EXPECT_EQ(stats_.dropped(NetDrop::kTxParkedFull), 10u);
+  run(now_ + seconds(8));
+  EXPECT_EQ(table().parked(), 10u);  // Until they are taken.
+  bool send = true;
+  MacAddress to;
+  std::size_t given_up = 0;
+  while (table().poll_parked(token, send, to)) given_up += send ? 0 : 1;
+  EXPECT_EQ(given_up, 10u);
+  EXPECT_EQ(table().parked(), 0u);
+}
+
+TEST_F(NeighbourTableTest, ManyOfBothFamiliesKeepApart) {
+  for (unsigned n = 0; n < 200; ++n) {
+    IpAddress six = ip("2001:db8::");
+    six.bytes[15] = static_cast<std::uint8_t>(n);
+    for (const IpAddress& one : {host(n), six}) {
+      resolve(one);
+      MacAddress its{{2, one.is_v4() ? std::uint8_t{4} : std::uint8_t{6}, 0, 0, 0,
+                      static_cast<std::uint8_t>(n)}};
+      EXPECT_EQ(learn(one, its, kAnswer), NetDrop::kCount);
+    }
+  }
+  for (unsigned n = 0; n < 200; ++n) {
+    EXPECT_EQ(table().known_mac(host(n))->bytes[1], 4);
+    EXPECT_EQ(table().known_mac(host(n))->bytes[5], n);
+  }
+  EXPECT_EQ(table().size(), 400u);
+}
+
+}  // namespace
+}  // namespace millrace::io
