@@ -76,9 +76,21 @@ TEST_F(PathMtuTest, FillsThePacketsOfThePath) {
   }
 }
 
+// RFC 8899, RFC 4820: two ends as they come list PAD, and find what Ethernet carries; no more,
+// whatever the path would.
+TEST_F(PathMtuTest, EndsOfDefaultSettingsFillEthernet) {
+  for (const std::size_t mtu : {1500u, 9000u}) {
+    use(mtu, {});
+    ASSERT_TRUE(transfer(20));
+    const std::size_t bytes = datagram_bytes();
+    EXPECT_GE(bytes, 1400u) << mtu;
+    EXPECT_LE(bytes, 1472u) << mtu;
+    EXPECT_EQ(network().stats().mtu_drops, 0u);
+  }
+}
+
 TEST_F(PathMtuTest, KeepsToASizeThatIsStated) {
   EngineOptions options;
-  options.path_mtu_discovery = true;
   options.path_mtu_discovery = false;
   use(9000, options);
   ASSERT_TRUE(transfer(20));

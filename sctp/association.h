@@ -244,6 +244,7 @@ class Association {
   void handle_heartbeat(const ChunkView& chunk);
   void handle_heartbeat_ack(Time now, const ChunkView& chunk);
   void expire_heartbeat(Time now);
+  void start_path_mtu();
   bool may_probe_mtu() const;
   std::size_t write_large(Time now, MutableByteSpan out);
   std::size_t write_probe(Time now, MutableByteSpan out);

@@ -60,6 +60,17 @@ void Association::expire_heartbeat(Time now) {
 
 // RFC 8899.
 
+// RFC 4820 would have any peer skip PAD; RFC 5061 §4.2.7 lets it say that it knows it. One that
+// does not is not tried.
+void Association::start_path_mtu() {
+  if (extensions_.pad) {
+    path_mtu_.start();
+  } else {
+    path_mtu_.forgo();
+  }
+  apply_path_mtu();
+}
+
 // RFC 8899 §4.3, §5.1.1: probes are inhibited while nothing would fill a larger packet. They go
 // behind what was lost, for the path may be in trouble.
 bool Association::may_probe_mtu() const {
@@ -85,8 +96,7 @@ std::size_t Association::write_large(Time now, MutableByteSpan out) {
   return written;
 }
 
-// RFC 8899 §6.2.1.2: HEARTBEAT and PAD (RFC 4820), and nothing that would be missed. A peer
-// that does not know PAD skips it, for so say its top two bits.
+// RFC 8899 §6.2.1.2: HEARTBEAT and PAD (RFC 4820), and nothing that would be missed.
 std::size_t Association::write_probe(Time now, MutableByteSpan out) {
   PacketWriter packet(out, header_to_peer());
   const PathMtu::Info info = path_mtu_.make_probe(now, sender_->rto().rto());

@@ -341,7 +341,7 @@ void Association::enter_established(Time now) {
   cookie_ = std::vector<std::uint8_t>();  // Its memory, too.
   error_count_ = 0;
   heartbeat_.restart(now, sender_->rto().rto());
-  path_mtu_.start();
+  start_path_mtu();
   stream_reset_.establish(local_initial_tsn_, peer_initial_tsn_, outgoing_streams_,
                           incoming_streams_, extensions_.reconfig, *sender_);
   Event event;

@@ -24,6 +24,9 @@ struct Extensions {
   // RFC 8260: I-DATA in place of DATA, and I-FORWARD-TSN in place of FORWARD-TSN. Partial
   // reliability then needs both ends to list the latter (§2.3.1).
   bool i_data = false;
+  // RFC 4820: PAD, which this end skips in any case. Listed, it tells the peer that probes of the
+  // path's MTU do no harm here (RFC 8899 §6.2.1.2); some stacks fall over it.
+  bool pad = true;
 };
 
 // Profile is a set of timers. The defaults of Options are those of kInternet.

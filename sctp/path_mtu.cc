@@ -52,7 +52,13 @@ PathMtu::PathMtu(const PathMtuOptions& options, std::size_t base_bytes, Rng& rng
 }
 
 void PathMtu::start() {
-  if (enabled_ && state_ == State::kDisabled) enter_base();
+  taken_up_ = enabled_;
+  if (taken_up_ && state_ == State::kDisabled) enter_base();
+}
+
+void PathMtu::forgo() {
+  stop();
+  taken_up_ = false;
 }
 
 void PathMtu::stop() {
@@ -116,6 +122,7 @@ void PathMtu::search_on(Time now) {
 }
 
 std::size_t PathMtu::fallback_bytes() const {
+  if (!taken_up_) return std::numeric_limits<std::size_t>::max();
   if (plpmtu_ > base_) return base_;
   if (plpmtu_ > min_) return min_;
   return std::numeric_limits<std::size_t>::max();

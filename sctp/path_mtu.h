@@ -50,6 +50,8 @@ class PathMtu {
 
   // The peer is there: RFC 8899 §6.2.3.1. Does nothing where discovery is off.
   void start();
+  // The peer is there and may not be probed: as if discovery were off.
+  void forgo();
   // No more probes; the size found stays in force.
   void stop();
   // The path may be another one: what was found of the old one is forgotten.
@@ -94,6 +96,7 @@ class PathMtu {
   const std::uint16_t base_;
   const std::uint16_t max_;
   State state_ = State::kDisabled;
+  bool taken_up_ = false;  // The peer may be probed.
   bool due_ = false;  // A probe of `probed_` is to be sent.
   std::uint8_t recent_black_holes_ = 0;
   std::uint8_t probe_count_ = 0;  // Attempts at `probed_` that failed.

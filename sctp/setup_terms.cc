@@ -33,7 +33,8 @@ Extensions in_common(const Extensions& offered, const InitParameters& peer) {
   return {.forward_tsn = offered.forward_tsn && peer_abandons,
           .reconfig = offered.reconfig && peer.reconfig,
           .zero_checksum = offered.zero_checksum && peer.zero_checksum_edmid == kEdmidDtls,
-          .i_data = i_data};
+          .i_data = i_data,
+          .pad = offered.pad && peer.pad};
 }
 
 InitFields init_fields(const Options& options, VerificationTag tag, Tsn initial_tsn,
@@ -47,7 +48,7 @@ InitFields init_fields(const Options& options, VerificationTag tag, Tsn initial_
 }
 
 void append_extensions(const Extensions& extensions, TlvWriter& out) {
-  std::array<ChunkType, 4> types{};
+  std::array<ChunkType, 5> types{};
   std::size_t count = 0;
   if (extensions.forward_tsn) {
     out.append(ForwardTsnSupportedParameter{});
@@ -58,6 +59,7 @@ void append_extensions(const Extensions& extensions, TlvWriter& out) {
     types[count++] = ChunkType::kIData;
     if (extensions.forward_tsn) types[count++] = ChunkType::kIForwardTsn;
   }
+  if (extensions.pad) types[count++] = ChunkType::kPad;
   if (count > 0) out.append(SupportedExtensionsParameter{std::span(types).first(count)});
   if (extensions.zero_checksum) out.append(ZeroChecksumParameter{});
 }

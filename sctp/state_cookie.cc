@@ -18,8 +18,9 @@ constexpr std::uint32_t kForwardTsnBit = 1;
 constexpr std::uint32_t kReconfigBit = 2;
 constexpr std::uint32_t kZeroChecksumBit = 4;
 constexpr std::uint32_t kIDataBit = 8;
+constexpr std::uint32_t kPadBit = 16;
 constexpr std::uint32_t kExtensionBits =
-    kForwardTsnBit | kReconfigBit | kZeroChecksumBit | kIDataBit;
+    kForwardTsnBit | kReconfigBit | kZeroChecksumBit | kIDataBit | kPadBit;
 
 }  // namespace
 
@@ -40,7 +41,7 @@ StateCookie::Sealed StateCookie::seal(const Key& key, const Mac& mac) const {
   store_be32(p + 48, kMagic | (extensions.forward_tsn ? kForwardTsnBit : 0) |
                          (extensions.reconfig ? kReconfigBit : 0) |
                          (extensions.zero_checksum ? kZeroChecksumBit : 0) |
-                         (extensions.i_data ? kIDataBit : 0));
+                         (extensions.i_data ? kIDataBit : 0) | (extensions.pad ? kPadBit : 0));
   const Sha256Digest digest = mac.hmac_sha256(key, ByteSpan(out).first(kBodySize), {});
   std::ranges::copy(digest, out.begin() + kBodySize);
   return out;
@@ -72,6 +73,7 @@ std::optional<StateCookie> StateCookie::open(ByteSpan bytes, const Key& key, con
   cookie.extensions.reconfig = (extensions & kReconfigBit) != 0;
   cookie.extensions.zero_checksum = (extensions & kZeroChecksumBit) != 0;
   cookie.extensions.i_data = (extensions & kIDataBit) != 0;
+  cookie.extensions.pad = (extensions & kPadBit) != 0;
   return cookie;
 }
 

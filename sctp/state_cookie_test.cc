@@ -8,18 +8,19 @@
 namespace millrace::sctp {
 namespace {
 
-const StateCookie kCookie{.created = Time(seconds(77)),
-                          .lifetime = seconds(60),
-                          .local_tag = VerificationTag(1),
-                          .peer_tag = VerificationTag(2),
-                          .local_initial_tsn = Tsn(3),
-                          .peer_initial_tsn = Tsn(4),
-                          .peer_a_rwnd = 5,
-                          .outgoing_streams = 6,
-                          .incoming_streams = 7,
-                          .local_tie_tag = VerificationTag(8),
-                          .peer_tie_tag = VerificationTag(9),
-                          .extensions = {.forward_tsn = false, .reconfig = true, .i_data = true}};
+const StateCookie kCookie{
+    .created = Time(seconds(77)),
+    .lifetime = seconds(60),
+    .local_tag = VerificationTag(1),
+    .peer_tag = VerificationTag(2),
+    .local_initial_tsn = Tsn(3),
+    .peer_initial_tsn = Tsn(4),
+    .peer_a_rwnd = 5,
+    .outgoing_streams = 6,
+    .incoming_streams = 7,
+    .local_tie_tag = VerificationTag(8),
+    .peer_tie_tag = VerificationTag(9),
+    .extensions = {.forward_tsn = false, .reconfig = true, .i_data = true, .pad = false}};
 
 // RFC 9260 §5.1.3.
 TEST(StateCookie, ComesBackAsItWasSealed) {
@@ -32,6 +33,7 @@ TEST(StateCookie, ComesBackAsItWasSealed) {
   EXPECT_EQ(opened->peer_tie_tag, kCookie.peer_tie_tag);
   EXPECT_TRUE(opened->extensions.i_data);
   EXPECT_FALSE(opened->extensions.forward_tsn);
+  EXPECT_FALSE(opened->extensions.pad);
   EXPECT_FALSE(opened->is_stale(Time(seconds(137))));
   EXPECT_TRUE(opened->is_stale(Time(seconds(138))));
 }

@@ -109,13 +109,9 @@ void add_datagram_sizes(Settings& settings, EngineOptions& options) {
       std::to_string(options.datagram_bytes));
   settings.number("datagram-min", "BYTES", "The least that path MTU discovery falls back to", 508,
                   1200, options.min_datagram_bytes);
-  settings.number(
-      "datagram-max", "BYTES", "The most that path MTU discovery tries", 1200, 8972,
-      [&options](std::uint64_t bytes) {
-        options.max_datagram_bytes = static_cast<std::size_t>(bytes);
-        options.path_mtu_discovery = true;
-      },
-      "no discovery");
+  settings.number("datagram-max", "BYTES",
+                  "The most that path MTU discovery tries, with peers that know PAD", 1200, 8972,
+                  options.max_datagram_bytes);
 }
 
 void add_engine_settings(Settings& settings, EngineOptions& options) {

@@ -94,8 +94,9 @@ struct EngineOptions {
   // starts, and it is then raised to what the path carries, between the two bounds; without,
   // it stays.
   std::size_t datagram_bytes = 1200;
-  // Off unless asked for: its probes carry PAD, at which werift falls over.
-  bool path_mtu_discovery = false;
+  // Of sessions whose peer lists PAD (RFC 4820), which a probe carries, among its extensions, as
+  // millrace does: others may fall over it, and browsers do not take what it would find.
+  bool path_mtu_discovery = true;
   std::size_t min_datagram_bytes = 508;
   // Ethernet's by default. Up to 8972 between ends that are known to take them: Chromium ends
   // a session at the first datagram above 2048 bytes, so a probe is no safe question.
