@@ -130,6 +130,7 @@ std::size_t DpdkDatapath::fetch(std::span<rte_mbuf*> frames, bool& second_hand) 
   }
   if (!port_->running()) [[unlikely]]
     return 0;
+  const BurstScope burst(port_->guard(), queue_);
   return rte_eth_rx_burst(port_->id(), queue_, frames.data(), most);
 }
 

@@ -95,6 +95,7 @@ class DpdkDatapath final : private RxBufferHome {
   const NextHop* find_hop(const DeviceSocket& socket, const Destination& to, std::size_t datagrams);
   void queue_datagram(const NextHop& hop, const UdpSend& send, rte_mbuf* frame, std::size_t length);
   void queue_control(ByteSpan frame);
+  std::uint16_t send_burst(rte_mbuf** frames, std::uint16_t n);
   void run_layer(Time now);
   void watch_link(Time now);
   void drop_stuck(Time now);

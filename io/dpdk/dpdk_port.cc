@@ -55,6 +55,14 @@ IoError DpdkPort::error(const std::string& what, int code) const {
   return io_error("dpdk: " + name_ + ": " + what, code < 0 ? -code : code);
 }
 
+void DpdkPort::control(const std::function<void()>& task) const {
+  if (guard_ != nullptr) {
+    MemifGuard::run_serially(task);
+  } else {
+    task();
+  }
+}
+
 Result<std::shared_ptr<DpdkPort>, IoError> DpdkPort::create(DpdkPortOptions options) {
   if (options.device.empty()) return Failure(IoError{"dpdk: no device is stated", EINVAL});
   if (is_card(options.device)) {
@@ -98,6 +106,7 @@ std::optional<IoError> DpdkPort::check_device() {
   rte_eth_dev_info info{};
   if (const int code = rte_eth_dev_info_get(id_, &info); code != 0) return error("query", code);
   driver_ = info.driver_name;
+  if (driver_ == kMemif) guard_ = std::make_unique<MemifGuard>(options_.queues);
   numa_node_ = rte_eth_dev_socket_id(id_);
   const unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
   if (options_.queues < 1 || options_.queues > most) {
@@ -231,7 +240,8 @@ std::optional<IoError> DpdkPort::set_up_queues() {
 }
 
 std::optional<IoError> DpdkPort::start() {
-  const int code = rte_eth_dev_start(id_);
+  int code = 0;
+  control([&] { code = rte_eth_dev_start(id_); });
   if (code != 0 && driver_ != kMemif) return error("start", code);
   running_.store(code == 0, std::memory_order_relaxed);
   // What a driver cannot do it mostly need not: virtual devices hand over every frame.
@@ -264,8 +274,12 @@ bool DpdkPort::revive() {
   const EalSetUp set_up;
   // From here on the other queues' threads leave the device alone.
   running_.store(false, std::memory_order_relaxed);
-  rte_eth_dev_stop(id_);
-  running_.store(rte_eth_dev_start(id_) == 0, std::memory_order_relaxed);
+  bool started = false;
+  control([&] {
+    rte_eth_dev_stop(id_);
+    started = rte_eth_dev_start(id_) == 0;
+  });
+  running_.store(started, std::memory_order_relaxed);
   return false;
 }
 
@@ -281,8 +295,10 @@ std::optional<IoError> DpdkPort::await_link() {
 }
 
 DpdkPort::~DpdkPort() {
-  if (running()) rte_eth_dev_stop(id_);
-  if (opened_) rte_eth_dev_close(id_);
+  control([&] {
+    if (running()) rte_eth_dev_stop(id_);
+    if (opened_) rte_eth_dev_close(id_);
+  });
   for (const Queue& queue : queues_) {
     rte_mempool_free(queue.rx_pool);
     rte_mempool_free(queue.tx_pool);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "engine/base/result.h"
 #include "io/datapath.h"
 #include "io/dpdk/eal.h"
+#include "io/dpdk/memif_guard.h"
 #include "io/dpdk/port_space.h"
 #include "io/net/net_options.h"
 
@@ -78,6 +80,8 @@ class DpdkPort {
   // A memif that has lost its other end, or never had one, looks for it anew: its driver does
   // not by itself. For the first queue's thread, now and then; true if the link is up.
   bool revive();
+  // What bursts of a memif go through; null for other devices.
+  MemifGuard* guard() const { return guard_.get(); }
   // One line for the log: driver, MAC address, MTU, queues, offloads, link.
   std::string describe() const;
 
@@ -96,6 +100,8 @@ class DpdkPort {
   std::optional<IoError> await_link();
   void choose_mac();
   void choose_offloads();
+  // Runs `task` where the driver's own doings cannot cross it.
+  void control(const std::function<void()>& task) const;
   IoError error(const std::string& what, int code) const;
 
   DpdkPortOptions options_;
@@ -113,6 +119,7 @@ class DpdkPort {
   std::uint64_t tx_offloads_ = 0;
   std::uint64_t rss_types_ = 0;
   std::uint8_t rss_key_bytes_ = 0;
+  std::unique_ptr<MemifGuard> guard_;
   std::vector<Queue> queues_;
   PortSpace ports_;
 };

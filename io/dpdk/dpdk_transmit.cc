@@ -230,6 +230,13 @@ void DpdkDatapath::drop_stuck(Time now) {
   blocked_since_ = kNever;
 }
 
+std::uint16_t DpdkDatapath::send_burst(rte_mbuf** frames, std::uint16_t n) {
+  if (!port_->running()) [[unlikely]]
+    return 0;
+  const BurstScope burst(port_->guard(), queue_);
+  return rte_eth_tx_burst(port_->id(), queue_, frames, n);
+}
+
 void DpdkDatapath::flush() {
   if (now_ >= link_due_) [[unlikely]]
     watch_link(now_);
@@ -240,9 +247,7 @@ void DpdkDatapath::flush() {
     // A frame is the device's once it has taken it.
     std::array<std::uint32_t, kBurst> payload;
     for (std::size_t i = 0; i < n; ++i) payload[i] = payload_of(*frames[i]);
-    const std::uint16_t sent = port_->running() ? rte_eth_tx_burst(port_->id(), queue_, frames,
-                                                                   static_cast<std::uint16_t>(n))
-                                                : 0;
+    const std::uint16_t sent = send_burst(frames, static_cast<std::uint16_t>(n));
     for (std::size_t i = 0; i < sent; ++i) {
       stats_.tx_bytes += payload[i];
       stats_.tx_datagrams += payload[i] > 0;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/dpdk/memif_guard.h"
+
+#include <rte_alarm.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <vector>
+
+#include "engine/base/check.h"
+
+struct rte_eth_dev;
+
+namespace millrace::io {
+namespace {
+
+std::mutex g_mutex;
+std::vector<MemifGuard*> g_guards;
+
+struct SerialTask {
+  const std::function<void()>& run;
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool done = false;
+};
+
+void run_task(void* argument) {
+  auto& task = *static_cast<SerialTask*>(argument);
+  task.run();
+  // Under the lock: who waits takes the task with it.
+  const std::lock_guard lock(task.mutex);
+  task.done = true;
+  task.ended.notify_one();
+}
+
+}  // namespace
+
+MemifGuard::MemifGuard(std::uint16_t queues)
+    : queues_(queues), marks_(std::make_unique<Mark[]>(queues)) {
+  const std::lock_guard lock(g_mutex);
+  g_guards.push_back(this);
+}
+
+MemifGuard::~MemifGuard() {
+  const std::lock_guard lock(g_mutex);
+  std::erase(g_guards, this);
+}
+
+void MemifGuard::run_serially(const std::function<void()>& task) {
+  SerialTask serial{.run = task, .mutex = {}, .ended = {}, .done = false};
+  CHECK(rte_eal_alarm_set(1, &run_task, &serial) == 0);
+  std::unique_lock lock(serial.mutex);
+  serial.ended.wait(lock, [&] { return serial.done; });
+}
+
+// A burst takes microseconds, unless its thread was pushed aside, by this one even.
+void MemifGuard::await_bursts() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const std::lock_guard lock(g_mutex);
+  for (const MemifGuard* const guard : g_guards) {
+    for (std::uint16_t i = 0; i < guard->queues_; ++i) {
+      while (guard->marks_[i].in_burst.load(std::memory_order_acquire)) sched_yield();
+    }
+  }
+}
+
+}  // namespace millrace::io
+
+// In place of the driver's, by the linker's --wrap.
+extern "C" {
+void __real_memif_free_regions(rte_eth_dev* device);
+void __wrap_memif_free_regions(rte_eth_dev* device);
+
+void __wrap_memif_free_regions(rte_eth_dev* device) {
+  millrace::io::MemifGuard::await_bursts();
+  __real_memif_free_regions(device);
+}
+}
