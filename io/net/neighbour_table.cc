@@ -271,7 +271,8 @@ bool NeighbourTable::poll_parked(FrameToken& token, bool& send, MacAddress& mac)
 }
 
 void NeighbourTable::handle_timeout(Time now) {
-  wheel_.advance(now, entries_.size(), [&](TimerWheel::Id i) { expire(now, i); });
+  // An entry moves down the wheel's nine levels at most before it fires: all get through.
+  wheel_.advance(now, 10 * entries_.size() + 1, [&](TimerWheel::Id i) { expire(now, i); });
 }
 
 void NeighbourTable::expire(Time now, Index i) {

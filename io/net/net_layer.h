@@ -101,6 +101,8 @@ class NetLayer {
   std::size_t max_frame_bytes() const { return ethernet_bytes_ + options_.mtu; }
   // Own addresses, the link-local one included.
   std::span<const IpPrefix> addresses() const { return options_.addresses; }
+  // Neighbours in the table, static ones and the gateways left out; a gauge.
+  std::size_t neighbours() const { return neighbours_.size(); }
   // What is known of an on-link address, for diagnosis ("the gateway does not answer").
   NeighbourState neighbour_state(const IpAddress& ip) const { return neighbours_.state(ip); }
 
