@@ -46,7 +46,8 @@ RxVerdict NetLayer::receive_icmp(Frame& frame) {
 RxVerdict NetLayer::receive_icmpv6(Frame& frame) {
   const ByteSpan message = frame.bytes;
   if (message.size() < kIcmpBytes) return drop(frame, NetDrop::kRxIcmpMalformed);
-  ChecksumSum sum = pseudo_header_sum(frame.source, frame.destination, IpProtocol::kIcmpV6);
+  ChecksumSum sum = checksum_add(ChecksumSum{}, frame.addresses);
+  sum = checksum_add(sum, static_cast<std::uint16_t>(IpProtocol::kIcmpV6));
   sum = checksum_add(sum, static_cast<std::uint16_t>(message.size()));
   if (!checksum_is_good(checksum_add(sum, message))) {
     return drop(frame, NetDrop::kRxIcmpChecksum);
@@ -89,7 +90,7 @@ RxVerdict NetLayer::receive_path_mtu(Frame& frame, std::uint32_t mtu) {
   }
   // We send neither options nor extension headers.
   const bool ours = quoted[0] == (v4 ? 0x45 : (quoted[0] & 0x0f) | 0x60) &&
-                    protocol == IpProtocol::kUdp && owns(out.local.ip) &&
+                    protocol == IpProtocol::kUdp && own_.owns(out.local.ip) &&
                     quoted.size() >= header + kUdpBytes;
   if (!ours) return drop(frame, NetDrop::kRxIcmpMalformed);
   out.local.port = load_be16(quoted.data() + header);
@@ -121,7 +122,7 @@ RxVerdict NetLayer::answer_echo(Frame& frame, std::uint8_t reply_type) {
   if (!may_echo(frame.now)) return drop(frame, NetDrop::kRxEchoLimit);
   // Back to where it came from: an answer asks nobody for the way.
   std::uint8_t* const ip =
-      frame.reply.data() + write_ethernet(frame.reply.data(), frame.source_mac, options_.mac,
+      frame.reply.data() + write_ethernet(frame.reply.data(), frame.source_mac(), options_.mac,
                                           options_.vlan, v4 ? EtherType::kIpv4 : EtherType::kIpv6);
   std::uint8_t* const message = ip + ip_bytes;
   copy_payload({message, request.size()}, request, copied_);

@@ -37,6 +37,8 @@ Result<std::unique_ptr<NetLayer>, NetError> NetLayer::create(const NetOptions& o
 
 NetLayer::NetLayer(const NetOptions& options, Time now, Rng& rng)
     : options_(options),
+      own_(options.addresses, options.loops_back),
+      mac_word_(load_be48(options.mac.bytes.data())),
       ethernet_bytes_(kEthernetBytes + (options.vlan ? kVlanTagBytes : 0)),
       neighbours_(options.neighbours, pinned_neighbours(options), now, rng, stats_),
       hops_(options.max_next_hops, rng),
@@ -71,7 +73,7 @@ std::optional<NetLayer::Way> NetLayer::find_way(const IpAddress& local,
                                                 const IpAddress& remote) const {
   if (remote.is_unspecified() || remote.is_loopback() || is_multicast(remote)) return std::nullopt;
   if (remote.is_v4() && remote.bytes[0] >= 0xf0) return std::nullopt;
-  if (owns(remote) && !options_.loops_back) return std::nullopt;
+  if (own_.owns(remote) && !options_.loops_back) return std::nullopt;
   for (const IpPrefix& own : options_.addresses) {
     if (own.is_broadcast(remote)) return std::nullopt;
   }
@@ -92,7 +94,7 @@ std::optional<NetLayer::Way> NetLayer::find_way(const IpAddress& local,
     const IpAddress* const source = source_for(remote, way.via);
     if (source == nullptr) return std::nullopt;
     way.source = *source;
-  } else if (local.family != remote.family || !owns(local)) {
+  } else if (local.family != remote.family || !own_.owns(local)) {
     return std::nullopt;
   }
   return way;

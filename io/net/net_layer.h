@@ -34,6 +34,7 @@
 #include "io/net/net_stats.h"
 #include "io/net/next_hop.h"
 #include "io/net/next_hop_cache.h"
+#include "io/net/own_addresses.h"
 #include "io/net/rx_frame.h"
 #include "io/net/wire.h"
 
@@ -113,14 +114,18 @@ class NetLayer {
     RxFlags flags;
     MutableByteSpan reply;
     RxFrame& out;
+    IpAddress& source;  // In `out`, where they are wanted in the end.
+    IpAddress& destination;
     MutableByteSpan bytes;  // What the layer at hand is to read.
-    MacAddress destination_mac{};
-    MacAddress source_mac{};
-    IpAddress source{};
-    IpAddress destination{};
+    ByteSpan ethernet;      // The frame from its first byte.
+    ByteSpan addresses{};   // Source and destination as they lie in the IP header.
+    bool to_group = false;  // Of Ethernet.
     std::uint8_t tos = 0;
     std::uint8_t hop_limit = 0;
     IpProtocol protocol = IpProtocol::kNoNext;
+
+    MacAddress source_mac() const { return load_mac(ethernet.data() + 6); }
+    MacAddress destination_mac() const { return load_mac(ethernet.data()); }
   };
   // Where a packet goes first, and the address that it is sent from.
   struct Way {
@@ -133,14 +138,10 @@ class NetLayer {
 
   // net_receive.cc
   RxVerdict drop(Frame& frame, NetDrop reason);
-  bool is_for_us(const MacAddress& mac) const;
   NetDrop read_ethernet(Frame& frame, EtherType& type) const;
   NetDrop read_ipv4(Frame& frame) const;
   NetDrop read_ipv6(Frame& frame) const;
   RxVerdict receive_udp(Frame& frame);
-  bool owns(const IpAddress& ip) const;
-  bool owns_group(const IpAddress& ip) const;
-  bool is_martian(const IpAddress& ip) const;
 
   // net_icmp.cc
   RxVerdict receive_icmp(Frame& frame);
@@ -166,6 +167,8 @@ class NetLayer {
   NextHopResult make_hop(Time now, const IpAddress& local, const IpAddress& remote);
 
   NetOptions options_;  // With the link-local address.
+  OwnAddresses own_;
+  std::uint64_t mac_word_;  // Our MAC address as `load_be48` reads it.
   std::size_t ethernet_bytes_;
   NetStats stats_;
   NeighbourTable neighbours_;

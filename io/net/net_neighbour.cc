@@ -64,8 +64,7 @@ std::optional<NdMessage> read_nd(ByteSpan message, std::uint8_t hop_limit, std::
       return std::nullopt;
     }
     if (rest[0] != option) continue;
-    MacAddress mac;
-    std::copy_n(rest.begin() + 2, 6, mac.bytes.begin());
+    const MacAddress mac = load_mac(rest.data() + 2);
     if (rest[1] != 1 || !mac.is_station()) return std::nullopt;
     nd.mac = mac;
   }
@@ -112,28 +111,26 @@ RxVerdict NetLayer::receive_arp(Frame& frame) {
   const ByteSpan packet = frame.bytes;
   if (packet.size() < kArpBytes) return drop(frame, NetDrop::kRxTruncated);
   const std::uint16_t operation = load_be16(packet.data() + 6);
-  MacAddress sender_mac;
-  std::copy_n(packet.begin() + 8, 6, sender_mac.bytes.begin());
+  const MacAddress sender_mac = load_mac(packet.data() + 8);
   const IpAddress sender = load_ipv4(packet.data() + 14);
   const IpAddress target = load_ipv4(packet.data() + 24);
   // RFC 5227 §2.1.1: a probe's sender has no address yet.
   const bool probe = sender.is_unspecified() && operation == kArpRequest;
-  const bool own_echo = owns(sender) && sender_mac == options_.mac && options_.loops_back;
+  const bool own_echo = own_.owns(sender) && sender_mac == options_.mac && options_.loops_back;
   if (load_be48(packet.data()) != kArpEthernetIpv4 || !sender_mac.is_station() ||
       (operation != kArpRequest && operation != kArpReply)) {
     return drop(frame, NetDrop::kRxArpMalformed);
   }
-  if (owns(sender) && !own_echo) {
+  if (own_.owns(sender) && !own_echo) {
     ++stats_.rx_address_conflicts;
     return drop(frame, NetDrop::kRxNeighbourConflict);
   }
-  if (!probe && is_martian(sender)) return drop(frame, NetDrop::kRxArpMalformed);
+  if (!probe && own_.is_martian_v4(packet.data() + 14))
+    return drop(frame, NetDrop::kRxArpMalformed);
   frame.out.concerns_all = !probe;
-  const bool for_us = owns(target);
+  const bool for_us = own_.owns(target);
   if (operation == kArpReply) {
-    MacAddress target_mac;
-    std::copy_n(packet.begin() + 18, 6, target_mac.bytes.begin());
-    const bool solicited = for_us && target_mac == options_.mac;
+    const bool solicited = for_us && load_be48(packet.data() + 18) == mac_word_;
     const NetDrop outcome =
         neighbours_.learn(frame.now, sender, sender_mac, {.solicited = solicited});
     return finish_claim(frame, outcome, stats_.rx_arp);
@@ -178,12 +175,12 @@ RxVerdict NetLayer::receive_solicitation(Frame& frame) {
       stats_.drop(outcome);
     }
   }
-  if (!owns(nd->target)) return drop(frame, NetDrop::kRxNdNotForUs);
+  if (!own_.owns(nd->target)) return drop(frame, NetDrop::kRxNdNotForUs);
   ++stats_.rx_nd;
   if (frame.flags.second_hand) return RxVerdict::kHandled;
   // RFC 4861 §7.2.4: to who asked, or to all where that has no address yet.
   const IpAddress to = probe ? all_nodes() : frame.source;
-  const MacAddress to_mac = probe ? multicast_mac(to) : nd->mac.value_or(frame.source_mac);
+  const MacAddress to_mac = probe ? multicast_mac(to) : nd->mac.value_or(frame.source_mac());
   if (frame.reply.size() < kControlFrameBytes) return drop(frame, NetDrop::kRxReplyNoRoom);
   std::uint8_t* const out = frame.reply.data();
   const std::size_t at = write_ethernet(out, to_mac, options_.mac, options_.vlan, EtherType::kIpv6);
@@ -205,7 +202,7 @@ RxVerdict NetLayer::receive_advertisement(Frame& frame) {
   if (!nd || frame.source.is_unspecified() || (solicited && is_multicast(frame.destination))) {
     return drop(frame, NetDrop::kRxNdMalformed);
   }
-  if (owns(nd->target)) {
+  if (own_.owns(nd->target)) {
     if (nd->mac == options_.mac && options_.loops_back) return RxVerdict::kHandled;
     ++stats_.rx_address_conflicts;
     return drop(frame, NetDrop::kRxNeighbourConflict);

@@ -59,52 +59,11 @@ RxVerdict NetLayer::drop(Frame& frame, NetDrop reason) {
   return RxVerdict::kDropped;
 }
 
-bool NetLayer::owns(const IpAddress& ip) const {
-  return std::any_of(options_.addresses.begin(), options_.addresses.end(),
-                     [&](const IpPrefix& own) {
-                       return own.address.family == ip.family && own.address.bytes == ip.bytes;
-                     });
-}
-
-// The groups of neighbour discovery (RFC 4291 §2.8).
-bool NetLayer::owns_group(const IpAddress& ip) const {
-  if (ip.bytes == all_nodes().bytes) return true;
-  return std::any_of(options_.addresses.begin(), options_.addresses.end(),
-                     [&](const IpPrefix& own) {
-                       return own.address.is_v6() && solicited_node(own.address).bytes == ip.bytes;
-                     });
-}
-
-// RFC 1122 §3.2.1.3, RFC 4291 §2.5, §2.7: what may not be a source. The unspecified address
-// is for its callers to judge.
-bool NetLayer::is_martian(const IpAddress& ip) const {
-  if (is_multicast(ip) || ip.is_loopback() || (owns(ip) && !options_.loops_back)) return true;
-  if (ip.is_v4()) {
-    return ip.bytes[0] == 0 || ip.bytes[0] >= 0xf0 ||
-           std::any_of(options_.addresses.begin(), options_.addresses.end(),
-                       [&](const IpPrefix& own) { return own.is_broadcast(ip); });
-  }
-  return is_v4_mapped(ip);
-}
-
-// Group addresses that a neighbour's questions come to.
-bool NetLayer::is_for_us(const MacAddress& mac) const {
-  if (mac == options_.mac || mac == MacAddress::broadcast()) return true;
-  if (!mac.is_multicast()) return false;
-  return std::any_of(
-      options_.addresses.begin(), options_.addresses.end(), [&](const IpPrefix& own) {
-        return own.address.is_v6() && (mac == multicast_mac(solicited_node(own.address)) ||
-                                       mac == multicast_mac(all_nodes()));
-      });
-}
-
 // IEEE 802.3 and 802.1Q:
 //  | destination (6) | source (6) | [0x8100 (2) | priority, id (2)] | type (2) |
 NetDrop NetLayer::read_ethernet(Frame& frame, EtherType& type) const {
   const ByteSpan bytes = frame.bytes;
   if (bytes.size() < kEthernetBytes) return NetDrop::kRxTruncated;
-  std::copy_n(bytes.begin(), 6, frame.destination_mac.bytes.begin());
-  std::copy_n(bytes.begin() + 6, 6, frame.source_mac.bytes.begin());
   type = static_cast<EtherType>(load_be16(bytes.data() + 12));
   std::size_t at = kEthernetBytes;
   std::uint16_t vlan = frame.flags.stripped_vlan.value_or(0) & kVlanIdMask;
@@ -118,8 +77,13 @@ NetDrop NetLayer::read_ethernet(Frame& frame, EtherType& type) const {
   }
   // IEEE 802.1Q §9.6: id 0 is no VLAN, the tag bears a priority only.
   if (vlan != options_.vlan.value_or(0)) return NetDrop::kRxVlan;
-  if (!is_for_us(frame.destination_mac)) return NetDrop::kRxNotOurMac;
-  if (!frame.source_mac.is_station()) return NetDrop::kRxMartian;
+  frame.to_group = load_be48(bytes.data()) != mac_word_;
+  if (frame.to_group) {
+    // Who is not one station may be everybody, or a group that questions come to.
+    const MacAddress to = frame.destination_mac();
+    if (to != MacAddress::broadcast() && !own_.owns_group(to)) return NetDrop::kRxNotOurMac;
+  }
+  if ((bytes[6] & 1) != 0 || load_be48(bytes.data() + 6) == 0) return NetDrop::kRxMartian;
   frame.bytes = frame.bytes.subspan(at);
   return NetDrop::kCount;
 }
@@ -141,12 +105,13 @@ NetDrop NetLayer::read_ipv4(Frame& frame) const {
   }
   constexpr std::uint16_t kMoreFragmentsAndOffset = 0x3fff;
   if ((load_be16(packet.data() + 6) & kMoreFragmentsAndOffset) != 0) return NetDrop::kRxFragment;
-  frame.destination = load_ipv4(packet.data() + 16);
-  if (!owns(frame.destination)) return NetDrop::kRxNotOurAddress;
+  if (!own_.owns_v4(packet.data() + 16)) return NetDrop::kRxNotOurAddress;
   // RFC 1122 §3.3.6: a packet to one host does not come by broadcast.
-  if (frame.destination_mac != options_.mac) return NetDrop::kRxNotOurMac;
-  frame.source = load_ipv4(packet.data() + 12);
-  if (is_martian(frame.source)) return NetDrop::kRxMartian;
+  if (frame.to_group) return NetDrop::kRxNotOurMac;
+  if (own_.is_martian_v4(packet.data() + 12)) return NetDrop::kRxMartian;
+  assign_ipv4(frame.source, packet.data() + 12);
+  assign_ipv4(frame.destination, packet.data() + 16);
+  frame.addresses = packet.subspan(12, 8);
   frame.tos = packet[1];
   frame.hop_limit = packet[8];
   frame.protocol = static_cast<IpProtocol>(packet[9]);
@@ -160,17 +125,17 @@ NetDrop NetLayer::read_ipv6(Frame& frame) const {
   if (packet[0] >> 4 != 6) return NetDrop::kRxIpMalformed;
   const std::size_t total = kIpv6Bytes + load_be16(packet.data() + 4);
   if (packet.size() < total) return NetDrop::kRxTruncated;
-  frame.destination = load_ipv6(packet.data() + 24);
-  const bool group = is_multicast(frame.destination);
-  if (group ? !owns_group(frame.destination) : !owns(frame.destination)) {
-    return NetDrop::kRxNotOurAddress;
-  }
+  const std::uint8_t* const to = packet.data() + 24;
+  const bool group = to[0] == 0xff;
+  if (group ? !own_.owns_group(to) : !own_.owns_v6(to)) return NetDrop::kRxNotOurAddress;
+  if (own_.is_martian_v6(packet.data() + 8)) return NetDrop::kRxMartian;
+  frame.source = load_ipv6(packet.data() + 8);
+  frame.destination = load_ipv6(to);
+  frame.addresses = packet.subspan(8, 32);
   // A packet to one host does not come by multicast, nor one to a group by another's.
-  if (frame.destination_mac != (group ? multicast_mac(frame.destination) : options_.mac)) {
+  if (group ? frame.destination_mac() != multicast_mac(frame.destination) : frame.to_group) {
     return NetDrop::kRxNotOurMac;
   }
-  frame.source = load_ipv6(packet.data() + 8);
-  if (is_martian(frame.source)) return NetDrop::kRxMartian;
   frame.tos = static_cast<std::uint8_t>(load_be16(packet.data()) >> 4);
   frame.hop_limit = packet[7];
   frame.protocol = static_cast<IpProtocol>(packet[6]);
@@ -194,8 +159,8 @@ RxVerdict NetLayer::receive_udp(Frame& frame) {
   const std::size_t length = load_be16(packet.data() + 4);
   if (length < kUdpBytes || length > packet.size()) return drop(frame, NetDrop::kRxUdpMalformed);
   RxFrame& out = frame.out;
-  out.source = {frame.source, load_be16(packet.data())};
-  out.local = {frame.destination, load_be16(packet.data() + 2)};
+  out.source.port = load_be16(packet.data());
+  out.local.port = load_be16(packet.data() + 2);
   if (out.source.port == 0 || out.local.port == 0) return drop(frame, NetDrop::kRxUdpMalformed);
   const bool absent = load_be16(packet.data() + 6) == 0;
   // RFC 8200 §8.1: over IPv6 a checksum is no option.
@@ -203,7 +168,8 @@ RxVerdict NetLayer::receive_udp(Frame& frame) {
     return drop(frame, NetDrop::kRxUdpChecksum);
   }
   if (frame.flags.l4 == Checksum::kUnknown && !absent) {
-    ChecksumSum sum = pseudo_header_sum(frame.source, frame.destination, IpProtocol::kUdp);
+    ChecksumSum sum = checksum_add(ChecksumSum{}, frame.addresses);
+    sum = checksum_add(sum, static_cast<std::uint16_t>(IpProtocol::kUdp));
     sum = checksum_add(sum, static_cast<std::uint16_t>(length));
     if (!checksum_is_good(checksum_add(sum, packet.first(length)))) {
       return drop(frame, NetDrop::kRxUdpChecksum);
@@ -218,7 +184,14 @@ RxVerdict NetLayer::receive_udp(Frame& frame) {
 
 RxVerdict NetLayer::handle_frame(Time now, MutableByteSpan bytes, const RxFlags& flags,
                                  MutableByteSpan reply, RxFrame& out) {
-  Frame frame{.now = now, .flags = flags, .reply = reply, .out = out, .bytes = bytes};
+  Frame frame{.now = now,
+              .flags = flags,
+              .reply = reply,
+              .out = out,
+              .source = out.source.ip,
+              .destination = out.local.ip,
+              .bytes = bytes,
+              .ethernet = bytes};
   out.concerns_all = false;
   EtherType type{};
   NetDrop reason = read_ethernet(frame, type);

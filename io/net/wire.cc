@@ -87,6 +87,12 @@ IpAddress load_ipv6(const std::uint8_t* p) {
   return ip;
 }
 
+MacAddress load_mac(const std::uint8_t* p) {
+  MacAddress mac;
+  store_be48(mac.bytes.data(), load_be48(p));
+  return mac;
+}
+
 bool is_multicast(const IpAddress& ip) {
   return ip.is_v4() ? (ip.bytes[0] & 0xf0) == 0xe0 : ip.bytes[0] == 0xff;
 }

@@ -54,6 +54,16 @@ ChecksumSum pseudo_header_sum(const IpAddress& source, const IpAddress& destinat
 // The address at `p` (4 or 16 bytes).
 IpAddress load_ipv4(const std::uint8_t* p);
 IpAddress load_ipv6(const std::uint8_t* p);
+MacAddress load_mac(const std::uint8_t* p);
+// The same into what is there. All sixteen bytes are one store, for whoever copies the
+// address next reads them at once.
+inline void assign_ipv4(IpAddress& ip, const std::uint8_t* p) {
+  typedef std::uint64_t Pair __attribute__((vector_size(16), aligned(1), may_alias));
+  const Pair pair = {__builtin_bswap32(load_be32(p)), 0};
+  *reinterpret_cast<Pair*>(ip.bytes.data()) = pair;
+  ip.scope_id = 0;
+  ip.family = IpAddress::Family::kV4;
+}
 
 // Kinds of addresses; of either family where the name does not say.
 bool is_multicast(const IpAddress& ip);
