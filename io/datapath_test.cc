@@ -20,7 +20,7 @@ namespace millrace::io {
 namespace {
 
 #ifdef MILLRACE_TEST_DPDK
-using Pairs = ::testing::Types<RingPair, MemifPair>;
+using Pairs = ::testing::Types<RingDevices, MemifDevices>;
 static_assert(Datapath<DpdkDatapath>);
 #else
 using Pairs = ::testing::Types<

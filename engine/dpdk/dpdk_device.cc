@@ -10,6 +10,7 @@
 #include "engine/shard/packet_device_impl.h"
 #include "engine/shard/shard.h"
 #include "io/dpdk/dpdk_datapath.h"
+#include "io/dpdk/ring_pair.h"
 #include "io/monotonic_clock.h"
 #include "millrace/dpdk.h"
 

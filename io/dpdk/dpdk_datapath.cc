@@ -86,6 +86,7 @@ DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
       reply_(layer_->max_frame_bytes()),
       runs_(kRuns),
       large_(kLargeRuns * kLargeBytes),
+      revive_due_(now_ + kReviveInterval),
       link_was_up_(port_->link_up()) {
   const std::size_t burst = kBurst + port_->options().rx_buffers;
   lent_.reserve(burst);

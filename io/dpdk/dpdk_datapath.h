@@ -70,6 +70,7 @@ class DpdkDatapath final : private RxBufferHome {
   static constexpr Duration kStuck = milliseconds(100);
   static constexpr Duration kLinkInterval = milliseconds(250);
   static constexpr Duration kAnnounceInterval = seconds(2);
+  static constexpr Duration kReviveInterval = seconds(1);
 
   struct Run {
     std::array<rte_mbuf*, TxRun::kMaxSegments> frames;
@@ -130,6 +131,7 @@ class DpdkDatapath final : private RxBufferHome {
   std::size_t queued_begin_ = 0;
   Time blocked_since_ = kNever;
   Time link_due_{};
+  Time revive_due_;
   Time announce_due_ = kNever;
   bool link_was_up_;
   std::uint64_t copied_ = 0;  // Of large segments that turned out to be small.

@@ -12,6 +12,7 @@
 
 #include "io/datapath_fixture.h"
 #include "io/dpdk/dpdk_datapath.h"
+#include "io/dpdk/ring_pair.h"
 
 namespace millrace::io {
 
@@ -111,7 +112,7 @@ class DpdkPair {
   std::unique_ptr<DpdkDatapath> ends_[2];
 };
 
-using RingPair = DpdkPair<&ring_devices>;
-using MemifPair = DpdkPair<&memif_devices>;
+using RingDevices = DpdkPair<&ring_devices>;
+using MemifDevices = DpdkPair<&memif_devices>;
 
 }  // namespace millrace::io

@@ -2,7 +2,6 @@
 #include "io/dpdk/dpdk_port.h"
 
 #include <rte_errno.h>
-#include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -10,12 +9,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <string_view>
 #include <thread>
 
 #include "engine/base/rx_buffer.h"
-#include "io/dpdk/dpdk_datapath.h"
+#include "io/dpdk/ring_pair.h"
 #include "io/io_error.h"
 #include "io/monotonic_clock.h"
 #include "io/net/next_hop.h"
@@ -45,9 +46,31 @@ bool peer_chooses_queue(std::string_view driver) {
 constexpr std::uint16_t kPrivateBytes =
     (sizeof(RxBuffer) + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
 
-std::string pool_name(const char* kind, std::uint16_t port, std::uint16_t queue) {
-  return std::string("millrace_") + kind + std::to_string(port) + "_" + std::to_string(queue);
+// A name that no other pool or ring of the process has or had.
+std::string fresh_name(const char* kind) {
+  static std::atomic<unsigned> made{0};
+  return std::string("millrace_") + kind + std::to_string(made++);
 }
+
+// PoolGraveyard frees pools when all of their buffers are home. Over a pair of rings a port's
+// frames are held by the other's owner, who may outlive it.
+class PoolGraveyard {
+ public:
+  static void bury(rte_mempool* pool) {
+    static PoolGraveyard graveyard;
+    const std::lock_guard lock(graveyard.mutex_);
+    if (pool != nullptr) graveyard.pools_.push_back(pool);
+    std::erase_if(graveyard.pools_, [](rte_mempool* each) {
+      const bool home = rte_mempool_full(each) == 1;
+      if (home) rte_mempool_free(each);
+      return home;
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<rte_mempool*> pools_;
+};
 
 }  // namespace
 
@@ -196,20 +219,19 @@ std::optional<IoError> DpdkPort::set_up_queues() {
   // Cards count a buffer's room in kilobytes.
   frame_room_ = std::max<std::size_t>(2048, (frame + 1023) / 1024 * 1024);
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + frame_room_);
-  const auto pool = [&](const char* kind, std::uint16_t queue, std::size_t buffers) {
-    return rte_pktmbuf_pool_create(pool_name(kind, id_, queue).c_str(),
-                                   static_cast<unsigned>(buffers), kPoolCache, kPrivateBytes, room,
-                                   numa_node_);
+  const auto pool = [&](const char* kind, std::size_t buffers) {
+    return rte_pktmbuf_pool_create(fresh_name(kind).c_str(), static_cast<unsigned>(buffers),
+                                   kPoolCache, kPrivateBytes, room, numa_node_);
   };
   queues_.resize(options_.queues);
   for (std::uint16_t i = 0; i < options_.queues; ++i) {
     Queue& queue = queues_[i];
     // What the device holds to receive into, what is held, a burst, and the caches.
     if (queue.rx_pool == nullptr) {
-      queue.rx_pool = pool("rx", i, rx + options_.rx_buffers + 2 * kPoolCache);
+      queue.rx_pool = pool("rx", rx + options_.rx_buffers + 2 * kPoolCache);
     }
     if (queue.tx_pool == nullptr) {
-      queue.tx_pool = pool("tx", i, tx + options_.tx_buffers + 2 * kPoolCache);
+      queue.tx_pool = pool("tx", tx + options_.tx_buffers + 2 * kPoolCache);
     }
     if (queue.rx_pool == nullptr || queue.tx_pool == nullptr) {
       return IoError{"dpdk: " + name_ + ": no memory for " + std::to_string(options_.rx_buffers) +
@@ -219,8 +241,8 @@ std::optional<IoError> DpdkPort::set_up_queues() {
                      ENOMEM};
     }
     if (options_.queues > 1 && queue.handed_over == nullptr) {
-      queue.handed_over = rte_ring_create(pool_name("over", id_, i).c_str(), kHandOverDepth,
-                                          numa_node_, RING_F_SC_DEQ);
+      queue.handed_over =
+          rte_ring_create(fresh_name("over").c_str(), kHandOverDepth, numa_node_, RING_F_SC_DEQ);
       if (queue.handed_over == nullptr) return error("ring of queue", rte_errno);
     }
     if (const int code = rte_eth_rx_queue_setup(id_, i, rx, static_cast<unsigned>(numa_node_),
@@ -267,20 +289,18 @@ bool DpdkPort::link_up() const {
          link.link_status == RTE_ETH_LINK_UP;
 }
 
-bool DpdkPort::revive() {
-  if (link_up()) return true;
+void DpdkPort::revive() {
   // A server is found by its clients.
-  if (driver_ != kMemif || options_.device.find("role=client") == std::string::npos) return false;
+  if (driver_ != kMemif || options_.device.find("role=client") == std::string::npos) return;
   const EalSetUp set_up;
   // From here on the other queues' threads leave the device alone.
-  running_.store(false, std::memory_order_relaxed);
+  const bool stop = running_.exchange(false, std::memory_order_relaxed);
   bool started = false;
   control([&] {
-    rte_eth_dev_stop(id_);
+    if (stop) rte_eth_dev_stop(id_);
     started = rte_eth_dev_start(id_) == 0;
   });
   running_.store(started, std::memory_order_relaxed);
-  return false;
 }
 
 std::optional<IoError> DpdkPort::await_link() {
@@ -299,10 +319,15 @@ DpdkPort::~DpdkPort() {
     if (running()) rte_eth_dev_stop(id_);
     if (opened_) rte_eth_dev_close(id_);
   });
+  if (driver_ == kRing) end_of_ring_pair(name_);
   for (const Queue& queue : queues_) {
-    rte_mempool_free(queue.rx_pool);
-    rte_mempool_free(queue.tx_pool);
+    for (void* frame = nullptr;
+         queue.handed_over != nullptr && rte_ring_dequeue(queue.handed_over, &frame) == 0;) {
+      rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
+    }
     rte_ring_free(queue.handed_over);
+    PoolGraveyard::bury(queue.rx_pool);
+    PoolGraveyard::bury(queue.tx_pool);
   }
 }
 
@@ -341,31 +366,6 @@ std::pair<std::size_t, std::size_t> DpdkPort::free_buffers() const {
     total.second += rte_mempool_avail_count(queue.tx_pool);
   }
   return total;
-}
-
-Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
-                                                                    unsigned depth) {
-  static std::atomic<unsigned> made{0};
-  const std::string base = "millrace" + std::to_string(made++);
-  std::array<std::vector<rte_ring*>, 2> rings;
-  for (std::size_t way = 0; way < rings.size(); ++way) {
-    for (std::uint16_t i = 0; i < queues; ++i) {
-      const std::string name = base + (way == 0 ? "a" : "b") + std::to_string(i);
-      rings[way].push_back(rte_ring_create(name.c_str(), depth, SOCKET_ID_ANY, 0));
-      if (rings[way].back() == nullptr) return Failure(io_error("dpdk: ring", rte_errno));
-    }
-  }
-  std::array<std::string, 2> names;
-  for (std::size_t end = 0; end < names.size(); ++end) {
-    const std::string name = base + (end == 0 ? "a" : "b");
-    const int port = rte_eth_from_rings(name.c_str(), rings[end].data(), queues,
-                                        rings[1 - end].data(), queues, 0);
-    if (port < 0) return Failure(io_error("dpdk: net_ring", rte_errno));
-    std::array<char, RTE_ETH_NAME_MAX_LEN> full{};
-    rte_eth_dev_get_name_by_port(static_cast<std::uint16_t>(port), full.data());
-    names[end] = full.data();
-  }
-  return std::pair{names[0], names[1]};
 }
 
 }  // namespace millrace::io

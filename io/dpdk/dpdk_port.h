@@ -78,8 +78,8 @@ class DpdkPort {
   // False while a memif has no other end to start with: bursts carry nothing.
   bool running() const { return running_.load(std::memory_order_relaxed); }
   // A memif that has lost its other end, or never had one, looks for it anew: its driver does
-  // not by itself. For the first queue's thread, now and then; true if the link is up.
-  bool revive();
+  // not by itself. For the first queue's thread, while the link is down.
+  void revive();
   // What bursts of a memif go through; null for other devices.
   MemifGuard* guard() const { return guard_.get(); }
   // One line for the log: driver, MAC address, MTU, queues, offloads, link.
@@ -123,10 +123,5 @@ class DpdkPort {
   std::vector<Queue> queues_;
   PortSpace ports_;
 };
-
-// make_ring_pair makes two virtual devices whose queues are connected crosswise, for two ends
-// in one process; returns their names, for `DpdkPortOptions::device`. The EAL must run.
-Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
-                                                                    unsigned depth = 1024);
 
 }  // namespace millrace::io

@@ -209,7 +209,13 @@ void DpdkDatapath::run_layer(Time now) {
 void DpdkDatapath::watch_link(Time now) {
   link_due_ = now + kLinkInterval;
   if (!layer_->options().announces) return;
-  const bool up = port_->revive();
+  const bool up = port_->link_up();
+  // A connection that is being made is not to be broken off: its driver bears that badly.
+  if (up || (link_was_up_ && port_->running())) revive_due_ = now + kReviveInterval;
+  if (!port_->running() || now >= revive_due_) {
+    port_->revive();
+    revive_due_ = now + kReviveInterval;
+  }
   if (up && !link_was_up_) layer_->announce();
   if (up != link_was_up_) announce_due_ = up ? now + kAnnounceInterval : kNever;
   if (now >= announce_due_) {

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a datapath over a device does beside what all do: neighbours, several queues, a link
+// that is down, sizes, and waiting without the kernel's help.
+#include "io/dpdk/dpdk_datapath.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "io/dpdk/dpdk_fixture.h"
+#include "io/monotonic_clock.h"
+
+namespace millrace::io {
+namespace {
+
+std::shared_ptr<DpdkPort> open_port(DpdkPortOptions options) {
+  auto port = DpdkPort::create(std::move(options));
+  EXPECT_TRUE(port.ok()) << (port.ok() ? "" : port.error().message);
+  return port.ok() ? port.value() : nullptr;
+}
+
+std::unique_ptr<DpdkDatapath> open_queue(const std::shared_ptr<DpdkPort>& port,
+                                         std::uint16_t queue = 0) {
+  auto made = DpdkDatapath::create(port, queue);
+  EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().message);
+  return made.ok() ? std::move(made).value() : nullptr;
+}
+
+SocketId bind(DpdkDatapath& path, const char* address, const SocketOptions& options = {}) {
+  const auto opened = path.open_socket(*Address::parse(address), options);
+  EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
+  return opened.ok() ? opened.value() : kNoSocket;
+}
+
+bool send(DpdkDatapath& path, SocketId from, const char* to, std::size_t pitch,
+          std::size_t length) {
+  TxRun run = path.reserve({from, *Address::parse(to), {}}, pitch, 1);
+  if (run.empty()) return false;
+  std::fill_n(run.next().begin(), length, std::uint8_t{7});
+  run.push(length);
+  path.commit(run);
+  return true;
+}
+
+// A turn that takes nothing up; returns the datagrams that came.
+std::size_t turn(DpdkDatapath& path) {
+  std::array<RxView, 64> views;
+  const std::size_t n = path.rx_burst(views);
+  path.flush();
+  path.rx_done();
+  return n;
+}
+
+class DpdkDatapathTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_FALSE(start_eal(test_eal())); }
+};
+
+TEST_F(DpdkDatapathTest, WhatIsSentToAStrangerWaitsForItsAnswer) {
+  const auto devices = ring_devices();
+  const auto a =
+      open_queue(open_port(test_port(devices.first, "10.0.0.1/24", nullptr, nullptr, {})));
+  const auto b =
+      open_queue(open_port(test_port(devices.second, "10.0.0.2/24", nullptr, nullptr, {})));
+  const SocketId from = bind(*a, "10.0.0.1:4000");
+  bind(*b, "10.0.0.2:5000");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(send(*a, from, "10.0.0.2:5000", 100, 100));
+  a->flush();
+  EXPECT_EQ(a->stats().tx_datagrams, 0u);
+  EXPECT_EQ(turn(*b), 0u);  // The question alone.
+  turn(*a);
+  EXPECT_EQ(turn(*b), 3u);
+  EXPECT_EQ(a->stats().tx_datagrams, 3u);
+  EXPECT_EQ(a->net_stats().resolved, 1u);
+}
+
+TEST_F(DpdkDatapathTest, WhatNobodyAnswersForIsACountedDrop) {
+  const auto devices = ring_devices();
+  DpdkPortOptions options = test_port(devices.first, "10.0.0.1/24", nullptr, nullptr, {});
+  options.net.neighbours.retransmit_time = milliseconds(5);
+  const auto a = open_queue(open_port(options));
+  const SocketId from = bind(*a, "10.0.0.1:4000");
+  ASSERT_TRUE(send(*a, from, "10.0.0.9:5000", 100, 100));
+  ASSERT_TRUE(send(*a, from, "192.0.2.1:5000", 100, 100));  // There is no gateway.
+  EXPECT_EQ(a->stats().dropped(IoDrop::kTxUnreachable), 1u);
+  const Time end = monotonic_now() + seconds(20);
+  while (a->stats().dropped(IoDrop::kTxUnreachable) < 2 && monotonic_now() < end) {
+    turn(*a);
+    a->wait(monotonic_now() + milliseconds(1));
+  }
+  EXPECT_EQ(a->stats().dropped(IoDrop::kTxUnreachable), 2u);
+  EXPECT_FALSE(a->resolve(ip("10.0.0.9"), monotonic_now() + milliseconds(50)));
+}
+
+TEST_F(DpdkDatapathTest, AFrameOfAnotherQueueGoesToTheShardThatHasItsPort) {
+  const auto devices = make_ring_pair(2);
+  ASSERT_TRUE(devices.ok());
+  DpdkPortOptions first = test_port(devices.value().first, "10.0.0.1/24", nullptr, nullptr, {});
+  DpdkPortOptions second = test_port(devices.value().second, "10.0.0.2/24", nullptr, nullptr, {});
+  first.queues = second.queues = 2;
+  const auto a = open_queue(open_port(first));
+  const auto b_port = open_port(second);
+  const auto b0 = open_queue(b_port, 0);
+  const auto b1 = open_queue(b_port, 1);
+  const SocketId from = bind(*a, "10.0.0.1:4000");
+  const SocketId own = bind(*b1, "10.0.0.2:6000");
+  EXPECT_FALSE(b0->open_socket(*Address::parse("10.0.0.2:6000"), {}).ok());
+  // Those who share a port have each what their queue brings.
+  bind(*b0, "10.0.0.2:5000", {.reuse_port = true, .first_of_port = true});
+  bind(*b1, "10.0.0.2:5000", {.reuse_port = true});
+  for (const char* to : {"10.0.0.2:6000", "10.0.0.2:5000", "10.0.0.2:7000"}) {
+    ASSERT_TRUE(send(*a, from, to, 100, 100));
+  }
+  a->flush();
+  turn(*b0);
+  turn(*a);
+  EXPECT_EQ(turn(*b0), 1u);
+  std::array<RxView, 8> views;
+  ASSERT_EQ(b1->rx_burst(views), 1u);
+  EXPECT_EQ(views[0].buffer->socket, own);
+  EXPECT_EQ(views[0].buffer->source, *Address::parse("10.0.0.1:4000"));
+  b1->rx_done();
+  EXPECT_EQ(b0->stats().dropped(IoDrop::kRxClosedSocket), 1u);
+}
+
+TEST_F(DpdkDatapathTest, ALinkThatIsDownTakesNothingAndHoldsNothingForEver) {
+  DpdkPortOptions options = test_port(memif_devices().first, "10.0.0.2/24", nullptr, nullptr, {});
+  // Nobody is there to ask, so the address is stated.
+  options.net.static_neighbours.push_back(
+      {ip("10.0.0.1"), *MacAddress::parse("02:00:00:00:00:01")});
+  const auto port = open_port(options);
+  ASSERT_TRUE(port);
+  EXPECT_FALSE(port->link_up());
+  const auto a = open_queue(port);
+  const SocketId from = bind(*a, "10.0.0.2:4000");
+  std::size_t sent = 0;
+  while (send(*a, from, "10.0.0.1:5000", 1200, 1200) && sent < 100'000) ++sent;
+  EXPECT_LT(sent, 100'000u);  // Backpressure.
+  a->flush();
+  EXPECT_EQ(a->stats().tx_datagrams, 0u);
+  const Time end = monotonic_now() + seconds(20);
+  while (a->stats().dropped(IoDrop::kTxNoBuffer) < sent && monotonic_now() < end) {
+    a->wait(monotonic_now() + milliseconds(5));
+  }
+  EXPECT_GE(a->stats().dropped(IoDrop::kTxNoBuffer), sent);
+  EXPECT_TRUE(send(*a, from, "10.0.0.1:5000", 1200, 1200));
+}
+
+TEST_F(DpdkDatapathTest, WhatIsTooLargeForAFrameIsACountedDropAndNothingElseSuffers) {
+  RingDevices pair;
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 1472, 1472));
+  ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 1473, 1473));  // One more than the MTU.
+  ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 9000, 9000));  // More than a buffer.
+  ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 65507, 65507));
+  ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 65507, 1000));  // Asked for, not written.
+  pair.a().flush();
+  EXPECT_EQ(turn(pair.b()), 2u);
+  EXPECT_EQ(pair.a().stats().dropped(IoDrop::kTxTooBig), 3u);
+}
+
+TEST_F(DpdkDatapathTest, JumboFramesPassWhereBothEndsTakeThem) {
+  const auto devices = memif_devices();
+  DpdkPortOptions first = test_port(devices.first, "10.0.0.1/24", nullptr, nullptr, {});
+  DpdkPortOptions second = test_port(devices.second, "10.0.0.2/24", nullptr, nullptr, {});
+  first.net.mtu = second.net.mtu = 9000;
+  const auto a = open_queue(open_port(first));
+  const auto b = open_queue(open_port(second));
+  const SocketId from = bind(*a, "10.0.0.1:4000");
+  bind(*b, "10.0.0.2:5000");
+  ASSERT_TRUE(send(*a, from, "10.0.0.2:5000", 8972, 8972));
+  ASSERT_TRUE(send(*a, from, "10.0.0.2:5000", 8973, 8973));
+  std::size_t got = 0;
+  for (const Time end = monotonic_now() + seconds(20); got == 0 && monotonic_now() < end;) {
+    turn(*a);
+    got += turn(*b);
+  }
+  EXPECT_EQ(got, 1u);
+  EXPECT_EQ(b->stats().rx_bytes, 8972u);
+  EXPECT_EQ(a->stats().dropped(IoDrop::kTxTooBig), 1u);
+}
+
+TEST_F(DpdkDatapathTest, WaitEndsForADatagramForAWakeAndAtItsTime) {
+  RingDevices pair;
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  const Time begin = monotonic_now();
+  pair.b().wait(begin + milliseconds(20));
+  EXPECT_GE(monotonic_now(), begin + milliseconds(20));
+  EXPECT_GT(pair.b().stats().sleeps, 0u);
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    pair.b().start();
+    pair.b().wait(monotonic_now() + seconds(30));
+    done = true;
+  });
+  std::this_thread::sleep_for(milliseconds(5));
+  ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 100, 100));
+  pair.a().flush();
+  other.join();
+  EXPECT_EQ(turn(pair.b()), 1u);
+  std::thread waker([&, handle = pair.b().waker()] {
+    std::this_thread::sleep_for(milliseconds(5));
+    handle.wake();
+  });
+  pair.b().wait(monotonic_now() + seconds(30));
+  waker.join();
+  EXPECT_LT(monotonic_now() - begin, seconds(25));
+}
+
+TEST_F(DpdkDatapathTest, NativeHandleIsReadableSoonWhereADeviceRaisesNoInterrupts) {
+  RingDevices pair;
+  ASSERT_TRUE(pair.available());
+  pollfd handle{.fd = pair.b().native_handle(), .events = POLLIN, .revents = 0};
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(pair.b().begin_wait());
+    EXPECT_EQ(poll(&handle, 1, 20'000), 1);
+    pair.b().end_wait();
+    EXPECT_EQ(poll(&handle, 1, 0), 0);
+  }
+  pair.b().waker().wake();
+  EXPECT_FALSE(pair.b().begin_wait());
+  pair.b().end_wait();
+}
+
+TEST_F(DpdkDatapathTest, BuffersComeHomeAndTheDeviceCountsWhatItCarried) {
+  MemifDevices pair;
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  const auto before = pair.port(1).free_buffers();
+  std::size_t got = 0;
+  for (int i = 0; i < 5000; ++i) {
+    ASSERT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 1000, 1000));
+    pair.a().flush();
+    got += turn(pair.b());
+  }
+  for (int i = 0; i < 100; ++i) got += turn(pair.b());
+  EXPECT_EQ(got, 5000u);
+  EXPECT_EQ(pair.port(1).free_buffers(), before);
+  std::uint64_t received = 0;
+  for (const auto& [name, value] : pair.port(1).extended_stats()) {
+    if (name == "rx_good_packets") received = value;
+  }
+  EXPECT_GE(received, 5000u);
+}
+
+}  // namespace
+}  // namespace millrace::io
