@@ -52,10 +52,11 @@ class PathMtuTest : public ::testing::Test {
     const ShardStats after = pair_->client->stats().shards[0];
     return (after.bytes_sent - before.bytes_sent) / (after.datagrams_sent - before.datagrams_sent);
   }
-  void set_mtu(std::size_t bytes) {
+  void set_mtu(std::size_t bytes, bool sender_refuses = false) {
     io::LinkOptions link;
     link.delay = milliseconds(5);
     link.mtu = bytes;
+    link.sender_refuses = sender_refuses;
     network().set_default_link(link);
   }
   io::SimNetwork& network() {
@@ -125,6 +126,24 @@ TEST_F(PathMtuTest, OutlivesAPathThatShrinks) {
   EXPECT_GT(network().stats().fragmented, 0u);
   ASSERT_TRUE(transfer(20));
   EXPECT_LE(datagram_bytes() + 28, 1400u);
+  EXPECT_TRUE(pair_->at_client->closed.empty());
+}
+
+// What this host's own interface refuses (EMSGSIZE) is no black hole to be found out: the size is
+// lowered in the next turn.
+TEST_F(PathMtuTest, AnInterfaceThatShrinksCostsOneRetransmission) {
+  use(9000);
+  ASSERT_TRUE(transfer(20));
+  ASSERT_GE(datagram_bytes(), 7000u);
+  set_mtu(1400, true);
+  const Time begun = pair_->simulation->now();
+  ASSERT_TRUE(transfer(1));
+  EXPECT_LE(pair_->simulation->now() - begun, milliseconds(500));
+  EXPECT_EQ(network().stats().mtu_drops, 0u);
+  ASSERT_TRUE(transfer(20));
+  const std::size_t bytes = datagram_bytes();
+  EXPECT_LE(bytes + 28, 1400u);
+  EXPECT_GE(bytes, 1300u);
   EXPECT_TRUE(pair_->at_client->closed.empty());
 }
 

@@ -32,6 +32,7 @@
 #include "engine/base/rx_buffer.h"
 #include "engine/base/time.h"
 #include "io/io_stats.h"
+#include "io/refused_sends.h"
 #include "io/tx_run.h"
 #include "io/waker.h"
 
@@ -103,6 +104,10 @@ concept Datapath = requires(D d, const D c, std::span<RxView> in, const Destinat
   // Hands over what is queued, once a turn. What the kernel refuses for want of memory
   // is tried again on later calls, a bounded number of times, then counted as a drop.
   { d.flush() } -> std::same_as<void>;
+
+  // What was not sent for its size, known at the latest in the turn after `flush`. Ask once a
+  // turn, after `rx_burst`.
+  { d.refused_sends() } -> std::same_as<std::span<const RefusedSend>>;
 
   // Flushes, then sleeps until a datagram may have arrived, CLOCK_MONOTONIC reaches `until`
   // (kNever: without limit), or a Waker was used since the last return. Spurious returns

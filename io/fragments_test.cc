@@ -83,6 +83,18 @@ class FragmentsTest : public DatapathTest<Pair> {
     this->a().flush();
     if (!this->receive(this->b(), 1).empty()) return "a datagram with DF came in fragments";
     if (this->a().stats().dropped(IoDrop::kTxTooBig) != 1) return "it was not counted as too big";
+    const std::span<const RefusedSend> refused = this->a().refused_sends();
+    if (refused.size() != 1 || refused[0].socket != from || refused[0].bytes != 3000 ||
+        refused[0].remote != target.remote) {
+      return "it was not told";
+    }
+    // So is each of a segmented send.
+    this->send(this->a(), target, 2000, {2000, 2000, 2000});
+    this->a().flush();
+    if (!this->receive(this->b(), 1).empty()) return "a segment with DF came in fragments";
+    this->receive(this->a(), 1);  // A ring tells with what is received.
+    if (this->a().refused_sends().empty()) return "segments were not told";
+    if (!this->a().refused_sends().empty()) return "told twice";
     // RFC 9260 §6.9: what may be fragmented arrives, between others that keep their DF.
     this->send(this->a(), target, 1000, {1000, 1000});
     this->send_fragmentable(target, 3000, 50);

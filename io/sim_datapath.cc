@@ -216,11 +216,16 @@ void SimDatapath::stage(const Socket& socket, const TxRun& run) {
     }
   }
   for (std::size_t i = 0; i < run.pushed(); ++i) {
+    if (!run.may_fragment() && network_.refuses(from.ip, to.remote.ip, run.length(i))) {
+      stats_.drop(IoDrop::kTxTooBig);
+      refused_.push(to.socket, to.remote, run.length(i));
+      continue;
+    }
+    ++stats_.tx_datagrams;
     staged_.push_back(network_.make_packet(from, to.remote, run.written(i)));
     network_.packet(staged_.back()).may_fragment = run.may_fragment();
     stats_.tx_bytes += run.length(i);
   }
-  stats_.tx_datagrams += run.pushed();
   ++stats_.tx_sends;
   if (run.pushed() > 1) ++stats_.tx_gso_sends;
 }

@@ -43,6 +43,7 @@ class SimDatapath {
   TxRun reserve(const Destination& to, std::size_t segment_bytes, std::size_t n);
   void commit(TxRun& run);
   void flush();
+  std::span<const RefusedSend> refused_sends() { return refused_.take(); }
 
   void wait(Time) {}
   Waker waker() const { return Waker(wake_); }
@@ -81,6 +82,7 @@ class SimDatapath {
   const SimHostOptions options_;
   std::shared_ptr<WakeState> wake_;
   IoStats stats_;
+  RefusedSends refused_;
   std::vector<Socket> sockets_;
   std::size_t free_sockets_ = 0;
   std::unordered_map<SocketId, std::uint32_t> slots_;

@@ -92,6 +92,11 @@ std::uint32_t SimNetwork::make_packet(const Address& from, const Address& to, By
   return id;
 }
 
+bool SimNetwork::refuses(const IpAddress& from, const IpAddress& to, std::size_t bytes) {
+  const LinkOptions& options = link_between(from, to).options;
+  return options.sender_refuses && bytes + header_bytes(to) > options.mtu;
+}
+
 void SimNetwork::send(std::uint32_t id) {
   Packet& sent = packet(id);
   ++stats_.sent;

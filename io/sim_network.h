@@ -28,7 +28,8 @@ struct LinkOptions {
   Duration reorder_delay = milliseconds(5);
   std::uint64_t bits_per_second = 0;     // 0: unlimited. Counts 28/48 header bytes too.
   std::size_t queue_bytes = 256u << 10;  // Drop-tail queue before the bottleneck.
-  std::size_t mtu = 65535;               // IP datagram; a larger one vanishes, if it has DF.
+  std::size_t mtu = 65535;               // IP datagram; a larger one vanishes, if it has DF,
+  bool sender_refuses = false;           // or is refused, as by the sender's own interface.
 };
 
 // SimStats counts datagrams by their fate in the network.
@@ -120,6 +121,8 @@ class SimNetwork {
   void free_packet(std::uint32_t packet) { free_packets_.push_back(packet); }
   Packet& packet(std::uint32_t i) { return *packets_[i]; }
   void send(std::uint32_t packet);
+  // Whether a datagram of `bytes` with DF never leaves its host.
+  bool refuses(const IpAddress& from, const IpAddress& to, std::size_t bytes);
 
   void schedule(Link& link, Time departure, std::uint32_t packet);
   void deliver(std::uint32_t packet);

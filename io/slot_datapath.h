@@ -87,6 +87,7 @@ class SlotDatapath final : private RxBufferHome {
     outer.clear();
   }
   void flush() { inner_.flush(); }
+  std::span<const RefusedSend> refused_sends() { return inner_.refused_sends(); }
 
   void wait(Time until) { inner_.wait(until); }
   Waker waker() const { return inner_.waker(); }

@@ -39,6 +39,7 @@ class SocketDatapath {
   }
   void commit(TxRun& run) { tx_.commit(run, sockets_, stats_); }
   void flush();
+  std::span<const RefusedSend> refused_sends() { return tx_.refused().take(); }
 
   void wait(Time until);
   Waker waker() const { return Waker(wake_); }

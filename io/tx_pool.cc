@@ -229,11 +229,19 @@ bool TxPool::complete(std::uint16_t slot, int result, IoStats& stats) {
   } else if (send.segments > 1 && may_be_lack_of_gso(-result)) {
     send_singly(send, stats);
   } else {
-    stats.drop(drop_reason(-result), send.segments);
+    note_failure(send, -result, send.segments, stats);
   }
   free_sends_.push_back(slot);
   release_chunk(send.chunk);
   return false;
+}
+
+void TxPool::note_failure(const TxSend& send, int error, std::size_t datagrams, IoStats& stats) {
+  const IoDrop reason = drop_reason(error);
+  stats.drop(reason, datagrams);
+  if (reason != IoDrop::kTxTooBig) return;
+  const std::optional<Address> remote = from_kernel(send.remote, send.header.msg_namelen);
+  if (remote) refused_.push(send.socket, *remote, send.segment_bytes);
 }
 
 void TxPool::discard_socket(SocketId socket, IoStats& stats) {
@@ -271,7 +279,7 @@ void TxPool::send_singly(const TxSend& send, IoStats& stats) {
         ++stats.tx_sends;
         stats.tx_bytes += one.iov_len;
       } else {
-        stats.drop(drop_reason(errno));
+        note_failure(send, errno, 1, stats);
         all_sent = false;
       }
       at += one.iov_len;

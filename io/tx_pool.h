@@ -14,6 +14,7 @@
 #include "io/kernel_address.h"
 #include "io/mapped_memory.h"
 #include "io/pod_ring.h"
+#include "io/refused_sends.h"
 #include "io/socket_table.h"
 #include "io/tx_run.h"
 
@@ -65,6 +66,7 @@ class TxPool {
   PodRing<std::uint16_t>& queue() { return queue_; }
 
   TxSend& at(std::uint16_t send) { return sends_[send]; }
+  RefusedSends& refused() { return refused_; }
   // Counts the outcome of a send (`result` is bytes or -errno) and frees it. True: it
   // must be tried again, and is in the queue.
   bool complete(std::uint16_t send, int result, IoStats& stats);
@@ -82,6 +84,7 @@ class TxPool {
   void queue_send(const TxRun& run, std::size_t first, std::size_t count,
                   const KernelSocket& socket, IoStats& stats);
   void send_singly(const TxSend& send, IoStats& stats);
+  void note_failure(const TxSend& send, int error, std::size_t datagrams, IoStats& stats);
 
   MappedMemory memory_;
   MappedMemory send_memory_;
@@ -93,6 +96,7 @@ class TxPool {
   std::size_t set_aside_ = 0;  // Send slots promised to open runs.
   std::uint16_t current_ = kNoChunk;
   static constexpr std::uint16_t kNoChunk = 0xffff;
+  RefusedSends refused_;
   bool gso_;
 };
 

@@ -96,6 +96,8 @@ class Association {
   std::size_t large_packet_bytes() const;
   // Of the packet written last.
   bool may_be_fragmented() const { return may_be_fragmented_; }
+  // A packet of `bytes` never left this host, whose interface carries less.
+  void handle_packet_refused(Time now, std::size_t bytes);
   // The packets take another path from here on, to whose MTU nothing found so far applies.
   void handle_path_change();
   bool poll_event(Event& out);

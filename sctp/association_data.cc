@@ -98,6 +98,7 @@ Stats Association::stats() const {
   stats.retransmitted_chunks += sent.retransmitted_chunks;
   stats.mtu_probes_lost = path_mtu_.probes_lost();
   stats.mtu_black_holes = path_mtu_.black_holes();
+  stats.mtu_refused = path_mtu_.refused();
   if (receiver_) {
     stats.data_chunks_received += receiver_->stats().data_chunks_received;
     stats.messages_received += receiver_->stats().messages_received;

@@ -117,6 +117,10 @@ void Association::leave_black_hole(Time now) {
   apply_path_mtu();
 }
 
+void Association::handle_packet_refused(Time now, std::size_t bytes) {
+  if (!dead_ && path_mtu_.handle_refused(now, bytes)) apply_path_mtu();
+}
+
 void Association::handle_path_change() {
   if (!options_.path_mtu.enabled || dead_) return;
   path_mtu_.reset();

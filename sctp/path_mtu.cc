@@ -240,4 +240,27 @@ void PathMtu::handle_black_hole(Time now) {
   if (recent_black_holes_ >= 3) failed_ = static_cast<std::uint16_t>(base_ + 4);
 }
 
+// RFC 8899 §5.1.2: MAX_PLPMTU is at most what the interface carries.
+bool PathMtu::handle_refused(Time now, std::size_t bytes) {
+  if (bytes > plpmtu_) {
+    if (bytes != probed_ || attempt_ == 0) return false;
+    ++refused_;
+    give_up_probed(now);
+    return false;
+  }
+  // RFC 8899 §4.6.1: whatever is said, no less than MIN_PLPMTU.
+  if (bytes <= min_ || plpmtu_ <= min_) return false;
+  ++refused_;
+  if (bytes <= base_) {
+    lower_to(min_);
+    if (state_ != State::kDisabled) enter_error();
+    return true;
+  }
+  lower_to(base_);
+  if (state_ == State::kDisabled) return true;
+  enter_base();
+  failed_ = static_cast<std::uint16_t>(bytes);
+  return true;
+}
+
 }  // namespace millrace::sctp

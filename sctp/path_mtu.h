@@ -61,6 +61,12 @@ class PathMtu {
   // Data in packets above `fallback_bytes` does not arrive (RFC 8899 §4.3).
   void handle_black_hole(Time now);
 
+  // A packet of `bytes` was not sent: this host's own interface carries less. That is known for
+  // certain, so nothing waits for a probe to be lost three times, or data twice. What is no
+  // packet of the size in force, or of the probe under way, changes nothing. True if
+  // `packet_bytes` has changed.
+  bool handle_refused(Time now, std::size_t bytes);
+
   // PLPMTU: the largest packet that may be sent now, probes apart.
   std::size_t packet_bytes() const { return plpmtu_; }
   // What a black hole falls back to; packets above it put the path to the test. Nothing is
@@ -78,6 +84,7 @@ class PathMtu {
   State state() const { return state_; }
   std::uint32_t probes_lost() const { return probes_lost_; }
   std::uint32_t black_holes() const { return black_holes_; }
+  std::uint32_t refused() const { return refused_; }
 
  private:
   void lower_to(std::uint16_t bytes) { plpmtu_ = std::min(plpmtu_, bytes); }
@@ -97,7 +104,7 @@ class PathMtu {
   const std::uint16_t max_;
   State state_ = State::kDisabled;
   bool taken_up_ = false;  // The peer may be probed.
-  bool due_ = false;  // A probe of `probed_` is to be sent.
+  bool due_ = false;       // A probe of `probed_` is to be sent.
   std::uint8_t recent_black_holes_ = 0;
   std::uint8_t probe_count_ = 0;  // Attempts at `probed_` that failed.
   std::uint16_t attempt_ = 0;     // Of `probed_`, the last one sent.
@@ -111,6 +118,7 @@ class PathMtu {
   Time black_hole_at_{};
   std::uint32_t probes_lost_ = 0;
   std::uint32_t black_holes_ = 0;
+  std::uint32_t refused_ = 0;
 };
 
 }  // namespace millrace::sctp

@@ -351,5 +351,63 @@ TEST(PathMtu, EndsAtAMaximumThatIsNoLikelySize) {
   EXPECT_EQ(probes, (std::vector<std::size_t>{kBase, 1212, 1300}));
 }
 
+// RFC 8899 §5.1.2: what the interface does not take is known at once, and the search goes on
+// without waiting for a probe that never left.
+TEST_F(PathMtuTest, ARefusedProbeIsGivenUpAtOnce) {
+  mtu_ = kEthernet;
+  start();
+  ASSERT_EQ(path_.state(), State::kSearching);
+  const std::size_t refused = probes_.back();
+  ASSERT_GT(refused, kEthernet);
+  EXPECT_FALSE(path_.handle_refused(now_, refused - 4)) << "no size that was sent";
+  EXPECT_FALSE(path_.handle_refused(now_, refused)) << "nothing in use has changed";
+  probe_on();
+  while (path_.probe_bytes() == 0 && path_.state() == State::kSearching) {
+    ASSERT_FALSE(path_.handle_refused(now_, probes_.back()));
+    probe_on();
+  }
+  EXPECT_EQ(path_.state(), State::kSearchComplete);
+  EXPECT_EQ(path_.packet_bytes(), kEthernet);
+  EXPECT_EQ(path_.probes_lost(), 0u);
+  EXPECT_GE(path_.refused(), 1u);
+}
+
+// RFC 8899 §4.6.1: a size is lowered to what is known to pass, never below the least, and no word
+// of a size that is not in use counts.
+TEST_F(PathMtuTest, ARefusedPacketLowersTheSizeAtOnceAndNoFurtherThanTheLeast) {
+  mtu_ = kJumbo;
+  start();
+  ASSERT_EQ(path_.packet_bytes(), kJumbo);
+  for (const std::size_t bytes : {kJumbo + 4, std::size_t{65000}, kMin, std::size_t{100}}) {
+    EXPECT_FALSE(path_.handle_refused(now_, bytes)) << bytes;
+  }
+  EXPECT_EQ(path_.refused(), 0u);
+  mtu_ = kEthernet;
+  EXPECT_TRUE(path_.handle_refused(now_, kJumbo));
+  EXPECT_EQ(path_.packet_bytes(), kBase);
+  EXPECT_FALSE(path_.handle_refused(now_, kJumbo)) << "of the same burst";
+  probes_.clear();
+  probe_on();
+  for (const std::size_t probe : probes_) EXPECT_LT(probe, kJumbo);
+  EXPECT_EQ(path_.packet_bytes(), kEthernet);
+  mtu_ = kMin;
+  EXPECT_TRUE(path_.handle_refused(now_, kBase - 100));
+  EXPECT_EQ(path_.packet_bytes(), kMin);
+  EXPECT_EQ(path_.state(), State::kError);
+  EXPECT_FALSE(path_.handle_refused(now_, kMin));
+  EXPECT_EQ(path_.packet_bytes(), kMin);
+}
+
+// A peer that must not be probed is sent packets that leave at all; a pinned size stays.
+TEST_F(PathMtuTest, ARefusalIsBelievedWithoutProbesToo) {
+  path_.forgo();
+  EXPECT_TRUE(path_.handle_refused(now_, kBase));
+  EXPECT_EQ(path_.packet_bytes(), kMin);
+  EXPECT_EQ(path_.probe_bytes(), 0u);
+  PathMtu pinned({.enabled = false}, kBase, rng_);
+  EXPECT_FALSE(pinned.handle_refused(now_, kBase));
+  EXPECT_EQ(pinned.packet_bytes(), kBase);
+}
+
 }  // namespace
 }  // namespace millrace::sctp

@@ -58,6 +58,9 @@ class Shard final : public ShardRunner, private SocketPort {
     const std::size_t received = datapath_->rx_burst(rx_);
     if (core_.capturing()) [[unlikely]]
       core_.capture_received(std::span(rx_).first(received));
+    for (const io::RefusedSend& refused : datapath_->refused_sends()) {
+      core_.handle_refused(now, refused);
+    }
     core_.classify(now, std::span(rx_).first(received));
     core_.open_and_deliver(now);
     core_.drain_inbox(now);

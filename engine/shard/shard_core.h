@@ -94,6 +94,7 @@ class ShardCore {
 
   // The stages, in the order of a turn. `now` is the same for all of them.
   void begin_turn(Time now);
+  void handle_refused(Time now, const io::RefusedSend& refused);
   void classify(Time now, std::span<io::RxView> burst);
   void open_and_deliver(Time now);
   void drain_inbox(Time now);

@@ -59,6 +59,25 @@ ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
   return route_;
 }
 
+// What is no packet of a session's present path, a check on another or a late one, says nothing
+// of it.
+void ShardCore::handle_refused(Time now, const io::RefusedSend& refused) {
+  Session* session = session_of_socket(refused.socket);
+  if (session == nullptr) {
+    const Found found = table_.find(AddressKey(refused.remote));
+    if (!found.handle.is_claimed() || found.handle.shard() != index_) return;
+    session = slots_[found.handle.slot()].get();
+    if (session == nullptr || session->entry != found.entry) return;
+  }
+  const ice::CandidatePair* const pair = session->path.selected();
+  if (pair == nullptr || pair->remote != refused.remote) return;
+  if (!session->sctp || !session->dtls->established()) return;
+  const std::size_t overhead = session->dtls->record_keys()->overhead();
+  if (refused.bytes <= overhead) return;
+  session->sctp->association.handle_packet_refused(now, refused.bytes - overhead);
+  touch(*session);
+}
+
 Session* ShardCore::claim_or_forward(Time now, const io::RxView& view) {
   const Found found = table_.find(AddressKey(view.buffer->source));
   if (found.handle.is_claimed()) {

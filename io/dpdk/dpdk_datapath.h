@@ -54,6 +54,7 @@ class DpdkDatapath final : private RxBufferHome {
   int native_handle();
   bool begin_wait();
   void end_wait();
+  std::span<const RefusedSend> refused_sends() { return refused_.take(); }
   const IoStats& stats() const { return stats_; }
   const NetStats& net_stats() const { return layer_->stats(); }
 
@@ -110,6 +111,7 @@ class DpdkDatapath final : private RxBufferHome {
   const std::uint16_t queue_;
   std::shared_ptr<WakeState> wake_;
   IoStats stats_;
+  RefusedSends refused_;
   std::unique_ptr<NetLayer> layer_;
   DeviceSockets sockets_;
   Time now_{};

@@ -112,6 +112,8 @@ void DpdkDatapath::commit(TxRun& run) {
   if (hop != nullptr) {
     const UdpSend send{socket->local.port, to.remote.port};
     for (; sent < run.pushed(); ++sent) {
+      if (run.length(sent) > hop->max_payload())
+        refused_.push(to.socket, to.remote, run.length(sent));
       queue_datagram(*hop, send, held.frames[sent], run.length(sent));
     }
   }
@@ -128,6 +130,7 @@ void DpdkDatapath::commit_large(TxRun& run, const DeviceSocket& socket) {
     const Destination to = run.destination();
     if (bytes.size() > port_->frame_room()) {
       stats_.drop(IoDrop::kTxTooBig);
+      refused_.push(to.socket, to.remote, bytes.size());
       continue;
     }
     rte_mbuf* const frame = rte_pktmbuf_alloc(port_->queue(queue_).tx_pool);
