@@ -21,6 +21,7 @@ constexpr std::uint8_t kEcho = 8;
 constexpr std::uint8_t kPacketTooBigV6 = 2;
 constexpr std::uint8_t kEchoV6 = 128;
 constexpr std::uint8_t kEchoReplyV6 = 129;
+constexpr std::uint8_t kListenerQuery = 130;
 constexpr std::uint8_t kNeighbourSolicitation = 135;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
@@ -55,6 +56,7 @@ RxVerdict NetLayer::receive_icmpv6(Frame& frame) {
   if (message[0] == kNeighbourSolicitation) return receive_solicitation(frame);
   if (message[0] == kNeighbourAdvertisement) return receive_advertisement(frame);
   if (frame.source.is_unspecified()) return drop(frame, NetDrop::kRxMartian);
+  if (message[0] == kListenerQuery) return receive_listener_query(frame);
   // RFC 4443 §4.2 lets an echo to a group go without an answer; ours all do.
   if (is_multicast(frame.destination)) return drop(frame, NetDrop::kRxIcmpIgnored);
   if (message[0] == kEchoV6 && message[1] == 0) return answer_echo(frame, kEchoReplyV6);

@@ -42,8 +42,11 @@ NetLayer::NetLayer(const NetOptions& options, Time now, Rng& rng)
       ethernet_bytes_(kEthernetBytes + (options.vlan ? kVlanTagBytes : 0)),
       neighbours_(options.neighbours, pinned_neighbours(options), now, rng, stats_),
       hops_(options.max_next_hops, rng),
-      next_announcement_(options.announces ? 0 : options.addresses.size()),
+      next_announcement_(options.addresses.size()),
+      next_report_(options.addresses.size()),
+      listener_due_(now),
       echo_due_(now) {
+  if (options.announces) announce();
   for (const StaticNeighbour& one : options_.static_neighbours) {
     neighbours_.add_static(one.ip, one.mac);
   }
@@ -139,15 +142,17 @@ bool NetLayer::poll_parked(ParkedFrame& out) {
 
 std::size_t NetLayer::poll_frame(MutableByteSpan out) {
   CHECK(out.size() >= kControlFrameBytes);
-  std::size_t bytes = 0;
-  Solicitation question;
   if (next_announcement_ < options_.addresses.size()) {
-    bytes = write_announcement(options_.addresses[next_announcement_++].address, out.data());
-  } else if (neighbours_.poll_solicitation(question)) {
-    bytes = write_question(question, out.data());
-    ++stats_.tx_solicitations;
+    return write_announcement(options_.addresses[next_announcement_++].address, out.data());
   }
-  return bytes;
+  while (next_report_ < options_.addresses.size()) {
+    const IpAddress& own = options_.addresses[next_report_++].address;
+    if (own.is_v6()) return write_report(own, out.data());
+  }
+  Solicitation question;
+  if (!neighbours_.poll_solicitation(question)) return 0;
+  ++stats_.tx_solicitations;
+  return write_question(question, out.data());
 }
 
 }  // namespace millrace::io

@@ -3,8 +3,8 @@
 // The network layer of a device that hands over raw frames (kernel bypass): Ethernet with an
 // optional VLAN tag, ARP (RFC 826), IPv4 (RFC 791), IPv6 (RFC 8200), neighbour discovery
 // (RFC 4861), UDP (RFC 768), echo (RFC 792, 4443). Sans-IO: frames and `now` in, frames out.
-// It neither fragments nor reassembles, is no router, and joins no multicast group but those
-// of neighbour discovery.
+// It neither fragments nor reassembles, is no router, and listens to no multicast group but those
+// of neighbour discovery, which it reports to switches that snoop (RFC 3810).
 //
 // It belongs to one shard. Nothing allocates after `create`; every table and queue is bounded
 // (NetOptions), and what finds no room is a counted drop.
@@ -91,9 +91,10 @@ class NetLayer {
   // When `handle_timeout` has work; kNever when there is none.
   Time next_timeout() const { return neighbours_.next_timeout(); }
 
-  // Queues a gratuitous ARP and an unsolicited neighbour advertisement for each address
-  // (RFC 5227 §3, RFC 4861 §7.2.6), for switches and neighbours. `create` does it once.
-  void announce() { next_announcement_ = 0; }
+  // Queues a gratuitous ARP or an unsolicited neighbour advertisement for each address
+  // (RFC 5227 §3, RFC 4861 §7.2.6), and a listener's report (RFC 3810), for switches and
+  // neighbours. `create` does it once.
+  void announce();
 
   void count_drop(NetDrop reason, std::uint64_t frames) { stats_.drop(reason, frames); }
   const NetStats& stats() const { return stats_; }
@@ -160,6 +161,10 @@ class NetLayer {
   std::size_t write_question(const Solicitation& question, std::uint8_t* out) const;
   std::size_t write_announcement(const IpAddress& own, std::uint8_t* out) const;
 
+  // net_listener.cc
+  RxVerdict receive_listener_query(Frame& frame);
+  std::size_t write_report(const IpAddress& own, std::uint8_t* out) const;
+
   // net_layer.cc
   std::optional<Way> find_way(const IpAddress& local, const IpAddress& remote) const;
   const IpAddress* source_for(const IpAddress& remote, const IpAddress& via) const;
@@ -174,7 +179,10 @@ class NetLayer {
   NeighbourTable neighbours_;
   NextHopCache hops_;
   std::size_t next_announcement_;  // Of `options_.addresses`; past the end: none.
-  Time echo_due_{};                // When the echo budget is whole again.
+  std::size_t next_report_;        // The same.
+  std::uint8_t report_type_ = 0;
+  Time listener_due_;  // Before that, a listener query is answered already.
+  Time echo_due_{};    // When the echo budget is whole again.
   std::uint64_t copied_ = 0;
 };
 

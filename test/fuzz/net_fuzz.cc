@@ -39,7 +39,9 @@ constexpr std::string_view kFrames[] = {kUdp4,
                                         kEcho4,
                                         kEcho6,
                                         kFragmentationNeeded,
-                                        kPacketTooBig};
+                                        kPacketTooBig,
+                                        kListenerQuery,
+                                        kListenerQueryForGroup};
 
 NetOptions options_of(std::uint8_t settings, unsigned host) {
   NetOptions options = host_options(host);
