@@ -271,9 +271,11 @@ void Association::append_control(Time now, PacketWriter& packet) {
 void Association::append_reports(Time now, PacketWriter& packet) {
   if (!receiver_ || state_ == State::kCookieEchoed) return;
   const bool reset_due = stream_reset_.is_due(*sender_);
-  const bool leaves_anyway = packet.has_chunks() || reset_due || shutdown_due_ ||
-                             (may_carry_data() && sender_->has_something_to_send(now));
-  if (receiver_->sack_due(now) || (leaves_anyway && receiver_->sack_pending())) {
+  const auto leaves_anyway = [&] {
+    return packet.has_chunks() || reset_due || shutdown_due_ ||
+           (may_carry_data() && sender_->has_something_to_send(now));
+  };
+  if (receiver_->sack_due(now) || (receiver_->sack_pending() && leaves_anyway())) {
     receiver_->append_sack(now, packet);
   }
   // RFC 6525 §5.2.1: behind a SACK, which tells the peer that all data before a reset is

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -30,7 +31,12 @@ struct IpAddress {
   bool is_loopback() const;
   std::string to_string() const;  // IPv6 without brackets.
 
-  friend bool operator==(const IpAddress&, const IpAddress&) = default;
+  // Each packet's is compared: as two words, where the default calls memcmp.
+  friend bool operator==(const IpAddress& a, const IpAddress& b) {
+    using Words = std::array<std::uint64_t, 2>;
+    return std::bit_cast<Words>(a.bytes) == std::bit_cast<Words>(b.bytes) &&
+           a.scope_id == b.scope_id && a.family == b.family;
+  }
 };
 
 // Address is an IP address and a UDP or TCP port in host byte order.

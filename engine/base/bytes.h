@@ -31,8 +31,8 @@ inline std::uint64_t load_be48(const std::uint8_t* p) {
   return (std::uint64_t{load_be16(p)} << 32) | load_be32(p + 2);
 }
 inline void store_be16(std::uint8_t* p, std::uint16_t v) {
-  p[0] = static_cast<std::uint8_t>(v >> 8);
-  p[1] = static_cast<std::uint8_t>(v);
+  v = __builtin_bswap16(v);
+  std::memcpy(p, &v, sizeof(v));
 }
 inline void store_be32(std::uint8_t* p, std::uint32_t v) {
   v = __builtin_bswap32(v);

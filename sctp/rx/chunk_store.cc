@@ -27,9 +27,7 @@ bool ChunkStore::has_place_for(UnwrappedTsn tsn) const {
   return end.distance_from(first) <= kMaxSpan;
 }
 
-void ChunkStore::reserve(UnwrappedTsn first, UnwrappedTsn end) {
-  const auto span = static_cast<std::size_t>(end.distance_from(first));
-  if (span <= capacity_) return;
+void ChunkStore::reserve(std::size_t span) {
   std::size_t capacity = std::max(kFirstCapacity, capacity_);
   while (capacity < span) capacity *= 2;
   auto ring = std::make_unique<HeldChunk[]>(capacity);
@@ -40,13 +38,22 @@ void ChunkStore::reserve(UnwrappedTsn first, UnwrappedTsn end) {
   capacity_ = capacity;
 }
 
-HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, ByteSpan payload, const BufferRef& buffer) {
-  DCHECK(has_place_for(tsn) && !holds(tsn));
-  const UnwrappedTsn first = first_ == end_ ? tsn : std::min(first_, tsn);
-  const UnwrappedTsn end = first_ == end_ ? tsn.next() : std::max(end_, tsn.next());
-  reserve(first, end);
+void ChunkStore::make_place(UnwrappedTsn tsn) {
+  if (first_ == end_) first_ = end_ = tsn;
+  const UnwrappedTsn first = std::min(first_, tsn);
+  const UnwrappedTsn end = std::max(end_, tsn.next());
+  if (end.distance_from(first) > capacity_) reserve(end.distance_from(first));
   first_ = first;
   end_ = end;
+}
+
+HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, ByteSpan payload, const BufferRef& buffer) {
+  DCHECK(has_place_for(tsn) && !holds(tsn));
+  if (tsn == end_ && end_.distance_from(first_) < capacity_) {
+    end_ = tsn.next();
+  } else {
+    make_place(tsn);
+  }
   HeldChunk& chunk = at(tsn);
   chunk.data = payload.data();
   chunk.size = static_cast<std::uint16_t>(payload.size());
@@ -66,9 +73,10 @@ void ChunkStore::remove(UnwrappedTsn tsn) {
     unlink(tsn, chunk);
   }
   chunk.state = HeldChunk::State::kFree;
-  while (first_ < end_ && at(first_).state == HeldChunk::State::kFree) first_ = first_.next();
-  while (first_ < end_ && at(end_.previous()).state == HeldChunk::State::kFree) {
-    end_ = end_.previous();
+  if (tsn == first_) {
+    while (first_ < end_ && at(first_).state == HeldChunk::State::kFree) first_ = first_.next();
+  } else if (tsn.next() == end_) {
+    while (at(end_.previous()).state == HeldChunk::State::kFree) end_ = end_.previous();
   }
 }
 

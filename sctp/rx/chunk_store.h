@@ -116,7 +116,8 @@ class ChunkStore {
     return static_cast<std::size_t>(tsn.value()) & (capacity_ - 1);
   }
   HeldChunk& at_wrapped(std::uint32_t tsn) { return ring_[tsn & (capacity_ - 1)]; }
-  void reserve(UnwrappedTsn first, UnwrappedTsn end);
+  void make_place(UnwrappedTsn tsn);
+  void reserve(std::size_t span);
   std::uint32_t pin_for(Time now, const BufferRef& buffer);
   void link(std::uint32_t pin, UnwrappedTsn tsn, HeldChunk& chunk);
   void unlink(UnwrappedTsn tsn, const HeldChunk& chunk);

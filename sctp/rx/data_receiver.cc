@@ -82,7 +82,8 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
   return result;
 }
 
-inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream, std::size_t wire_bytes) {
+[[gnu::always_inline]] inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream,
+                                                              std::size_t wire_bytes) {
   const std::uint64_t ahead = tsn.distance_from(tsns_.cumulative());
   const bool is_next = ahead == 1;
   if (ahead > kMaxGapOffset) return DataResult::kOutsideWindow;

@@ -189,9 +189,21 @@ class DataReceiver {
   bool lend_part(MessageView& message);
   // Cheaply no where so little is held that no message of it is large.
   bool may_hold_part() const {
-    return interleaved_ ? !store_.empty() : partial_ || store_.cost() > part_bytes();
+    if (!interleaved_) return partial_ || store_.cost() > part_bytes();
+    if (store_.empty()) return false;
+    return interleaved_->has_part_at_once() || spanned_bytes() >= least_for_parts();
   }
   bool may_read() const;
+  // What is held, with the places up to the cumulative TSN.
+  std::size_t spanned_bytes() const {
+    const UnwrappedTsn first = store_.first();
+    const UnwrappedTsn last = std::max(first, tsns_.cumulative());
+    return held_bytes() + ChunkStore::kPlaceBytes * last.distance_from(first);
+  }
+  // With less there is no part of I-DATA but that of a large message.
+  std::size_t least_for_parts() const {
+    return std::min(3 * (window_.bytes() / 4), InterleavedMessages::kLeastBytesOfAge);
+  }
   std::size_t enough_for_parts() const;
   std::size_t part_bytes() const { return std::min(options_.part_bytes, window_.bytes() / 2); }
 

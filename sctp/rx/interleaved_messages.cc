@@ -8,6 +8,27 @@
 namespace millrace::sctp {
 
 bool InterleavedMessages::add(UnwrappedTsn tsn, const IDataChunkHeader& header) {
+  if (!continues_recent(header)) return add_any(tsn, header);
+  Message& message = messages_[recent_];
+  message.highest_fsn = header.fsn;
+  if (!append(message, tsn)) return false;
+  if (message.place != Place::kNextLife) update_offer(recent_);
+  return true;
+}
+
+// The short way of what comes in order: from the middle of the message that had the last
+// fragment, and next in it.
+bool InterleavedMessages::continues_recent(const IDataChunkHeader& header) const {
+  if (recent_ == kNone || reset_tsn_) return false;
+  const Message& recent = messages_[recent_];
+  return header.fsn == recent.next_fsn && header.mid == recent.mid &&
+         header.stream == streams_[recent.stream].id &&
+         header.flags.unordered == recent.unordered && !header.flags.beginning &&
+         !header.flags.ending && recent.next_fsn > 0 && recent.last_fsn == kUnknown &&
+         recent.beyond_count == 0;
+}
+
+bool InterleavedMessages::add_any(UnwrappedTsn tsn, const IDataChunkHeader& header) {
   const Index stream_index = streams_.find_or_add(header.stream);
   Stream& stream = streams_[stream_index];
   const bool next_life = is_next_life(stream, tsn);
@@ -248,6 +269,13 @@ bool InterleavedMessages::has_turn(Index index) const {
 
 void InterleavedMessages::update_offer(Index index) {
   Message& message = messages_[index];
+  // The next fragment of one that is offered: its turn it is unless another was begun.
+  if (message.offer == Offer::kIfEnough && message.prefix_bytes <= part_bytes_ &&
+      streams_[message.stream].open == kNone) {
+    offered_bytes_ += message.prefix_bytes - message.offered_bytes;
+    message.offered_bytes = message.prefix_bytes;
+    return;
+  }
   Offer offer = Offer::kNot;
   if (message.prefix_bytes > 0 && has_turn(index)) {
     if (message.offset > 0 || message.prefix_bytes > bound_of_part(part_bytes_, message.ppid)) {

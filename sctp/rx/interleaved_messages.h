@@ -30,6 +30,9 @@ class InterleavedMessages {
  public:
   // Each MID takes a TSN, and TSNs are not taken further ahead than this.
   static constexpr std::uint32_t kMaxMidsAhead = 65536;
+  // Chunks so far behind are handed out while what the store spans still has room for more.
+  static constexpr std::uint64_t kMaxAge = ChunkStore::kMaxSpan / 2;
+  static constexpr std::size_t kLeastBytesOfAge = kMaxAge * ChunkStore::kPlaceBytes;
 
   // The two outlive it. `seed` is any random value.
   InterleavedMessages(ChunkStore& store, ReadyMessages& ready, std::size_t max_message_bytes,
@@ -53,6 +56,8 @@ class InterleavedMessages {
   // messages whose turn it is count.
   std::optional<DeliveredPart> take_part(std::size_t enough, UnwrappedTsn cumulative);
   bool has_part(std::size_t enough, UnwrappedTsn cumulative) const;
+  // One that any `enough` would do for.
+  bool has_part_at_once() const { return offers_[1].head != kNone; }
   void set_part_bytes(std::size_t bytes) { part_bytes_ = bytes; }
   // RFC 8832 has no use for a message in parts while it may be a valid one.
   static std::size_t bound_of_part(std::size_t part_bytes, Ppid ppid) {
@@ -79,8 +84,6 @@ class InterleavedMessages {
   using Table = SeededTable<std::uint64_t, Index>;
   static constexpr Index kNone = 0xFFFFFFFF;
   static constexpr std::uint32_t kUnknown = 0xFFFFFFFF;
-  // Chunks so far behind are handed out while what the store spans still has room for more.
-  static constexpr std::uint64_t kMaxAge = ChunkStore::kMaxSpan / 2;
 
   struct Links {
     Index previous = kNone;
@@ -150,6 +153,8 @@ class InterleavedMessages {
   }
 
   // interleaved_messages.cc: fragments to messages, messages in order.
+  bool continues_recent(const IDataChunkHeader& header) const;
+  bool add_any(UnwrappedTsn tsn, const IDataChunkHeader& header);
   bool deliver_whole(Stream& stream, UnwrappedTsn tsn, const IDataChunkHeader& header);
   bool is_stale(const Stream& stream, const IDataChunkHeader& header) const;
   // kNone: there is none and cannot be one.

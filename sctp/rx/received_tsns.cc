@@ -5,8 +5,7 @@
 
 namespace millrace::sctp {
 
-bool ReceivedTsns::contains(UnwrappedTsn tsn) const {
-  if (tsn <= cumulative_) return true;
+bool ReceivedTsns::is_in_range(UnwrappedTsn tsn) const {
   const auto after =
       std::upper_bound(ranges_.begin(), ranges_.end(), tsn,
                        [](UnwrappedTsn value, const Range& range) { return value < range.first; });

@@ -27,7 +27,9 @@ class ReceivedTsns {
   bool has_gaps() const { return !ranges_.empty(); }
   std::span<const Range> ranges() const { return ranges_; }
 
-  bool contains(UnwrappedTsn tsn) const;
+  bool contains(UnwrappedTsn tsn) const {
+    return tsn <= cumulative_ || (has_gaps() && is_in_range(tsn));
+  }
   Insert insert(UnwrappedTsn tsn) {
     if (tsn == cumulative_.next() && ranges_.empty()) {
       cumulative_ = tsn;
@@ -39,6 +41,7 @@ class ReceivedTsns {
   void advance_to(UnwrappedTsn tsn);
 
  private:
+  bool is_in_range(UnwrappedTsn tsn) const;
   Insert insert_slow(UnwrappedTsn tsn);
   void absorb_front();
 

@@ -270,7 +270,13 @@ class DataSender {
     return std::min({congestion_->cwnd(), bound, peer_rwnd_});
   }
   // What may join the flight; one chunk may always be in flight besides.
-  std::size_t room() const;
+  std::size_t room() const {
+    if (in_recovery_ && recovery_->smoothed) return room_in_recovery();
+    // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
+    const std::size_t limit = window();
+    return limit - std::min(limit, outstanding_.flight_bytes());
+  }
+  std::size_t room_in_recovery() const;
   bool window_allows(std::size_t wire_bytes) const;
   // RFC 9260 §6.1 (A).
   bool fits_peer(std::size_t wire_bytes) const {

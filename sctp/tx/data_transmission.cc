@@ -76,13 +76,8 @@ void DataSender::note_held_back(std::size_t wire_bytes) {
   if (outstanding_.flight_bytes() + wire_bytes > congestion_->cwnd()) cwnd_limited_ = true;
 }
 
-std::size_t DataSender::room() const {
+std::size_t DataSender::room_in_recovery() const {
   const std::size_t flight = outstanding_.flight_bytes();
-  // RFC 9260 §6.1 (B) would allow one packet beyond cwnd, §7.2.3 none after T3-rtx.
-  if (!in_recovery_ || !recovery_->smoothed) {
-    const std::size_t limit = window();
-    return limit - std::min(limit, flight);
-  }
   return std::min(recovery_->rate.allowance(), peer_rwnd_ - std::min(peer_rwnd_, flight));
 }
 
@@ -232,8 +227,9 @@ OutgoingMessage* DataSender::next_message(Time now) {
 }
 
 void DataSender::append_new(Time now, PacketWriter& packet) {
-  while (OutgoingMessage* const message = next_message(now)) {
-    if (!append_fragment(now, *message, packet)) break;
+  while (packet.space() > header_bytes_) {
+    OutgoingMessage* const message = next_message(now);
+    if (message == nullptr || !append_fragment(now, *message, packet)) break;
   }
   note_ack_point(now);
 }

@@ -29,8 +29,7 @@ OutstandingQueue::~OutstandingQueue() {
   }
 }
 
-void OutstandingQueue::reserve_one() {
-  if (size() < capacity_) return;
+void OutstandingQueue::grow() {
   CHECK(!full());
   const std::size_t capacity = std::max(kFirstCapacity, 2 * capacity_);
   auto ring = std::make_unique<OutstandingChunk[]>(capacity);

@@ -169,7 +169,10 @@ class OutstandingQueue {
   UnwrappedTsn tsn_at(std::size_t slot_index) const {
     return base_.plus((slot_index - slot(base_)) & (capacity_ - 1));
   }
-  void reserve_one();
+  void reserve_one() {
+    if (size() == capacity_) grow();
+  }
+  void grow();
   void link_fragment(UnwrappedTsn tsn, OutgoingMessage& message);
   bool find_previous_fragment(UnwrappedTsn& tsn) const;
   bool is_valid(UnwrappedTsn cumulative, const SackChunkView& sack) const;

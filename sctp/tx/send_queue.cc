@@ -63,7 +63,9 @@ void SendQueue::consume(std::uint32_t bytes) {
   message->sent += bytes;
   unbuffer(stream, bytes);
   if (message->streamed != nullptr) cost_ -= message->streamed->note_sent(message->sent);
-  if (message->sent == message->size) {
+  if (interleaving_ && message->sent < message->size && scheduler_.is_alone() && !message->open) {
+    scheduler_.charge(index, bytes);  // Its turn ends, and the next is its own.
+  } else if (message->sent == message->size) {
     const std::size_t taken = interleaving_ ? bytes : message->size;
     pop_head(index);
     end_turn(index, taken);

@@ -47,6 +47,9 @@ class StreamScheduler {
   // The stream whose turn it is; kNone if none is ready.
   std::uint32_t first() const { return ready_.empty() ? kNone : ready_[0].stream; }
 
+  // No other than `first` is ready.
+  bool is_alone() const { return ready_.size() == 1; }
+
   // Counts `bytes` that the stream has sent.
   void charge(std::uint32_t stream, std::size_t bytes) {
     streams_[stream].start += bytes * streams_[stream].per_byte;
