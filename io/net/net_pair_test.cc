@@ -2,6 +2,8 @@
 // Two layers on a wire.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/net/net_test_support.h"
 
 namespace millrace::io {
@@ -24,7 +26,7 @@ class Wire {
   void set_loss(std::uint64_t percent) { loss_ = percent; }
 
   void run(Time& now, Duration span) {
-    for (const Time end = now + span; now < end; now += milliseconds(1)) {
+    for (const Time end = now + span; now < end; now = std::min(end, next_event(now))) {
       for (NetHost* host : hosts_) {
         host->turn(now);
         for (Bytes& frame : std::exchange(host->out, {})) send(now, host, std::move(frame));
@@ -49,6 +51,15 @@ class Wire {
     NetHost* from;
     Bytes frame;
   };
+
+  // Whatever comes first: a frame's arrival, or a host's timer.
+  Time next_event(Time now) const {
+    Time next = kNever;
+    for (const Flight& one : flights_) next = std::min(next, one.at);
+    for (NetHost* host : hosts_) next = std::min(next, host->layer().next_timeout());
+    for (NetHost* host : hosts_) next = host->out.empty() ? next : now;
+    return std::max(next, now + microseconds(100));
+  }
 
   void send(Time now, NetHost* from, Bytes frame) {
     for (std::uint64_t copies = rng_.below(20) == 0 ? 2 : 1; copies > 0; --copies) {

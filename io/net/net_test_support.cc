@@ -95,6 +95,9 @@ NetOptions host_options(unsigned n) {
   options.addresses = {prefix("192.0.2." + std::to_string(n) + "/24"),
                        prefix("2001:db8::" + std::to_string(n) + "/64")};
   options.announces = false;
+  // Hosts are made by the thousand.
+  options.max_next_hops = 64;
+  options.neighbours.max_neighbours = 64;
   return options;
 }
 

@@ -39,9 +39,8 @@ NextHop make_next_hop(const HopTemplate& from) {
   const std::size_t ip_at = write_ethernet(out, from.destination_mac, from.source_mac, from.vlan,
                                            v4 ? EtherType::kIpv4 : EtherType::kIpv6);
   std::uint8_t* const ip = out + ip_at;
-  std::size_t ip_bytes = kIpv6Bytes;
+  std::size_t ip_bytes = 0;
   if (v4) {
-    ip_bytes = kIpv4Bytes;
     ip_bytes = write_ipv4(ip, from.source, from.destination, IpProtocol::kUdp, from.hop_limit);
     hop.ip_sum_ = checksum_add(ChecksumSum{}, ByteSpan(ip, kIpv4Bytes));
   } else {

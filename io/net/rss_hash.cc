@@ -14,7 +14,7 @@ std::uint32_t toeplitz_hash(ByteSpan key, ByteSpan input) {
   for (std::size_t i = 0; i < input.size(); ++i) {
     for (unsigned bit = 0; bit < 8; ++bit) {
       if ((input[i] & (0x80u >> bit)) != 0) hash ^= window;
-      window = (window << 1) | ((key[i + 4] >> (7 - bit)) & 1u);
+      window = (window << 1) | (std::uint32_t{key[i + 4]} >> (7 - bit) & 1u);
     }
   }
   return hash;
