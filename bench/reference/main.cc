@@ -6,6 +6,9 @@
 #include <cstdio>
 #include <string>
 
+#ifdef MILLRACE_DPDK
+#include "bench/reference/dpdk_frames.h"
+#endif
 #include "bench/reference/report.h"
 #include "engine/cli/command_line.h"
 #include "engine/reference/reference.h"
@@ -34,11 +37,13 @@ class Role {
   void add_plan();
   template <class Report>
   int conclude(const char* name, const Result<Report, io::IoError>& report) const;
+  int run_on_device() const;
 
   const Kind kind_;
   cli::Settings settings_;
   Options options_;
   std::string address_ = "127.0.0.1:7400";
+  std::string device_;
   std::string json_;
   std::uint32_t buffer_bytes_ = 4u << 20;
 };
@@ -50,7 +55,9 @@ Role::Role(Kind kind) : kind_(kind) {
   if (!listens()) add_plan();
   settings_.choice("io", "Packet I/O", "sockets",
                    {{"sockets", [this] { options_.uring = false; }},
-                    {"uring", [this] { options_.uring = true; }}});
+                    {"uring", [this] { options_.uring = true; }},
+                    {"dpdk", [this] { options_.device = true; }}});
+  settings_.text("dpdk-device", "DEVICE", "With --io dpdk: net_memif0,role=...", device_);
   settings_.choice(
       "wait", "For a datagram: poll, or sleep in the kernel", "spin",
       {{"spin", [this] { options_.spin = true; }}, {"block", [this] { options_.spin = false; }}});
@@ -84,7 +91,28 @@ int Role::conclude(const char* name, const Result<Report, io::IoError>& report) 
   return complain("write " + json_ + ": failed", cli::kExitFailed);
 }
 
+#ifdef MILLRACE_DPDK
+int Role::run_on_device() const {
+  switch (kind_) {
+    case Kind::kReceive:
+      return conclude("recv", receive_frames(device_, options_));
+    case Kind::kSend:
+      return conclude("send", send_frames(device_, options_));
+    case Kind::kPong:
+      return conclude("pong", pong_frames(device_, options_));
+    case Kind::kPing:
+      break;
+  }
+  return conclude("ping", ping_frames(device_, options_));
+}
+#else
+int Role::run_on_device() const {
+  return complain("--io dpdk: this build has no DPDK (meson -Ddpdk=enabled)", cli::kExitFailed);
+}
+#endif
+
 int Role::run() {
+  if (options_.device) return run_on_device();
   const auto address = Address::parse(address_);
   if (!address) {
     const char* const flag = listens() ? "--listen" : "--to";

@@ -15,7 +15,7 @@ std::string to_json(const std::string& role, const Options& options, const Figur
   nlohmann::ordered_json out;
   out["schema"] = 1;
   out["role"] = role;
-  out["io"] = options.uring ? "uring" : "sockets";
+  out["io"] = options.device ? "dpdk" : options.uring ? "uring" : "sockets";
   out["wait"] = options.spin ? "spin" : "block";
   for (const auto& [name, value] : figures) {
     if (value == std::floor(value) && std::fabs(value) < 1e15) {

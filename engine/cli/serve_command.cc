@@ -65,7 +65,7 @@ int ServeCommand::run() {
   ServeCounters counters;
   auto engine = make_serve_engine(engine_, serve_, relays, counters);
   if (!engine.ok()) return fail(engine.error());
-  const ServeStats stats(*engine.value(), counters, started);
+  const ServeStats stats(*engine.value(), counters, started, engine_.device.get());
   http::SignallingApi api(*engine.value(),
                           {[&stats] { return stats.json(monotonic_now()); },
                            [&stats] { return stats.prometheus(monotonic_now()); }});

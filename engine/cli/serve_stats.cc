@@ -88,6 +88,22 @@ void line(std::string& out, const std::string& name, const std::string& labels, 
          std::to_string(value) + "\n";
 }
 
+void add_device(std::string& out, const PacketDeviceStats& device) {
+  head(out, "device_link_up", "Whether the device's link is up", true);
+  line(out, "device_link_up", "", device.link_up ? 1 : 0);
+  head(out, "device_buffers_free", "Buffers that neither a shard nor the device has", true);
+  line(out, "device_buffers_free", "direction=\"rx\"", device.rx_buffers_free);
+  line(out, "device_buffers_free", "direction=\"tx\"", device.tx_buffers_free);
+  head(out, "device_drops_total", "Frames dropped between device and sockets, by reason", false);
+  for (const auto& [name, value] : device.drops) {
+    line(out, "device_drops_total", "reason=\"" + escaped(name) + "\"", value);
+  }
+  head(out, "device_counter_total", "What the device counts, by its driver's names", false);
+  for (const auto& [name, value] : device.device) {
+    line(out, "device_counter_total", "counter=\"" + escaped(name) + "\"", value);
+  }
+}
+
 }  // namespace
 
 std::string ServeStats::json(Time now) const {
@@ -128,6 +144,17 @@ std::string ServeStats::json(Time now) const {
   out["channels_closed_slow"] = counters_.channels_closed_slow.load(std::memory_order_relaxed);
   out["channels_closed_refused"] =
       counters_.channels_closed_refused.load(std::memory_order_relaxed);
+  if (device_ != nullptr) {
+    const PacketDeviceStats device = device_->stats();
+    auto& told = out["device"];
+    told["link_up"] = device.link_up;
+    told["rx_buffers_free"] = device.rx_buffers_free;
+    told["tx_buffers_free"] = device.tx_buffers_free;
+    told["drops"] = nlohmann::ordered_json::object();
+    for (const auto& [name, value] : device.drops) told["drops"][name] = value;
+    told["counters"] = nlohmann::ordered_json::object();
+    for (const auto& [name, value] : device.device) told["counters"][name] = value;
+  }
   out["messages_dropped_slow"] = counters_.messages_dropped_slow.load(std::memory_order_relaxed);
   return out.dump(1) + "\n";
 }
@@ -155,6 +182,7 @@ std::string ServeStats::prometheus(Time now) const {
            "shard=\"" + std::to_string(i) + "\",reason=\"" + escaped(reason) + "\"", count);
     }
   }
+  if (device_ != nullptr) add_device(out, device_->stats());
   head(out, "sessions_ended_total", "Sessions ended, by reason", false);
   for (std::size_t i = 0; i < ServeCounters::kReasons; ++i) {
     line(out, "sessions_ended_total", "reason=\"" + label_of(static_cast<CloseReason>(i)) + "\"",

@@ -11,9 +11,10 @@ namespace millrace::cli {
 // ServeStats writes a server's counters for machines, from any thread.
 class ServeStats {
  public:
-  // Both outlive this. `started` is of the monotonic clock.
-  ServeStats(const Engine& engine, const ServeCounters& counters, Time started)
-      : engine_(engine), counters_(counters), started_(started) {}
+  // All outlive this; `device` may be null. `started` is of the monotonic clock.
+  ServeStats(const Engine& engine, const ServeCounters& counters, Time started,
+             const PacketDevice* device = nullptr)
+      : engine_(engine), counters_(counters), started_(started), device_(device) {}
 
   std::string json(Time now) const;
   std::string prometheus(Time now) const;  // Text format, version 0.0.4.
@@ -22,6 +23,7 @@ class ServeStats {
   const Engine& engine_;
   const ServeCounters& counters_;
   Time started_;
+  const PacketDevice* device_;
 };
 
 }  // namespace millrace::cli

@@ -4,6 +4,7 @@
 // are made over its datapath.
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "engine/dpdk/kernel_interface.h"
@@ -34,14 +35,14 @@ class DpdkDevice final : public PacketDeviceImpl {
     return out;
   }
   std::string describe() const override { return port_->describe(); }
-  bool link_up() const override { return port_->link_up(); }
   unsigned queues() const override { return port_->queues(); }
 
-  std::vector<std::pair<std::string, std::uint64_t>> counters() const override {
-    auto out = port_->extended_stats();
-    const auto [rx, tx] = port_->free_buffers();
-    out.emplace_back("rx_pool_free", rx);
-    out.emplace_back("tx_pool_free", tx);
+  PacketDeviceStats stats() const override {
+    PacketDeviceStats out;
+    out.link_up = port_->link_up();
+    std::tie(out.rx_buffers_free, out.tx_buffers_free) = port_->free_buffers();
+    out.device = port_->extended_stats();
+    out.drops = port_->net_drops();
     return out;
   }
 

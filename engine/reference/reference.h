@@ -18,9 +18,10 @@
 namespace millrace::reference {
 
 struct Options {
-  bool uring = false;  // io_uring instead of plain calls.
-  bool spin = true;    // Poll for what arrives; otherwise sleep in the kernel.
-  int cpu = -1;        // Pins the calling thread; -1: leaves it.
+  bool uring = false;   // io_uring instead of plain calls.
+  bool device = false;  // A device past the kernel, by whoever has one (bench/reference).
+  bool spin = true;     // Poll for what arrives; otherwise sleep in the kernel.
+  int cpu = -1;         // Pins the calling thread; -1: leaves it.
   // The beginning side says these.
   std::size_t datagram_bytes = 1200;
   unsigned segments = 54;  // Datagrams of a GSO send, as far as 64 KB hold them; 1: no GSO.

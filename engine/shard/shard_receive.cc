@@ -19,6 +19,14 @@ constexpr bool is_dtls(std::uint8_t first) { return first >= 20 && first <= 63; 
 
 ice::CandidatePair pair_of(const RxBuffer& buffer) { return {buffer.source, buffer.local}; }
 
+bool shares_route(const RxBuffer& a, const RxBuffer& b) {
+  return &a == &b ||
+         (a.socket == b.socket && a.source.port == b.source.port &&
+          a.source.ip.bytes == b.source.ip.bytes && a.local.bytes == b.local.bytes &&
+          a.source.ip.family == b.source.ip.family && a.local.family == b.local.family &&
+          a.source.ip.scope_id == b.source.ip.scope_id && a.local.scope_id == b.local.scope_id);
+}
+
 }  // namespace
 
 void ShardCore::classify(Time now, std::span<io::RxView> burst) {
@@ -39,9 +47,10 @@ void ShardCore::classify(Time now, std::span<io::RxView> burst) {
   }
 }
 
-// A coalesced buffer comes from one source, so its datagrams share one look-up.
+// A coalesced buffer comes from one source, so its datagrams share one look-up; and where each
+// datagram has a buffer of its own, those that follow each other mostly do.
 ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
-  if (view.buffer == routed_buffer_) return route_;
+  if (routed_buffer_ != nullptr && shares_route(*view.buffer, *routed_buffer_)) return route_;
   routed_buffer_ = view.buffer;
   route_ = Route{};
   const RxBuffer& buffer = *view.buffer;

@@ -42,6 +42,12 @@ RxFlags flags_of(const rte_mbuf& frame, bool second_hand) {
   return flags;
 }
 
+// Headers, and where the buffer's own header will be written.
+void prefetch(rte_mbuf& frame) {
+  rte_prefetch0(rte_pktmbuf_mtod(&frame, void*));
+  rte_prefetch0(rte_mbuf_to_priv(&frame));
+}
+
 // A frame as it came or will go: one piece, no other owner. So it can go back to its pool
 // without the questions that a general one asks.
 void free_frames(std::vector<rte_mbuf*>& frames) {
@@ -158,12 +164,10 @@ std::size_t DpdkDatapath::rx_burst(std::span<RxView> in) {
 std::size_t DpdkDatapath::take(std::span<rte_mbuf*> frames, bool second_hand,
                                std::span<RxView> in) {
   std::size_t n = 0;
-  for (std::size_t i = 0; i < std::min(kPrefetch, frames.size()); ++i) {
-    rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
-  }
+  for (std::size_t i = 0; i < std::min(kPrefetch, frames.size()); ++i) prefetch(*frames[i]);
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i + kPrefetch < frames.size()) {
-      rte_prefetch0(rte_pktmbuf_mtod(frames[i + kPrefetch], void*));
+      prefetch(*frames[i + kPrefetch]);
     }
     if (accept(frames[i], second_hand, in[n])) ++n;
   }

@@ -224,6 +224,8 @@ std::optional<IoError> DpdkPort::set_up_queues() {
                                    kPoolCache, kPrivateBytes, room, numa_node_);
   };
   queues_.resize(options_.queues);
+  net_drops_ =
+      std::make_unique<std::array<std::atomic<std::uint64_t>, kNetDropCount>[]>(options_.queues);
   for (std::uint16_t i = 0; i < options_.queues; ++i) {
     Queue& queue = queues_[i];
     // What the device holds to receive into, what is held, a burst, and the caches.
@@ -355,6 +357,24 @@ std::vector<std::pair<std::string, std::uint64_t>> DpdkPort::extended_stats() co
   out.reserve(names.size());
   for (const rte_eth_xstat& value : values) {
     if (value.id < names.size()) out.emplace_back(names[value.id].name, value.value);
+  }
+  return out;
+}
+
+void DpdkPort::note_net(std::uint16_t queue, const NetStats& stats) {
+  for (std::size_t i = 0; i < kNetDropCount; ++i) {
+    net_drops_[queue][i].store(stats.drops[i], std::memory_order_relaxed);
+  }
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> DpdkPort::net_drops() const {
+  std::vector<std::pair<std::string, std::uint64_t>> out;
+  for (std::size_t i = 0; i < kNetDropCount; ++i) {
+    std::uint64_t total = 0;
+    for (std::uint16_t queue = 0; queue < queues(); ++queue) {
+      total += net_drops_[queue][i].load(std::memory_order_relaxed);
+    }
+    if (total > 0) out.emplace_back(drop_name(static_cast<NetDrop>(i)), total);
   }
   return out;
 }

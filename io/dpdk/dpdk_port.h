@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "io/dpdk/memif_guard.h"
 #include "io/dpdk/port_space.h"
 #include "io/net/net_options.h"
+#include "io/net/net_stats.h"
 
 struct rte_mempool;
 struct rte_ring;
@@ -87,6 +89,11 @@ class DpdkPort {
 
   // The device's own counters, by the names that its driver gives them. Any thread.
   std::vector<std::pair<std::string, std::uint64_t>> extended_stats() const;
+  // What the queues' network layers have dropped, as last noted, by reason; only reasons that
+  // occurred. Any thread.
+  std::vector<std::pair<std::string, std::uint64_t>> net_drops() const;
+  // For a queue's thread, now and then.
+  void note_net(std::uint16_t queue, const NetStats& stats);
   // Buffers that no shard, queue or device has, of all queues: receive, transmit.
   std::pair<std::size_t, std::size_t> free_buffers() const;
 
@@ -121,6 +128,8 @@ class DpdkPort {
   std::uint8_t rss_key_bytes_ = 0;
   std::unique_ptr<MemifGuard> guard_;
   std::vector<Queue> queues_;
+  // By queue and reason.
+  std::unique_ptr<std::array<std::atomic<std::uint64_t>, kNetDropCount>[]> net_drops_;
   PortSpace ports_;
 };
 

@@ -211,6 +211,7 @@ void DpdkDatapath::run_layer(Time now) {
 // first word may come too soon after one of somebody else's.
 void DpdkDatapath::watch_link(Time now) {
   link_due_ = now + kLinkInterval;
+  port_->note_net(queue_, layer_->stats());
   if (!layer_->options().announces) return;
   const bool up = port_->link_up();
   // A connection that is being made is not to be broken off: its driver bears that badly.

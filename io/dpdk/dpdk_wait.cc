@@ -19,8 +19,8 @@ namespace millrace::io {
 namespace {
 
 // After a burst the next is near, and a sleep takes longer than this to end.
-constexpr Duration kLook = microseconds(20);
-constexpr Duration kFirstSleep = microseconds(10);
+constexpr Duration kLook = microseconds(50);
+constexpr Duration kFirstSleep = microseconds(20);
 // While frames wait for the device: nothing tells when that ends.
 constexpr Duration kRetryInterval = milliseconds(1);
 

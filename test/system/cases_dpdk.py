@@ -58,7 +58,30 @@ def case_dpdk_carries_the_four_modes_between_two_processes(millrace):
                 expect(report["delivered"]["messages"] > 30, (mode, pattern, report["delivered"]))
                 expect(report["faults"]["damaged"] == 0, (mode, pattern, report["faults"]))
         server.wait_for("empty", lambda stats: stats["sessions"] == 0, 10)
-        expect(server.stats()["payload_copied_in_order"] == 0, server.stats())
+        stats = server.stats()
+        expect(stats["payload_copied_in_order"] == 0, stats)
+    return ""
+
+
+def case_dpdk_tells_of_the_device(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace) as (server, pair):
+        load = millrace.start_load(server.url, *pair.client, "--duration", 60, "--rate", 2000)
+        try:
+            server.wait_for("traffic", lambda stats: stats["messages_received"] > 1000, 20)
+            device = server.stats()["device"]
+            text = server.request("GET", "/metrics").body.decode()
+        finally:
+            load.kill()
+            load.wait()
+    expect(device["link_up"] and device["counters"]["rx_good_packets"] > 500, device)
+    expect(device["rx_buffers_free"] > 4000 and device["tx_buffers_free"] > 2000, device)
+    for bad in ("rx_ip_checksum", "rx_udp_checksum", "rx_truncated", "tx_too_big"):
+        expect(bad not in device["drops"], device["drops"])
+    for line in ("millrace_device_link_up 1", 'millrace_device_buffers_free{direction="rx"} ',
+                 'millrace_device_counter_total{counter="rx_good_packets"} '):
+        expect(f"\n{line}" in text, line)
     return ""
 
 

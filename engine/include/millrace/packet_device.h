@@ -8,6 +8,20 @@
 
 namespace millrace {
 
+// PacketDeviceStats is a snapshot of a device.
+struct PacketDeviceStats {
+  using Counters = std::vector<std::pair<std::string, std::uint64_t>>;
+
+  bool link_up = false;
+  // Buffers that neither a shard nor the device has, of all queues.
+  std::uint64_t rx_buffers_free = 0;
+  std::uint64_t tx_buffers_free = 0;
+  Counters device;  // By the names that its driver gives them.
+  // Frames dropped on their way between device and sockets, by reason, a quarter of a second
+  // old at most; only reasons that occurred.
+  Counters drops;
+};
+
 // PacketDevice is a network device that an engine drives itself, past the kernel:
 // `EngineOptions::device` with IoBackend::kDpdk. millrace/dpdk.h makes them. It serves
 // one engine, and has as many queue pairs as that has shards.
@@ -19,10 +33,8 @@ class PacketDevice {
   virtual std::vector<std::string> addresses() const = 0;
   // What it is, and how it was set up, in a line for the log.
   virtual std::string describe() const = 0;
-  virtual bool link_up() const = 0;
-  // Counters of the device, by the names that its driver gives them, and the level of its
-  // buffer pools. Any thread.
-  virtual std::vector<std::pair<std::string, std::uint64_t>> counters() const = 0;
+  // Any thread.
+  virtual PacketDeviceStats stats() const = 0;
 };
 
 }  // namespace millrace
