@@ -75,7 +75,7 @@ const IpAddress* NetLayer::source_for(const IpAddress& remote, const IpAddress& 
 std::optional<NetLayer::Way> NetLayer::find_way(const IpAddress& local,
                                                 const IpAddress& remote) const {
   if (remote.is_unspecified() || remote.is_loopback() || is_multicast(remote)) return std::nullopt;
-  if (remote.is_v4() && remote.bytes[0] >= 0xf0) return std::nullopt;
+  if (is_v4_mapped(remote) || (remote.is_v4() && remote.bytes[0] >= 0xf0)) return std::nullopt;
   if (own_.owns(remote) && !options_.loops_back) return std::nullopt;
   for (const IpPrefix& own : options_.addresses) {
     if (own.is_broadcast(remote)) return std::nullopt;

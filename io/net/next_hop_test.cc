@@ -176,14 +176,23 @@ TEST(NextHop, WhatIsNotOnLinkGoesToTheGateway) {
 }
 
 TEST(NextHop, NoWayLeadsToWhatIsNoHost) {
-  NetHost host(with_peer());
-  const char* const kNowhere[] = {"0.0.0.0",     "127.0.0.1",
-                                  "224.0.0.1",   "255.255.255.255",
-                                  "192.0.2.255", "240.0.0.1",
-                                  "192.0.2.1",   "203.0.113.5",
-                                  "::",          "::1",
-                                  "ff02::1",     "2001:db8::1",
-                                  "2001:db9::1", "fe80::ff:fe00:1"};
+  NetOptions options = with_peer();
+  options.gateways = {ip("fe80::fe")};
+  NetHost host(options);
+  const char* const kNowhere[] = {"0.0.0.0",
+                                  "127.0.0.1",
+                                  "224.0.0.1",
+                                  "255.255.255.255",
+                                  "192.0.2.255",
+                                  "240.0.0.1",
+                                  "192.0.2.1",
+                                  "203.0.113.5",
+                                  "::",
+                                  "::1",
+                                  "::ffff:192.0.2.2",
+                                  "ff02::1",
+                                  "2001:db8::1",
+                                  "fe80::ff:fe00:1"};
   for (const char* remote : kNowhere) {
     const NextHopResult way = host.layer().next_hop(Time{}, {}, ip(remote));
     EXPECT_EQ(way.hop, nullptr) << remote;
