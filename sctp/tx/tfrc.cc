@@ -193,6 +193,8 @@ void Tfrc::limit_receive_rate(double rate) {
 // RFC 5348 §4.4: halved for each nofeedback timer that silence lets expire, but to no less than
 // what a new association begins with.
 void Tfrc::on_idle(Duration idle, Duration rto) {
+  // Between packets that the rate itself keeps apart for longer than a time-out nothing is idle.
+  if (in_seconds(idle) * rate_ <= static_cast<double>(send_quantum())) return;
   const double floor = std::min(rate_, initial_rate());
   for (; idle >= rto && rate_ > floor; idle -= rto) rate_ = std::max(rate_ / 2, floor);
   if (!receive_unlimited_) received_ = {ReceiveRate{interval_began_, rate_ / 2}};

@@ -145,6 +145,29 @@ TEST_F(TfrcTest, TheRateComesBackWithinRoundTripsFromAPacketAMinute) {
   EXPECT_GT(tfrc_.allowed_rate(), before / 2);
 }
 
+// RFC 5348 §4.4: what waits for the rate's next packet is not silent, however long that is.
+TEST_F(TfrcTest, AWaitThatTheRateImposesIsNoSilence) {
+  model_.path().loss = 0.01;
+  model_.run(seconds(10));
+  for (int i = 0; i < 100; ++i) tfrc_.on_timeout(model_.now());
+  ASSERT_LT(tfrc_.allowed_rate(), 30);
+  AckSample sample{.now = model_.now(),
+                   .rtt = kRtt,
+                   .srtt = kRtt + microseconds(100),
+                   .delivered = flow_.total_delivered(),
+                   .lost = flow_.total_lost()};
+  for (int i = 0; i < 10; ++i) {
+    tfrc_.on_idle(seconds(60), milliseconds(100));
+    sample.now += seconds(60);
+    tfrc_.on_sent(sample.now, kMtu, kMtu);
+    sample.now += kRtt;
+    sample.acked_bytes = kMtu;
+    sample.delivered += kMtu;
+    tfrc_.on_ack(sample);
+  }
+  EXPECT_GT(tfrc_.allowed_rate(), 1000);
+}
+
 // RFC 5348 §4.4: silence takes it to what a new association begins with, and no lower.
 TEST_F(TfrcTest, SilenceDecaysToTheInitialRate) {
   model_.run(seconds(3));
