@@ -358,6 +358,9 @@ void Association::handle_stale_cookie(Time now) {
   if (++setup_attempts_ > options_.max_init_retransmits) return close(CloseReason::kSetupTimeout);
   cookie_echo_due_ = false;
   control_.clear();
+  // Under another tag: the peer may have taken a later cookie than the one that the error is of,
+  // and for a new one with a tag that it knows already §5.2.4 has no row.
+  local_tag_ = fresh_tag(rng_);
   start_init(now);
 }
 

@@ -412,16 +412,18 @@ TEST(SetupRules, StaleCookiesWithoutEndAreGivenUp) {
   pair.filter = nothing_passes;
   pair.a().connect(pair.now());
   pair.drain();
-  const Introduction a = introduction_in<InitChunk>(pair.sent(kA)[0]);
   InitFields peer = stranger(77);
   const Bytes parameters{0, 7, 0, 8, 1, 2, 3, 4};
   peer.parameters = parameters;
   const Bytes stale{0, 3, 0, 8, 0, 0, 0, 1};
   int rounds = 0;
   for (; rounds < 20 && !pair.a().is_closed(); ++rounds) {
-    pair.inject(kA, make_packet(a.fields.initiate_tag, InitAckChunk{peer}));
+    // Each INIT bears a tag of its own.
+    const Bytes init = test::last_with(pair.sent(kA), ChunkType::kInit);
+    const VerificationTag tag = introduction_in<InitChunk>(init).fields.initiate_tag;
+    pair.inject(kA, make_packet(tag, InitAckChunk{peer}));
     pair.drain();
-    pair.inject(kA, make_packet(a.fields.initiate_tag, ErrorChunk{stale}));
+    pair.inject(kA, make_packet(tag, ErrorChunk{stale}));
     pair.drain();
   }
   EXPECT_EQ(rounds, 4);
