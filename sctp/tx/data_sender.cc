@@ -152,8 +152,10 @@ bool DataSender::poll_event(SendEvent& event) {
     event = {SendEvent::Kind::kTotalBufferedAmountLow, {}};
     return true;
   }
-  if (writable_wanted_ && accepting_ && queue_.cost() <= writable_level_) {
-    writable_wanted_ = false;
+  const bool starved = part_wanted_ && queue_.current() == nullptr;
+  const bool writable = writable_wanted_ && queue_.cost() <= writable_level_;
+  if (accepting_ && (writable || starved)) {
+    writable_wanted_ = part_wanted_ = false;
     event = {SendEvent::Kind::kWritable, {}};
     return true;
   }

@@ -395,6 +395,7 @@ class DataSender {
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
   bool heard_since_t3_ = false;  // A SACK came since T3-rtx expired last.
   bool writable_wanted_ = false;
+  bool part_wanted_ = false;  // By a message that was refused one, and would be sent from next.
   bool wants_larger_packets_ = false;
   bool total_low_reported_ = false;
   bool total_above_ = false;

@@ -91,6 +91,13 @@ class SendQueue {
   const SendStream* find(StreamId id) const { return streams_.get(id); }
   SendStream* find(StreamId id) { return streams_.get(id); }
 
+  // Whether the open `message` is what would be sent from next, if there were enough of it.
+  bool leads(const OutgoingMessage& message) const {
+    const SendStream& stream = streams_[message.stream_index];
+    return stream.head == &message && (!stream.paused || message.sent > 0) &&
+           (begun_ == kNone || begun_ == message.stream_index);
+  }
+
   bool empty() const { return messages_ == 0; }
   std::size_t buffered() const { return buffered_; }
   std::size_t cost() const { return cost_; }  // Of records and payloads; see `max_charge`.
