@@ -42,6 +42,8 @@ HostileScenario::Coverage& HostileScenario::Coverage::operator+=(const Coverage&
   given_up += other.given_up;
   retransmissions += other.retransmissions;
   interleaved += other.interleaved;
+  parts += other.parts;
+  streamed += other.streamed;
   memory_share = std::max(memory_share, other.memory_share);
   return *this;
 }
@@ -126,6 +128,7 @@ void HostileScenario::begin_epoch(int end) {
   self.resetting.clear();
   self.lives.clear();
   self.inboxes.clear();
+  self.large.reset();
 }
 
 void HostileScenario::receive(int end, const sctp::Event& event) {
@@ -142,6 +145,7 @@ void HostileScenario::receive(int end, const sctp::Event& event) {
   if (message.offset != inbox.part.size()) return fault("parts do not fit together");
   inbox.part.insert(inbox.part.end(), bytes.begin(), bytes.end());
   if (!message.last && !message.aborted) return;
+  if (message.offset > 0) ++coverage_.parts;
   const Bytes whole = std::exchange(inbox.part, {});
   if (!message.aborted) receive_whole(end, stream, whole, message.unordered);
 }

@@ -28,7 +28,8 @@ HostileScenario::HostileScenario(std::uint64_t seed)
   // A driver's clock may be coarser than the path is short.
   if (chance(3)) pair_.tick = milliseconds(1);
   pair_.poll_events = [this](int end) { return poll(end); };
-  max_size_ = std::min(options_[0].receive_window_bytes, options_[1].receive_window_bytes) / 2;
+  max_size_ = 2 * std::min(options_[0].receive_window_bytes, options_[1].receive_window_bytes);
+  if (options_[0].extensions.i_data && options_[1].extensions.i_data) ++coverage_.interleaved;
 }
 
 sctp::Options HostileScenario::random_options() {
@@ -45,10 +46,12 @@ sctp::Options HostileScenario::random_options() {
   options.heartbeat_interval = milliseconds(static_cast<int>(between(200, 2200)));
   options.receive_window_bytes = std::size_t{16384} << rng_.below(7);
   options.max_receive_window_bytes = 0;
+  options.max_message_bytes = std::size_t{1} << 20;
   options.send_buffer_bytes = std::size_t{32768} << rng_.below(6);
   options.extensions.zero_checksum = !checksum_;
   options.extensions.forward_tsn = !chance(6);
   options.extensions.reconfig = !chance(10);
+  options.extensions.i_data = !chance(4);
   options.path_mtu.enabled = !chance(3);
   return options;
 }
@@ -72,6 +75,8 @@ const std::vector<std::string>& HostileScenario::run() {
   const std::uint64_t rounds = between(30, 90);
   for (std::uint64_t i = 0; i < rounds && faults_.empty() && !is_over(); ++i) {
     act();
+    pair_.drain();
+    for (const int end : {kA, kB}) send_parts(end);
     pair_.drain();
     const auto most = static_cast<std::uint64_t>(chance(12) ? 1500 : 40);
     pair_.run_for(milliseconds(static_cast<std::int64_t>(rng_.below(most))));
@@ -141,28 +146,91 @@ void HostileScenario::send_burst(int end) {
     if (chance(40)) size = kHeaderBytes + rng_.below(200000);
     send(end, stream, std::min(size, max_size_));
   }
+  if (chance(6)) begin_large(end);
+}
+
+// Left unfinished by a shutdown, such a message can only be given up by FORWARD-TSN; without it
+// the association would end in an ABORT, rightly.
+void HostileScenario::begin_large(int end) {
+  if (at(end).large || !options(kA).extensions.forward_tsn || !options(kB).extensions.forward_tsn) {
+    return;
+  }
+  const auto stream = static_cast<std::uint16_t>(rng_.below(kStreams));
+  if (at(end).resetting.contains(stream)) return;
+  const std::size_t window = options(1 - end).receive_window_bytes;
+  const std::size_t size =
+      std::min(window + rng_.below(2 * window), options(end).max_message_bytes);
+  at(end).large = Large{stream, next_number_, make_payload(end, stream, size), 0};
+  ++next_number_;
+  send_parts(end);
+}
+
+// As much as there is room for now. What an end has begun it must not take for another's once
+// its association is another: see send_burst.
+void HostileScenario::send_parts(int end) {
+  End& self = at(end);
+  while (self.large && self.reading && faults_.empty()) {
+    Large& large = *self.large;
+    const std::size_t size = std::min(large.payload.size() - large.sent, between(1, 30000));
+    const ByteSpan part = ByteSpan(large.payload).subspan(large.sent, size);
+    const bool last = large.sent + size == large.payload.size();
+    Life& life = current_life(end, large.stream);
+    switch (pair_[end].send_part(pair_.now(), sctp::StreamId(large.stream), sctp::kPpidBinary, part,
+                                 {.last = last, .total_bytes = large.payload.size()},
+                                 options_of(life.mode))) {
+      case sctp::SendStatus::kOk:
+        large.sent += size;
+        if (!last) continue;
+        life.sent.push_back(large.number);
+        ++coverage_.messages;
+        ++coverage_.streamed;
+        break;
+      case sctp::SendStatus::kWouldBlock:
+        if (large.sent == 0) self.large.reset();
+        return;
+      case sctp::SendStatus::kAbandoned:
+        if (life.is_reliable()) fault("a reliable message was abandoned");
+        // It may have been given up half way: nobody waits for it.
+        break;
+      case sctp::SendStatus::kClosed:
+        if (!is_over() && !self.ending) fault("a part was refused");
+        break;
+      default:
+        fault("a part was refused for what it is");
+        break;
+    }
+    self.large.reset();
+  }
+}
+
+sctp::SendOptions HostileScenario::options_of(Mode mode) {
+  sctp::SendOptions options;
+  options.unordered = mode == Mode::kReliableUnordered || mode == Mode::kPartialUnordered;
+  if (mode == Mode::kPartial) options.max_retransmits = 1;
+  if (mode == Mode::kPartialUnordered) options.max_lifetime = milliseconds(30);
+  return options;
 }
 
 // The payload says what it is, and the rest follows from its number.
-bool HostileScenario::send(int end, std::uint16_t stream, std::size_t size) {
-  Life& life = current_life(end, stream);
-  const auto life_number = static_cast<std::uint32_t>(at(end).lives[stream].size() - 1);
+Bytes HostileScenario::make_payload(int end, std::uint16_t stream, std::size_t size) {
+  current_life(end, stream);
   Bytes payload(size);
   store_be32(payload.data(), at(end).epoch);
-  store_be32(payload.data() + 4, life_number);
+  store_be32(payload.data() + 4, static_cast<std::uint32_t>(at(end).lives[stream].size() - 1));
   store_be32(payload.data() + 8, next_number_);
   store_be16(payload.data() + 12, stream);
   store_be16(payload.data() + 14, static_cast<std::uint16_t>(end));
   for (std::size_t i = kHeaderBytes; i < size; ++i) {
     payload[i] = static_cast<std::uint8_t>(next_number_ * 31 + i);
   }
-  sctp::SendOptions send_options;
-  send_options.unordered =
-      life.mode == Mode::kReliableUnordered || life.mode == Mode::kPartialUnordered;
-  if (life.mode == Mode::kPartial) send_options.max_retransmits = 1;
-  if (life.mode == Mode::kPartialUnordered) send_options.max_lifetime = milliseconds(30);
-  const sctp::SendStatus status = pair_[end].send(pair_.now(), sctp::StreamId(stream),
-                                                  sctp::kPpidBinary, payload, send_options);
+  return payload;
+}
+
+bool HostileScenario::send(int end, std::uint16_t stream, std::size_t size) {
+  Life& life = current_life(end, stream);
+  const sctp::SendStatus status =
+      pair_[end].send(pair_.now(), sctp::StreamId(stream), sctp::kPpidBinary,
+                      make_payload(end, stream, size), options_of(life.mode));
   if (status != sctp::SendStatus::kOk) {
     const bool fits = status == sctp::SendStatus::kWouldBlock ||
                       (status == sctp::SendStatus::kClosed && (is_over() || at(end).ending));
@@ -179,6 +247,7 @@ void HostileScenario::reset_some(int end) {
   std::vector<sctp::StreamId> streams;
   for (std::uint64_t i = chance(4) ? between(2, kStreams) : 1; i > 0; --i) {
     const auto stream = static_cast<std::uint16_t>(rng_.below(kStreams));
+    if (at(end).large && at(end).large->stream == stream) continue;
     if (!pair_[end].is_connected() || !at(end).resetting.insert(stream).second) continue;
     current_life(end, stream);
     streams.emplace_back(stream);
@@ -248,8 +317,12 @@ void HostileScenario::settle() {
   const auto quiet = [this] {
     bool done = true;
     for (const int end : {kA, kB}) {
+      if (at(end).large) {
+        send_parts(end);
+        pair_.drain();
+      }
       mark(end);
-      done = done && at(end).up && at(end).resetting.empty() &&
+      done = done && at(end).up && !at(end).large && at(end).resetting.empty() &&
              at(end).markers_seen.contains(at(1 - end).epoch) &&
              pair_[end].sender().all_acknowledged();
     }

@@ -39,6 +39,8 @@ class HostileScenario {
     std::uint64_t given_up = 0;  // Messages with limits that did not arrive.
     std::uint64_t retransmissions = 0;
     std::uint64_t interleaved = 0;  // Runs with I-DATA.
+    std::uint64_t parts = 0;        // Messages handed out in parts,
+    std::uint64_t streamed = 0;     // and those sent so, to their end.
     // The most that was seen, in shares of the bound.
     double memory_share = 0;
     Coverage& operator+=(const Coverage& other);
@@ -66,6 +68,13 @@ class HostileScenario {
     std::set<std::uint32_t> seen;
     Bytes part;  // Of a message that comes in parts.
   };
+  // A message larger than the peer's window, which is sent part by part.
+  struct Large {
+    std::uint16_t stream = 0;
+    std::uint32_t number = 0;
+    Bytes payload;
+    std::size_t sent = 0;
+  };
   // An epoch is an end's time between two losses of state, its own or the peer's.
   struct End {
     std::uint32_t epoch = 1;
@@ -81,6 +90,7 @@ class HostileScenario {
     std::set<std::uint16_t> resetting;
     std::map<std::uint16_t, std::deque<Life>> lives;
     std::map<std::uint16_t, Inbox> inboxes;
+    std::optional<Large> large;
     std::uint32_t marker = 0;  // Number of the last message of the run, and its epoch.
     std::uint32_t marker_epoch = 0;
     std::set<std::uint32_t> markers_seen;  // Epochs of the peer's markers.
@@ -101,6 +111,10 @@ class HostileScenario {
   void act_rarely();
   void send_burst(int end);
   bool send(int end, std::uint16_t stream, std::size_t size);
+  void begin_large(int end);
+  void send_parts(int end);
+  Bytes make_payload(int end, std::uint16_t stream, std::size_t size);
+  static sctp::SendOptions options_of(Mode mode);
   void reset_some(int end);
   void restart(int end);
   void pause_or_resume(int end);

@@ -55,6 +55,10 @@ TEST(HostileSim, RunsDoTheirWorst) {
   EXPECT_GT(all.path_changes, 30u);
   EXPECT_GT(all.given_up, 100u);
   EXPECT_GT(all.retransmissions, 2000u);
+  EXPECT_GT(all.interleaved, 40u);
+  EXPECT_LT(all.interleaved, 100u);
+  EXPECT_GT(all.parts, 50u);
+  EXPECT_GT(all.streamed, 50u);
 }
 
 }  // namespace

@@ -152,10 +152,12 @@ class HostileRuns {
     const auto count = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
     std::printf(
         "messages %llu, delivered %llu, retransmitted %llu, given up %llu, restarts %llu, "
-        "resets %llu (refused %llu), aborts %llu, early shutdowns %llu, pauses %llu, "
+        "in parts %llu, sent so %llu, interleaved runs %llu, resets %llu (refused %llu), aborts "
+        "%llu, early shutdowns %llu, pauses %llu, "
         "corrupt %llu, paths %llu, memory at most %.2f of its bound\n",
         count(coverage_.messages), count(coverage_.delivered), count(coverage_.retransmissions),
-        count(coverage_.given_up), count(coverage_.restarts), count(coverage_.resets),
+        count(coverage_.given_up), count(coverage_.restarts), count(coverage_.parts),
+        count(coverage_.streamed), count(coverage_.interleaved), count(coverage_.resets),
         count(coverage_.refused), count(coverage_.aborts), count(coverage_.early_shutdowns),
         count(coverage_.pauses), count(coverage_.corrupt_dropped), count(coverage_.path_changes),
         coverage_.memory_share);
