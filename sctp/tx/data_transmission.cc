@@ -18,6 +18,8 @@ constexpr Duration kAskInterval = milliseconds(10);
 // The same for a packet with none before it on the way: of a thousand sessions that speak now
 // and then, each packet would be answered by one that has nothing else to say.
 constexpr Duration kLoneAskInterval = milliseconds(100);
+// So few on the way that a SACK for each is worth its packet.
+constexpr std::size_t kFewPackets = 16;
 
 }  // namespace
 
@@ -236,14 +238,19 @@ void DataSender::append_new(Time now, PacketWriter& packet) {
 
 // RFC 7053 §5.2: a chunk that nothing may follow asks for its SACK at once, and so does the
 // last for now, which keeps the peer's delay out of the round trip; of those that leave the
-// window nearly empty, one now and then.
+// window nearly empty, one now and then. Of many on the way every second is acknowledged
+// anyway, which lets others follow: were the peer asked whenever the window is full, a long
+// transfer would have a SACK for each packet. Few are asked for each: a small window grows
+// with every SACK.
 bool DataSender::asks_for_sack(Time now, std::size_t wire_bytes, bool last, std::size_t left) {
   const std::size_t flight = outstanding_.flight_bytes();
   const std::size_t with_next = 2 * wire_bytes;
   const Duration interval = flight == 0 ? kLoneAskInterval : kAskInterval;
   if (last && options_.always_ask_for_sack) return true;
   const bool sparse = 2 * (flight + with_next) <= flight + left;
-  if (with_next <= left && (!last || (sparse && now - asked_at_ < interval))) return false;
+  const bool blocked =
+      with_next > left && flight < kFewPackets * std::size_t{options_.max_packet_bytes};
+  if (!blocked && (!last || (sparse && now - asked_at_ < interval))) return false;
   asked_at_ = now;
   return true;
 }

@@ -23,7 +23,7 @@ const std::filesystem::path kDirectory = MILLRACE_SCENARIOS;
 
 bool is_reduced() { return test::SimSeeds::from_environment(1000).last < 100; }
 
-std::uint64_t seed() {
+std::uint64_t first_seed() {
   const char* const text = std::getenv("MILLRACE_SIM_SEED");
   return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
 }
@@ -64,18 +64,19 @@ void expect_invariants(const Scenario& scenario, const RunReport& report) {
   }
 }
 
-void play(const std::string& file, const std::vector<Override>& overrides = {}) {
+void play(const std::string& file, const std::vector<Override>& overrides = {},
+          std::uint64_t seed = first_seed()) {
   ScenarioResult loaded = load_scenario(kDirectory / file, overrides);
   ASSERT_TRUE(loaded.ok()) << loaded.error;
   Scenario& scenario = loaded.scenario;
   for (const auto& [key, value] : overrides) scenario.name += ", " + key + " = " + value;
   if (is_reduced()) reduce(scenario);
-  const RunReport report = run_scenario(scenario, seed());
-  for (const std::string& broken : judge(scenario, seed(), report)) {
-    ADD_FAILURE() << file << ", MILLRACE_SIM_SEED=" << seed() << ": " << broken;
+  const RunReport report = run_scenario(scenario, seed);
+  for (const std::string& broken : judge(scenario, seed, report)) {
+    ADD_FAILURE() << file << ", MILLRACE_SIM_SEED=" << seed << ": " << broken;
   }
   expect_invariants(scenario, report);
-  const std::string text = report_text(scenario, seed(), report);
+  const std::string text = report_text(scenario, seed, report);
   if (::testing::Test::HasFailure()) ADD_FAILURE() << text;
 }
 
@@ -83,7 +84,7 @@ double goodput_of(const std::string& file, const std::vector<Override>& override
   ScenarioResult loaded = load_scenario(kDirectory / file, overrides);
   EXPECT_TRUE(loaded.ok()) << loaded.error;
   if (is_reduced()) reduce(loaded.scenario);
-  return run_scenario(loaded.scenario, seed()).goodput_bps;
+  return run_scenario(loaded.scenario, first_seed()).goodput_bps;
 }
 
 TEST(Scenarios, CubicFillsAGigabitOverAHundredMilliseconds) { play("1gbit-100ms-cubic.toml"); }
@@ -104,8 +105,8 @@ TEST(Scenarios, TfrcIsWithinAFactorOfTwoOfNewReno) {
     };
     const double ratio = goodput("tfrc") / goodput("newreno");
     if (is_reduced()) continue;
-    EXPECT_GE(ratio, 0.5) << "at " << loss << ", MILLRACE_SIM_SEED=" << seed();
-    EXPECT_LE(ratio, 2) << "at " << loss << ", MILLRACE_SIM_SEED=" << seed();
+    EXPECT_GE(ratio, 0.5) << "at " << loss << ", MILLRACE_SIM_SEED=" << first_seed();
+    EXPECT_LE(ratio, 2) << "at " << loss << ", MILLRACE_SIM_SEED=" << first_seed();
   }
 }
 
@@ -144,7 +145,12 @@ TEST(Scenarios, AReaderThatStandsStillIsWaitedFor) {
 
 TEST(Scenarios, ASmallerMtuIsFound) { play("mtu-shrinks.toml"); }
 
-TEST(Scenarios, TwoCubicFlowsShareAlike) { play("two-cubic-flows.toml"); }
+TEST(Scenarios, TwoCubicFlowsShareAlike) {
+  // Which of the two loses when the queue is full is chance, which a minute evens out in part.
+  for (std::uint64_t i = 0; i < (is_reduced() ? 1u : 6u); ++i) {
+    play("two-cubic-flows.toml", {}, first_seed() + i);
+  }
+}
 
 TEST(Scenarios, ReliableMessagesComeInTimeInSpiteOfLoss) { play("messages-reliable.toml"); }
 
