@@ -292,10 +292,7 @@ void NeighbourTable::expire(Time now, Index i) {
       return erase(i);
     case NeighbourState::kReachable:
       return become_stale(now, i);
-    case NeighbourState::kStale:
-      if (now - entry.used >= options_.idle_time) return erase(i);
-      wheel_.schedule(i, entry.used + options_.idle_time);
-      return;
+    case NeighbourState::kStale:  // Not used for all that time: use probes.
     case NeighbourState::kFailed:
       return erase(i);
     case NeighbourState::kNone:

@@ -189,6 +189,35 @@ TEST(NetIcmp, AQuotationCutShortIsRefused) {
   EXPECT_EQ(host.dropped(NetDrop::kRxIcmpMalformed), 28u + 48u);
 }
 
+// RFC 792 quotes the header and eight bytes.
+TEST(NetIcmp, TheShortestQuotationIsEnough) {
+  NetHost host(host_options(1));
+  for (const std::string_view whole : {kFragmentationNeeded, kPacketTooBig}) {
+    const bool v4 = whole == kFragmentationNeeded;
+    const std::size_t message = 8 + (v4 ? 20u : 40u) + 8;
+    Bytes frame = hex(whole);
+    frame.resize((v4 ? kIcmp4At : kIcmp6At) + message);
+    store_be16(frame.data() + (v4 ? 16 : 18), static_cast<std::uint16_t>(message + (v4 ? 20 : 0)));
+    reseal(frame);
+    EXPECT_EQ(host.receive(kNow, frame), RxVerdict::kPathMtu);
+    EXPECT_EQ(host.last.path_mtu.remote.port, 2000);
+  }
+}
+
+TEST(NetIcmp, AnEchoWithoutDataIsAnswered) {
+  NetHost host(host_options(1));
+  Bytes four = hex(kEcho4);
+  four.resize(kIcmp4At + 8);
+  store_be16(four.data() + 16, 28);
+  reseal(four);
+  Bytes six = hex(kEcho6);
+  six.resize(kIcmp6At + 8);
+  store_be16(six.data() + 18, 8);
+  reseal(six);
+  EXPECT_EQ(host.receive(kNow, four), RxVerdict::kReply);
+  EXPECT_EQ(host.receive(kNow, six), RxVerdict::kReply);
+}
+
 TEST(NetIcmp, AMessageCutShortIsRefused) {
   NetHost host(host_options(1));
   for (std::size_t bytes = 0; bytes < 8; ++bytes) {

@@ -54,6 +54,19 @@ TEST(NetListener, ASecondHandQueryIsNotAnswered) {
   EXPECT_TRUE(host.out.empty());
 }
 
+// RFC 2710 §3.6: of the version before, by 24 bytes.
+TEST(NetListener, AnOldQueryIsAnsweredToo) {
+  NetHost host(host_options(1), 1, kNow);
+  Bytes query = hex(kListenerQuery);
+  for (const std::size_t cut : {0u, 1u}) {
+    query.resize(kGroupAt + 16 - cut);
+    store_be16(&query[18], static_cast<std::uint16_t>(query.size() - 54));
+    reseal(query);
+    EXPECT_EQ(host.receive(kNow, query), cut == 0 ? RxVerdict::kHandled : RxVerdict::kDropped);
+  }
+  EXPECT_EQ(host.out.size(), 2u);
+}
+
 // RFC 3810 §6.2.
 TEST(NetListener, QueriesFromAfarAreRefused) {
   NetHost host(host_options(1), 1, kNow);

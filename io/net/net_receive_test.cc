@@ -97,6 +97,14 @@ TEST_P(NetReceiveKind, EveryTruncationIsDropped) {
     const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(n));
     ASSERT_TRUE(host.drops(cut, NetDrop::kRxTruncated)) << n;
   }
+  NetOptions options = host_options(1);
+  options.vlan = 7;
+  Receiver inside(options);
+  const Bytes with_tag = tagged(whole, 7);
+  for (std::size_t n = 0; n < GetParam().bytes + 4; ++n) {
+    const Bytes cut(with_tag.begin(), with_tag.begin() + static_cast<std::ptrdiff_t>(n));
+    ASSERT_TRUE(inside.drops(cut, NetDrop::kRxTruncated)) << n;
+  }
   // What follows is padding.
   Bytes padded = whole;
   padded.resize(whole.size() + 30, 0xee);

@@ -116,6 +116,42 @@ TEST(NextHop, AKnownPairCostsNoSecondTemplate) {
   EXPECT_EQ(host.layer().stats().next_hop_misses, 1u);
 }
 
+TEST(NextHop, FourPairsOfOneSetKeepTheirTemplates) {
+  NetOptions options = host_options(1);
+  options.max_next_hops = 4;
+  for (std::uint8_t i = 10; i < 14; ++i) {
+    options.static_neighbours.push_back({IpAddress::v4(192, 0, 2, i), kPeer});
+  }
+  NetHost host(options);
+  for (int round = 0; round < 3; ++round) {
+    for (const StaticNeighbour& one : options.static_neighbours) {
+      EXPECT_NE(host.layer().next_hop(Time{}, {}, one.ip).hop, nullptr);
+    }
+  }
+  EXPECT_EQ(host.layer().stats().next_hop_misses, 4u);
+}
+
+TEST(NextHop, AScanOfTheLinkFillsNoMoreThanItMay) {
+  NetOptions options = host_options(1);
+  options.gateways = {ip("192.0.2.254"), ip("fe80::fe")};
+  options.neighbours.max_neighbours = 6;
+  options.neighbours.max_unresolved = 4;
+  NetHost host(options);
+  for (std::uint8_t i = 2; i < 200; ++i) {
+    IpAddress six = ip("2001:db8::");
+    six.bytes[15] = i;
+    host.send(Time{}, {ip("192.0.2.1"), 1}, {IpAddress::v4(192, 0, 2, i), 1}, text_bytes("x"));
+    host.send(Time{}, {ip("2001:db8::1"), 1}, {six, 1}, text_bytes("x"));
+  }
+  EXPECT_EQ(host.layer().neighbours(), 4u);
+  EXPECT_EQ(host.layer().stats().tx_solicitations, 4u);
+  EXPECT_EQ(host.dropped(NetDrop::kTxNeighbourTable), 2 * 198u - 4);
+  // The gateways are asked for all the same.
+  EXPECT_TRUE(host.send(Time{}, at("192.0.2.1:1"), at("203.0.113.5:1"), text_bytes("x")));
+  EXPECT_TRUE(host.send(Time{}, at("[2001:db8::1]:1"), at("[2001:db9::5]:1"), text_bytes("x")));
+  EXPECT_EQ(host.layer().stats().tx_solicitations, 6u);
+}
+
 TEST(NextHop, ACacheTooSmallCostsTemplatesAndNothingElse) {
   NetOptions options = host_options(1);
   options.max_next_hops = 1;
@@ -177,26 +213,31 @@ TEST(NextHop, WhatIsNotOnLinkGoesToTheGateway) {
 
 TEST(NextHop, NoWayLeadsToWhatIsNoHost) {
   NetOptions options = with_peer();
-  options.gateways = {ip("fe80::fe")};
+  options.gateways = {ip("192.0.2.254"), ip("fe80::fe")};
   NetHost host(options);
   const char* const kNowhere[] = {"0.0.0.0",
                                   "127.0.0.1",
                                   "224.0.0.1",
+                                  "240.0.0.1",
                                   "255.255.255.255",
                                   "192.0.2.255",
-                                  "240.0.0.1",
                                   "192.0.2.1",
-                                  "203.0.113.5",
                                   "::",
                                   "::1",
                                   "::ffff:192.0.2.2",
                                   "ff02::1",
+                                  "ff0e::1",
                                   "2001:db8::1",
                                   "fe80::ff:fe00:1"};
   for (const char* remote : kNowhere) {
     const NextHopResult way = host.layer().next_hop(Time{}, {}, ip(remote));
     EXPECT_EQ(way.hop, nullptr) << remote;
     EXPECT_EQ(way.refusal, NetDrop::kTxNoRoute) << remote;
+  }
+  // Without a gateway nor to what is elsewhere.
+  NetHost alone(with_peer());
+  for (const char* remote : {"203.0.113.5", "2001:db9::1"}) {
+    EXPECT_EQ(alone.layer().next_hop(Time{}, {}, ip(remote)).refusal, NetDrop::kTxNoRoute);
   }
   // Nor from what is not ours, or of another family.
   EXPECT_EQ(host.layer().next_hop(Time{}, ip("192.0.2.3"), ip("192.0.2.2")).hop, nullptr);
