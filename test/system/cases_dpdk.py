@@ -96,6 +96,19 @@ def case_dpdk_carries_ipv6_and_jumbo_frames(millrace):
     return ""
 
 
+def case_dpdk_keeps_to_its_vlan(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with served(millrace, "--dpdk-vlan", 42) as (server, pair):
+        report = millrace.load(server.url, *pair.client, "--dpdk-vlan", 42, "--duration", "0.3", "--rate",
+                               100)
+        expect(report["delivered"]["messages"] > 10, report["delivered"])
+        report = millrace.load(server.url, *pair.client, "--dpdk-vlan", 43, "--duration", "0.3",
+                               "--handshake-timeout", 1500, code=3)
+        expect(report["connections"]["opened"] == 0, report["connections"])
+    return ""
+
+
 def case_dpdk_reads_its_table_of_a_file(millrace):
     if not has_dpdk(millrace):
         return "this build has no DPDK"

@@ -73,9 +73,12 @@ class Millrace:
     def __init__(self, path):
         self.path = path
 
+    def command(self, *arguments):
+        return [self.path, *map(str, arguments)]
+
     def run(self, *arguments, preexec=None):
         """Runs it to its end; returns (exit code, stdout, stderr)."""
-        done = subprocess.run([self.path, *map(str, arguments)], capture_output=True, text=True,
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=LIMIT_SECONDS, preexec_fn=preexec)
         return done.returncode, done.stdout, done.stderr
 
@@ -90,7 +93,7 @@ class Millrace:
                 return json.load(text)
 
     def start_load(self, url, *arguments):
-        return subprocess.Popen([self.path, "load", "--target", url, *map(str, arguments)],
+        return subprocess.Popen(self.command("load", "--target", url, *arguments),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
 

@@ -11,12 +11,13 @@ import time
 import cases_bench
 import cases_commands
 import cases_dpdk
+import cases_dpdk_kernel
 import cases_hostile
 import cases_http
 import cases_sessions
 from program import Failed, Millrace, find_millrace
 
-MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile, cases_bench, cases_dpdk)
+MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile, cases_bench, cases_dpdk, cases_dpdk_kernel)
 
 
 def cases_of(module):
