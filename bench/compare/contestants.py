@@ -2,6 +2,7 @@
 """Who takes part, and how each is started. All peers share one contract (bench/peers)."""
 
 import dataclasses
+import itertools
 import os
 import re
 import socket
@@ -54,6 +55,17 @@ def free_port(kind=socket.SOCK_STREAM):
         return probe.getsockname()[1]
 
 
+_memif_numbers = itertools.count()
+
+
+def new_memif_socket():
+    return f"millrace-compare-{os.getpid()}-{next(_memif_numbers)}"
+
+
+def memif(role, socket_name):
+    return f"net_memif0,role={role},id=0,socket={socket_name}"
+
+
 class Millrace:
     kind = "millrace"
 
@@ -63,6 +75,7 @@ class Millrace:
         self.name = name
         self.program = program
         self._io = io
+        self._socket = ""  # Of the memif between the two ends of a run, with --io dpdk.
         self._datagram = datagram
         self._congestion = congestion
 
@@ -71,10 +84,18 @@ class Millrace:
         out += ["--datagram-size", str(self._datagram)] if self._datagram else []
         return out + (["--congestion", self._congestion] if self._congestion else [])
 
+    def _device(self, role):
+        if self._io != "dpdk":
+            return []
+        host = 1 if role == "server" else 2
+        return ["--dpdk-device", memif(role, self._socket), "--dpdk-address", f"198.18.0.{host}/24"]
+
     def serve(self, log, setting):
         """A running server and the URL that takes its offers."""
-        command = [self.program, "serve", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0",
-                   "--cpu", SERVER_CPU, *self._common(setting)]
+        self._socket = new_memif_socket()
+        udp = "198.18.0.1:0" if self._io == "dpdk" else "127.0.0.1:0"
+        command = [self.program, "serve", "--http", "127.0.0.1:0", "--udp", udp,
+                   "--cpu", SERVER_CPU, *self._common(setting), *self._device("server")]
         if setting.max_sessions:
             command += ["--max-sessions", str(setting.max_sessions)]
         server = Process(command, log, setting.server_cpus)
@@ -82,7 +103,8 @@ class Millrace:
 
     def load_command(self, target, load, json_path, setting):
         return [self.program, "load", "--target", target, "--cpu", CLIENT_CPU,
-                *self._common(setting), *load.arguments(), "--json", json_path]
+                *self._common(setting), *self._device("client"), *load.arguments(),
+                "--json", json_path]
 
 
 class Peer:

@@ -19,7 +19,7 @@ from contestants import PEERS, Millrace, find_peers
 from measuring import Measuring
 from processes import Foreign, Trouble
 from results import REFERENCE, Results
-from verdicts import BBR, LARGE, Table, disturbances, number, peer_faults
+from verdicts import BBR, KERNEL, LARGE, Table, disturbances, number, peer_faults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID = 0, 1, 3, 4
@@ -69,12 +69,14 @@ class Comparison:
     faults: list = dataclasses.field(default_factory=list)
 
     def conclude(self, expected, ran):
-        self.lines = list(Table(self.results).lines())
+        table = Table(self.results)
+        self.lines = list(table.lines_over_dpdk() if self.options["io"] == "dpdk" else table.lines())
         self.faults = disturbances(self.results, DISTURBED) + peer_faults(self.results, expected, ran)
 
     def machine_line(self):
         raw = self.results.reference_goodput()
-        speed = f"; raw GSO/GRO reference {number(raw.median)} Mbit/s" if raw else ""
+        what = "bare frames over a memif" if self.options["io"] == "dpdk" else "raw GSO/GRO reference"
+        speed = f"; {what} {number(raw.median)} Mbit/s" if raw else ""
         if raw and raw.high > DRIFT * raw.low:
             speed += (f" (from {number(raw.low)} to {number(raw.high)}: the machine's speed varied, "
                       "trust ratios alone)")
@@ -82,7 +84,8 @@ class Comparison:
                 f"{self.machine['kernel']}, {self.machine['time']}{speed}")
 
     def method_line(self):
-        return (f"Two processes on loopback, the client on processor 0, the server on processor 1; "
+        way = "over a memif" if self.options["io"] == "dpdk" else "on loopback"
+        return (f"Two processes {way}, the client on processor 0, the server on processor 1; "
                 f"{self.options['rounds']} rounds, contestants in turn; medians, least and greatest "
                 f"in brackets. millrace: I/O {self.options['io']}, defaults"
                 + (", shorter windows (--quick)." if self.options["quick"] else "."))
@@ -198,10 +201,11 @@ def parse():
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--io", choices=("auto", "uring", "sockets"), default="auto")
+    parser.add_argument("--io", choices=("auto", "uring", "sockets", "dpdk"), default="auto")
     options = parser.parse_args()
     options.peers = [p for p in options.peers.split(",") if p and p != "none"]
-    options.only = [s for s in options.only.split(",") if s] or list(scenarios.SCENARIOS)
+    options.only = [s for s in options.only.split(",") if s] or (
+        list(scenarios.OVER_DPDK) if options.io == "dpdk" else list(scenarios.SCENARIOS))
     for given, known, flag in ((options.peers, PEERS, "--peers"),
                                (options.only, scenarios.SCENARIOS, "--only")):
         for name in given:
@@ -223,6 +227,10 @@ def find_programs(build):
 
 def make_plan(options, programs, peers):
     program = programs["millrace"]
+    if options.io == "dpdk":  # Beside the engine's own path through the kernel.
+        both = (Millrace(program, "dpdk"), Millrace(program, "auto", KERNEL))
+        return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
+                    reference=(Reference(),), millrace=both, large_datagrams=(), peers=tuple(peers))
     return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
                 reference=(Reference(),), millrace=(Millrace(program, options.io),),
                 large_datagrams=(Millrace(program, options.io, LARGE, LARGE_DATAGRAM),), peers=tuple(peers),
@@ -245,7 +253,7 @@ def main():
     for name, why in skipped.items():
         print(f"{name} takes no part: {why}", flush=True)
     os.makedirs(options.out, exist_ok=True)
-    measuring = Measuring(programs, options.out)
+    measuring = Measuring(programs, options.out, options.io)
     comparison = Comparison(Results(), this_machine(),
                             {"quick": options.quick, "rounds": plan.rounds, "io": options.io,
                              "only": options.only}, skipped)

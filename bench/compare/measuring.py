@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 
 import statistics_of_runs as stats
-from contestants import Setting, free_port
+from contestants import Setting, free_port, memif, new_memif_socket
 from processes import CLIENT_CPU, SERVER_CPU, Process, Sampler, Trouble
 
 # Dialling, and waiting at the end for what is missing: patience of `millrace load` and more.
@@ -47,7 +47,8 @@ class Outcome:
 class Measuring:
     """Runs contestants; keeps their reports and logs under `out`/runs."""
 
-    def __init__(self, programs, out):
+    def __init__(self, programs, out, io="auto"):
+        self._io = io
         self._programs = programs  # {"reference": path, "impair": path, "handshake": path}
         self._dir = os.path.join(out, "runs")
         self._count = itertools.count(1)
@@ -92,6 +93,8 @@ class Measuring:
 
     def reference(self, receiver, sender, arguments, receiver_arguments):
         """Two roles of millrace-reference; returns the reports of both."""
+        if self._io == "dpdk":
+            return self._frames(receiver, sender, arguments)
         address = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
         program = self.program("reference")
         paths = [self.path(f"reference-{role}") for role in (receiver, sender)]
@@ -105,6 +108,22 @@ class Measuring:
                 for process in (sending, listening):
                     if process.wait(30) != 0:
                         raise Trouble(f"{receiver}/{sender}: {process.tail()}")
+        return [read_json(path + ".json") for path in paths]
+
+    def _frames(self, receiver, sender, arguments):
+        """The same with bare frames over a memif, both ends spinning: there is nothing to wait by."""
+        program, name = self.program("reference"), new_memif_socket()
+        paths = [self.path(f"reference-{role}") for role in (receiver, sender)]
+        device = ["--io", "dpdk", "--dpdk-device"]
+        first = [program, receiver, *device, memif("server", name), "--cpu", SERVER_CPU, "--json",
+                 paths[0] + ".json"]
+        second = [program, sender, *device, memif("client", name), "--cpu", CLIENT_CPU, "--json",
+                  paths[1] + ".json", *arguments]
+        with Process(first, paths[0] + ".log", SERVER_CPU) as listening, \
+                Process(second, paths[1] + ".log", CLIENT_CPU) as sending:
+            for process in (sending, listening):
+                if process.wait(30) != 0:
+                    raise Trouble(f"{receiver}/{sender}: {process.tail()}")
         return [read_json(path + ".json") for path in paths]
 
     @contextlib.contextmanager

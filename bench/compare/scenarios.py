@@ -178,6 +178,9 @@ def thousand(plan):
                1)
 
 
+# Those that need no proxy of the kernel's between the ends.
+OVER_DPDK = ("bulk", "messages", "ping-pong", "open-loop")
+
 SCENARIOS = {
     "bulk": bulk,
     "messages": small_messages,

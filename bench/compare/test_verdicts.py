@@ -57,6 +57,26 @@ class Lines(unittest.TestCase):
             self.assertEqual(number(value), text)
 
 
+class OverDpdk(unittest.TestCase):
+    def test_both_bounds_of_goodput_are_ratios_of_the_same_run(self):
+        results = Results()
+        bulk(results, "millrace", 12_000, 13_000)
+        bulk(results, verdicts.KERNEL, 10_000, 10_000)
+        bulk(results, verdicts.REFERENCE, 100_000, 100_000)
+        lines = {line.figure: line for line in Table(results).lines_over_dpdk()}
+        frames = lines["reliable ordered, 16 KiB, goodput against bare frames"]
+        kernel = lines["reliable ordered, 16 KiB, goodput against the engine over the kernel"]
+        self.assertEqual((frames.verdict, kernel.verdict), ("met", "met"))
+        self.assertAlmostEqual(kernel.value, 1.25)
+
+    def test_a_slower_path_than_the_kernels_is_a_fault(self):
+        results = Results()
+        bulk(results, "millrace", 11_000)
+        bulk(results, verdicts.KERNEL, 10_000)
+        line = [one for one in Table(results).lines_over_dpdk() if "over the kernel" in one.figure][0]
+        self.assertTrue(line.is_fault)
+
+
 class TheTable(unittest.TestCase):
     def test_goodput_is_set_against_the_reference_of_the_same_run(self):
         results = Results()

@@ -10,6 +10,7 @@ OTHER_MODES = ("reliable unordered, 16 KiB", "unreliable ordered, 16 KiB",
                "unreliable unordered, 16 KiB")
 LARGE = "millrace, MTU 9000"
 BBR = "millrace, BBR"
+KERNEL = "millrace, kernel"
 PEER_FLOOR = 0.8
 
 
@@ -87,6 +88,26 @@ class Table:
     def lines(self):
         return [*self._bulk(), *self._ping_pong(), *self._open_loop(), *self._set_up(),
                 *self._idle(), *self._distance(), *self._many(), *self._records()]
+
+    def lines_over_dpdk(self):
+        """What must come out with --io dpdk: against bare frames, and against the kernel's path."""
+        results = self._results
+        where = ("bulk", RELIABLE_ORDERED)
+        for name, found, must, aim in (
+                ("bare frames", results.against_reference(*where, "goodput_mbps"), 0.12, 0.20),
+                ("the engine over the kernel",
+                 results.ratios("bulk", (RELIABLE_ORDERED, MILLRACE), (RELIABLE_ORDERED, KERNEL),
+                                "goodput_mbps"), 1.2, None)):
+            note = f"{number(self._get(*where, 'goodput_mbps'))} Mbit/s, {rounds(found)}" if found else ""
+            yield self._line(f"reliable ordered, 16 KiB, goodput against {name}", found and found.median,
+                             " ×", must, aim, True, where, note)
+        for figure, name in (("p50_us", "p50"), ("p99.9_us", "p99.9")):
+            found = results.against_reference("ping-pong", "spin", figure)
+            note = (f"{number(self._get('ping-pong', 'spin', figure))} against "
+                    f"{number(self._get('ping-pong', 'spin', figure, REFERENCE))} µs") if found else ""
+            yield self._line(f"ping-pong 100 B, spin: {name} against bare frames", found and found.median,
+                             " ×", 3, None, False, ("ping-pong", "spin"), note)
+        yield self._loss()
 
     def _get(self, scenario, cell, figure, who=MILLRACE):
         return self._results.median(scenario, cell, who, figure)

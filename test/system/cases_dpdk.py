@@ -5,11 +5,13 @@ memory. A build without DPDK has to say so; then there is no more to see."""
 import contextlib
 import itertools
 import os
+import re
 import tempfile
 
 from cases_sessions import MODES
 from program import expect
 
+CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "configs")
 _numbers = itertools.count()
 
 
@@ -124,6 +126,28 @@ def case_dpdk_reads_its_table_of_a_file(millrace):
             text.write('adress = "x"\n')
         code, _, err = millrace.run("load", "--target", server.url, "--config", path)
         expect(code == 2 and ":6: unknown key 'adress'" in err and "address" in err, err)
+    return ""
+
+
+def case_dpdk_example_configurations_load(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    path = lambda name: os.path.join(CONFIGS, name)  # noqa: E731
+    pair = Pair()  # A socket of its own, for others may run the tests as well.
+    with millrace.serve("--config", path("serve-memif.toml"), *pair.server[2:4], "--wait", "block", "--cpu",
+                        0, udp="[::]:0") as server:
+        report = millrace.load(server.url, "--config", path("load-memif.toml"), *pair.client[2:4],
+                               "--wait", "block", "--duration", "0.3", "--rate", 100)
+        expect(report["environment"]["back_end"] == "dpdk", report["environment"])
+    for name in sorted(os.listdir(CONFIGS)):  # Keys that are commented out are keys, too.
+        with open(path(name), encoding="utf-8") as text:
+            head, table, device = text.read().partition("[dpdk]")
+        if not table:
+            continue
+        _, out, _ = millrace.run(name.split("-")[0], "--help")
+        for prefix, part in (("", head), ("dpdk-", device)):
+            for key in re.findall(r"^(?:# )?([a-z-]+) = ", part, re.MULTILINE):
+                expect(f"--{prefix}{key} " in out, f"{name} has {prefix}{key}")
     return ""
 
 
