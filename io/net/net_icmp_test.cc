@@ -146,6 +146,14 @@ TEST(NetIcmp, TellsOfANarrowPath) {
   EXPECT_EQ(host.layer().stats().rx_path_mtu, 2u);
 }
 
+// RFC 8200 §5: the least that any link carries.
+TEST(NetIcmp, TheLeastMtuOfIpv6IsBelieved) {
+  NetHost host(host_options(1));
+  EXPECT_EQ(host.receive(kNow, changed(kPacketTooBig, kIcmp6At + 4, {0, 0, 5, 0})),
+            RxVerdict::kPathMtu);
+  EXPECT_EQ(host.last.path_mtu.mtu, 1280u);
+}
+
 // RFC 1191 §3: a router that is older than that says nothing of the size.
 TEST(NetIcmp, AnOldRouterNamesNoMtu) {
   NetHost host(host_options(1));

@@ -280,6 +280,19 @@ TEST(NetReceive, LengthsThatLieAreRefused) {
   }
 }
 
+TEST(NetReceive, ADatagramOfAHeaderAloneIsEmpty) {
+  Receiver host;
+  for (const std::string_view kind : {kUdp4, kUdp6}) {
+    const bool v4 = kind == kUdp4;
+    Bytes frame = hex(kind);
+    frame.resize((v4 ? kUdp4At : kUdp6At) + 8);
+    store_be16(&frame[v4 ? 16 : 18], v4 ? 28 : 8);
+    store_be16(&frame[frame.size() - 4], 8);
+    reseal(frame);
+    EXPECT_TRUE(host.drops(frame, NetDrop::kRxUdpEmpty)) << v4;
+  }
+}
+
 TEST(NetReceive, ADatagramShorterThanItsPacketIsTrimmed) {
   Receiver host;
   EXPECT_EQ(host.receive(kNow, changed(kUdp4, kUdp4At + 4, {0, 12})), RxVerdict::kDatagram);

@@ -116,6 +116,21 @@ TEST(NextHop, AKnownPairCostsNoSecondTemplate) {
   EXPECT_EQ(host.layer().stats().next_hop_misses, 1u);
 }
 
+TEST(NextHop, ANeighbourThatMovesCostsOneTemplateMore) {
+  NetHost host(host_options(1));
+  const auto send = [&] { return sent(host, "192.0.2.1:1000", "192.0.2.2:2000", text_bytes("x")); };
+  send();
+  host.receive(Time{}, hex(kArpReply));
+  EXPECT_EQ(send()[5], 2);
+  EXPECT_EQ(send()[5], 2);
+  EXPECT_EQ(host.layer().stats().next_hop_misses, 2u);
+  Bytes moved = hex(kArpAnnouncement);
+  moved[14 + 8 + 5] = 9;
+  host.receive(Time{}, moved);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(send()[5], 9);
+  EXPECT_EQ(host.layer().stats().next_hop_misses, 3u);
+}
+
 TEST(NextHop, FourPairsOfOneSetKeepTheirTemplates) {
   NetOptions options = host_options(1);
   options.max_next_hops = 4;
