@@ -35,6 +35,7 @@ void Association::make_halves(Tsn local_initial_tsn) {
   options.initial_tsn = local_initial_tsn;
   options.max_packet_bytes = options_.max_packet_bytes;
   options.send_buffer_bytes = options_.send_buffer_bytes;
+  options.stream_send_buffer_bytes = options_.stream_send_buffer_bytes;
   options.max_message_bytes = options_.max_message_bytes;
   options.rto = {.rto_initial = options_.rto_initial,
                  .rto_min = options_.rto_min,

@@ -144,6 +144,8 @@ class Association {
   // (W3C bufferedAmount); what is in flight does not count.
   std::size_t buffered_amount() const;
   std::size_t buffered_amount(StreamId stream) const;
+  // Its kWouldBlock ends with kStreamWritable, whatever kWritable says.
+  bool stream_is_full(StreamId stream) const { return sender_->stream_is_full(stream); }
   // kBufferedAmountLow fires when the stream's amount falls from above to at most this.
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes);
   // The same for kTotalBufferedAmountLow and the sum of all streams.

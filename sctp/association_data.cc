@@ -299,6 +299,10 @@ bool Association::poll_sender_event(Event& out) {
     case SendEvent::Kind::kWritable:
       out.kind = EventKind::kWritable;
       break;
+    case SendEvent::Kind::kStreamWritable:
+      out.kind = EventKind::kStreamWritable;
+      out.stream = event.stream;
+      break;
     case SendEvent::Kind::kBufferedAmountLow:
       out.kind = EventKind::kBufferedAmountLow;
       out.stream = event.stream;

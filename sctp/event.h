@@ -39,6 +39,7 @@ enum class EventKind : std::uint8_t {
   kStreamsAdded,            // incoming_streams, outgoing_streams: as they are from here on.
   kStreamAdditionRefused,   // By the peer, or for want of RE-CONFIG or numbers.
   kWritable,                // `send` had said kWouldBlock; there is room again.
+  kStreamWritable,          // stream: the same, where it was for that stream's own bound.
   kBufferedAmountLow,       // stream: buffered amount fell to its threshold.
   kTotalBufferedAmountLow,  // The sum over all streams fell to its threshold.
   kPeerShutdown,            // The peer began SHUTDOWN: `send` is refused from here on.

@@ -73,6 +73,8 @@ struct Options {
   std::size_t partial_delivery_bytes = 256 * 1024;
   // What `send` holds before it answers kWouldBlock.
   std::size_t send_buffer_bytes = 2 * 1024 * 1024;
+  // What it holds of one stream before it does so for that stream; 0: no bound but the other.
+  std::size_t stream_send_buffer_bytes = 0;
   // The largest message that `send` takes: what the peer's SDP allows.
   std::size_t max_message_bytes = 256 * 1024;
 

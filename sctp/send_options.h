@@ -32,7 +32,8 @@ struct MessagePart {
 // SendStatus is the outcome of `Association::send`. Only kOk has taken the message.
 enum class [[nodiscard]] SendStatus : std::uint8_t{
     kOk,
-    kWouldBlock,     // The send buffer is full; kWritable follows once it is not.
+    kWouldBlock,     // The send buffer is full, or the stream's part of it; kWritable or
+                     // kStreamWritable follows once it is not.
     kTooLarge,       // Above Options::max_message_bytes.
     kEmpty,          // SCTP carries no empty message.
     kInvalidStream,  // Not among the streams negotiated.

@@ -77,6 +77,10 @@ void ShardCore::handle_event(Session& session, const sctp::ChannelEvent& event) 
       handler_->on_channel_open(channel);
       break;
     }
+    case Kind::kWritable:
+      std::erase(session.sctp->blocked, event.channel);
+      handler_->on_writable(channel_of(session, event.channel));
+      break;
     case Kind::kBufferedAmountLow:
       handler_->on_buffered_amount_low(channel_of(session, event.channel));
       break;
@@ -142,6 +146,10 @@ void ShardCore::tell_writable(Session& session) {
   sctp.unblocked.swap(sctp.blocked);
   for (const sctp::ChannelHandle handle : sctp.unblocked) {
     if (sctp.channels.find(handle) == nullptr) continue;
+    if (sctp.channels.is_full(handle)) {
+      sctp.blocked.push_back(handle);
+      continue;
+    }
     handler_->on_writable(channel_of(session, handle));
   }
   sctp.unblocked.clear();

@@ -34,6 +34,7 @@ concept ChannelTransport = requires(T t, const T& c, Time now, StreamId stream, 
   { t.set_buffered_amount_low_threshold(stream, std::size_t{}) } -> std::same_as<void>;
   { t.set_stream_priority(stream, std::uint16_t{}) } -> std::same_as<void>;
   { c.buffered_amount(stream) } -> std::same_as<std::size_t>;
+  { c.stream_is_full(stream) } -> std::same_as<bool>;
   { c.outgoing_generation(stream) } -> std::same_as<std::uint32_t>;
   { c.incoming_generation(stream) } -> std::same_as<std::uint32_t>;
 };
@@ -61,7 +62,8 @@ enum class OpenError : std::uint8_t {
 
 enum class [[nodiscard]] ChannelSendStatus : std::uint8_t{
     kOk,
-    kWouldBlock,  // No room, or not connected yet: an event kWritable or kOpened follows.
+    kWouldBlock,  // No room, or not connected yet: kWritable, of the association or where
+                  // `is_full` of the channel, or kOpened follows.
     kTooLarge,    // Above ChannelLimits::max_message_bytes.
     kAbandoned,   // `send_part`: the message was given up by the channel's limits.
     kClosed,      // The channel is closing or closed, or the association is.
@@ -160,6 +162,8 @@ class BasicDataChannels {
   // handle. kBufferedAmountLow fires when it falls from above to at most the threshold.
   std::size_t buffered_amount(ChannelHandle channel) const;
   void set_buffered_amount_low_threshold(ChannelHandle channel, std::size_t bytes);
+  // Its kWouldBlock is for its own bound: the association's kWritable says nothing of it.
+  bool is_full(ChannelHandle channel) const;
 
   const ChannelStats& stats() const { return stats_; }
 
@@ -212,7 +216,7 @@ class BasicDataChannels {
   void close_all(ChannelError error);
 
   bool handle_event(Time now, ChannelEvent& out);
-  bool handle_buffered_amount_low(ChannelEvent& out);
+  bool tell_channel(ChannelEventKind kind, ChannelEvent& out);
   void connect(Time now);
   void push(ChannelEventKind kind, const Channel& channel,
             ChannelError error = ChannelError::kNone);

@@ -30,7 +30,10 @@ bool BasicDataChannels<T>::handle_event(Time now, ChannelEvent& out) {
     case EventKind::kMessage:
       return handle_message(now, event, out);
     case EventKind::kBufferedAmountLow:
-      return handle_buffered_amount_low(out);
+      return tell_channel(ChannelEventKind::kBufferedAmountLow, out);
+    case EventKind::kStreamWritable:
+      resume(now);
+      return tell_channel(ChannelEventKind::kWritable, out);
     case EventKind::kStreamResetDone:
       handle_reset_done(now, event);
       return false;
@@ -78,11 +81,12 @@ void BasicDataChannels<T>::connect(Time now) {
   table_.for_each([this, now](Channel& channel) { start(now, channel); });
 }
 
+// The event is that of a stream: its channel's.
 template <ChannelTransport T>
-bool BasicDataChannels<T>::handle_buffered_amount_low(ChannelEvent& out) {
+bool BasicDataChannels<T>::tell_channel(ChannelEventKind kind, ChannelEvent& out) {
   const Channel* const channel = table_.find(event_.stream);
   if (channel == nullptr || channel->state != ChannelState::kOpen) return false;
-  out.kind = ChannelEventKind::kBufferedAmountLow;
+  out.kind = kind;
   out.error = ChannelError::kNone;
   out.channel = channel->handle;
   return true;

@@ -126,6 +126,12 @@ std::size_t BasicDataChannels<T>::buffered_amount(ChannelHandle handle) const {
 }
 
 template <ChannelTransport T>
+bool BasicDataChannels<T>::is_full(ChannelHandle handle) const {
+  const Channel* const channel = table_.find(handle);
+  return channel != nullptr && channel->has_stream && transport_.stream_is_full(channel->stream);
+}
+
+template <ChannelTransport T>
 void BasicDataChannels<T>::set_buffered_amount_low_threshold(ChannelHandle handle,
                                                              std::size_t bytes) {
   Channel* const channel = table_.find(handle);

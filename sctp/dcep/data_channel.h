@@ -89,6 +89,7 @@ enum class ChannelEventKind : std::uint8_t {
   kOpenedByPeer,       // A new handle. Messages may be sent where the state is kOpen; else
                        // kOpened follows.
   kMessage,            // message, message_kind.
+  kWritable,           // There is room again within the channel's own bound.
   kBufferedAmountLow,  // The buffered amount fell to its threshold.
   kClosing,            // error, or kNone where the peer just closes: no message will follow.
   kClosed,             // error. The handle is dead; its stream id may be used again.

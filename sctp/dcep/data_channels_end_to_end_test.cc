@@ -50,6 +50,7 @@ class PairTransport {
   std::size_t buffered_amount(StreamId stream) const {
     return std::as_const(association_).buffered_amount(stream);
   }
+  bool stream_is_full(StreamId stream) const { return association_.stream_is_full(stream); }
   std::uint32_t outgoing_generation(StreamId stream) const {
     return association_.outgoing_generation(stream);
   }

@@ -213,6 +213,27 @@ TEST_F(DataChannelsTest, AnAckThatFindsNoRoomIsSentWhenThereIsSome) {
   EXPECT_EQ(transport_.sent[0].payload, from_hex("02"));
 }
 
+TEST_F(DataChannelsTest, RoomWithinItsOwnBoundIsToldToTheChannel) {
+  const ChannelHandle handle = open_on_zero();
+  EXPECT_FALSE(channels_.is_full(handle));
+  transport_.full.insert(StreamId(0));
+  EXPECT_TRUE(channels_.is_full(handle));
+  EXPECT_FALSE(channels_.is_full({}));
+  transport_.happen_to(EventKind::kStreamWritable, 0);
+  transport_.happen_to(EventKind::kStreamWritable, 2);
+  EXPECT_EQ(kinds(), std::vector{Kind::kWritable}) << "the other is no channel's";
+}
+
+TEST_F(DataChannelsTest, AnOpenThatFindsNoRoomOnItsStreamIsSentWhenThereIsSome) {
+  connect();
+  transport_.next_status = SendStatus::kWouldBlock;
+  open();
+  transport_.next_status = SendStatus::kOk;
+  transport_.happen_to(EventKind::kStreamWritable, 0);
+  drain();
+  EXPECT_EQ(transport_.sent.size(), 1u);
+}
+
 TEST_F(DataChannelsTest, NegotiatedChannelsAreNotAnnounced) {
   const ChannelHandle handle =
       open({.reliability = {.ordered = false}, .negotiated_id = StreamId(7)});
@@ -494,8 +515,8 @@ TEST_F(DataChannelsTest, BufferedAmountIsThatOfTheStream) {
   EXPECT_EQ(channels_.buffered_amount(handle), 1234u);
   channels_.set_buffered_amount_low_threshold(handle, 700);
   EXPECT_EQ(transport_.thresholds[StreamId(0)], 700u);
-  transport_.buffered_amount_low(0);
-  transport_.buffered_amount_low(2);
+  transport_.happen_to(EventKind::kBufferedAmountLow, 0);
+  transport_.happen_to(EventKind::kBufferedAmountLow, 2);
   EXPECT_EQ(kinds(), std::vector{Kind::kBufferedAmountLow});
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -78,6 +79,7 @@ class FakeTransport {
     const auto found = buffered.find(stream);
     return found == buffered.end() ? 0 : found->second;
   }
+  bool stream_is_full(StreamId stream) const { return full.contains(stream); }
   std::uint32_t outgoing_generation(StreamId stream) const { return of(outgoing, stream); }
   std::uint32_t incoming_generation(StreamId stream) const { return of(incoming, stream); }
 
@@ -119,9 +121,9 @@ class FakeTransport {
     reset(EventKind::kStreamResetDone, stream);
   }
   void reset_refused(std::uint16_t stream) { reset(EventKind::kStreamResetRefused, stream); }
-  void buffered_amount_low(std::uint16_t stream) {
+  void happen_to(EventKind kind, std::uint16_t stream) {
     Event event;
-    event.kind = EventKind::kBufferedAmountLow;
+    event.kind = kind;
     event.stream = StreamId(stream);
     events_.push_back({event, {}, {}});
   }
@@ -135,6 +137,7 @@ class FakeTransport {
   std::map<StreamId, std::size_t> thresholds;
   std::map<StreamId, std::uint16_t> priorities;
   std::map<StreamId, std::size_t> buffered;
+  std::set<StreamId> full;
   std::map<StreamId, std::uint32_t> incoming;
   std::map<StreamId, std::uint32_t> outgoing;
 

@@ -8,6 +8,7 @@ namespace millrace::sctp {
 DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
     : options_{.max_packet_bytes = options.max_packet_bytes,
                .send_buffer_bytes = options.send_buffer_bytes,
+               .stream_send_buffer_bytes = options.stream_send_buffer_bytes,
                .max_message_bytes = std::min(options.max_message_bytes, kMaxMessageBytes),
                .always_ask_for_sack = options.always_ask_for_sack,
                .least_probe_wait = std::min<Duration>(kMostProbeWait, options.rto.rto_min)},
@@ -51,27 +52,10 @@ std::optional<SendStatus> DataSender::refusal(StreamId stream, std::size_t size,
   if (established_ && stream.value() >= streams_) return SendStatus::kInvalidStream;
   if (size == 0) return SendStatus::kEmpty;
   if (size > options_.max_message_bytes) return SendStatus::kTooLarge;
-  const SendStream* const state = queue_.find(stream);
+  SendStream* const state = queue_.find(stream);
   if (state != nullptr && state->closing) return SendStatus::kStreamClosing;
-  if (!has_room(state == nullptr || state->buffered == 0, cost)) return SendStatus::kWouldBlock;
+  if (!has_room(state, cost)) return SendStatus::kWouldBlock;
   return std::nullopt;
-}
-
-bool DataSender::has_room(bool stream_is_idle, std::size_t cost) {
-  const std::size_t buffer = options_.send_buffer_bytes;
-  const std::size_t limit = buffer + (stream_is_idle ? buffer / kIdleStreamsPart : 0);
-  const std::size_t charge = std::min(cost, buffer);
-  if (queue_.cost() + charge <= limit) return true;
-  want_room(limit - charge);
-  return false;
-}
-
-// kWritable comes once the queue costs no more than `level`, for all who asked, and than half
-// the buffer, so that a writer is woken for more than one message.
-void DataSender::want_room(std::size_t level) {
-  if (!writable_wanted_) writable_level_ = options_.send_buffer_bytes / 2;
-  writable_wanted_ = true;
-  writable_level_ = std::min(writable_level_, level);
 }
 
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
@@ -152,14 +136,7 @@ bool DataSender::poll_event(SendEvent& event) {
     event = {SendEvent::Kind::kTotalBufferedAmountLow, {}};
     return true;
   }
-  const bool starved = part_wanted_ && queue_.current() == nullptr;
-  const bool writable = writable_wanted_ && queue_.cost() <= writable_level_;
-  if (accepting_ && (writable || starved)) {
-    writable_wanted_ = part_wanted_ = false;
-    event = {SendEvent::Kind::kWritable, {}};
-    return true;
-  }
-  return false;
+  return poll_writable(event);
 }
 
 void DataSender::set_stream_priority(StreamId stream, std::uint16_t priority) {

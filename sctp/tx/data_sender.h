@@ -42,6 +42,8 @@ struct DataSenderOptions {
   // of some does not shut out the others; a message larger than all of it counts as that
   // much. What is in flight is bounded by cwnd and the peer's window besides.
   std::size_t send_buffer_bytes = std::size_t{2} << 20;
+  // The same for each stream, counted alike; 0: no bound of its own.
+  std::size_t stream_send_buffer_bytes = 0;
   std::size_t max_message_bytes = std::size_t{256} << 10;
   // Sent in one flush while the window is small; see BurstLimiter. A peer's socket buffer may
   // be 208 KiB, which holds some ninety unmerged datagrams of 1200 bytes; 64 KiB is also one
@@ -70,7 +72,9 @@ struct TimeoutOutcome {
 
 struct SendEvent {
   enum class Kind : std::uint8_t {
-    kWritable,           // After kWouldBlock: `send` has room again.
+    kWritable,           // After kWouldBlock: `send` has room again, but for streams that
+                         // `stream_is_full` says are at their own bound:
+    kStreamWritable,     // of those each has its own event, with `stream`.
     kBufferedAmountLow,  // Of `stream`: fell to or below its threshold.
     kTotalBufferedAmountLow,
   };
@@ -139,6 +143,8 @@ class DataSender {
   // Bytes queued and not yet handed to the network once (W3C bufferedAmount).
   std::size_t buffered_amount(StreamId stream) const;
   std::size_t total_buffered_amount() const;
+  // `send` has said kWouldBlock for `stream_send_buffer_bytes`, and kStreamWritable will follow.
+  bool stream_is_full(StreamId stream) const;
   // A kBufferedAmountLow event comes each time the amount falls from above `bytes` to
   // `bytes` or less. The default is 0.
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes);
@@ -235,9 +241,15 @@ class DataSender {
   std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
   void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
                const SendOptions& options);
-  bool has_room(bool stream_is_idle, std::size_t cost);
-  void want_room(std::size_t level);
   void update_thresholds();
+
+  // send_room.cc.
+  bool has_room(SendStream* stream, std::size_t cost);
+  bool has_room_for_part(SendStream& stream, std::size_t cost);
+  bool stream_has_room(SendStream& stream, std::size_t cost, bool part);
+  bool has_total_room(bool stream_is_idle, std::size_t cost);
+  void want_room(std::size_t level);
+  bool poll_writable(SendEvent& event);
 
   // streamed_send.cc.
   SendStatus continue_message(OutgoingMessage& message, ByteSpan part, bool last);
@@ -344,6 +356,7 @@ class DataSender {
   struct Limits {
     std::size_t max_packet_bytes;
     std::size_t send_buffer_bytes;
+    std::size_t stream_send_buffer_bytes;
     std::size_t max_message_bytes;
     bool always_ask_for_sack;
     Duration least_probe_wait;
@@ -395,7 +408,6 @@ class DataSender {
   bool burst_blocked_ = false;   // Only the burst limit holds the sender back.
   bool heard_since_t3_ = false;  // A SACK came since T3-rtx expired last.
   bool writable_wanted_ = false;
-  bool part_wanted_ = false;  // By a message that was refused one, and would be sent from next.
   bool wants_larger_packets_ = false;
   bool total_low_reported_ = false;
   bool total_above_ = false;

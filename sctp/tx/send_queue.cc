@@ -32,7 +32,9 @@ void SendQueue::push(OutgoingMessage* message) {
   if (message->open) stream.open = message;
   stream.buffered += message->size;
   buffered_ += message->size;
-  cost_ += charge_of(*message);
+  const std::size_t charge = charge_of(*message);
+  stream.cost += charge;
+  cost_ += charge;
   ++messages_;
   note_expiry(message);
   if (stream.head == message) update_readiness(index);
@@ -43,6 +45,7 @@ void SendQueue::grow(OutgoingMessage& message, std::size_t bytes, std::size_t co
   message.size += static_cast<std::uint32_t>(bytes);
   stream.buffered += bytes;
   buffered_ += bytes;
+  stream.cost += cost;
   cost_ += cost;
   if (stream.head == &message) update_readiness(message.stream_index);
 }
@@ -62,7 +65,7 @@ void SendQueue::consume(std::uint32_t bytes) {
   DCHECK(message != nullptr && bytes <= message->size - message->sent);
   message->sent += bytes;
   unbuffer(stream, bytes);
-  if (message->streamed != nullptr) cost_ -= message->streamed->note_sent(message->sent);
+  if (message->streamed != nullptr) relieve(stream, message->streamed->note_sent(message->sent));
   if (interleaving_ && message->sent < message->size && scheduler_.is_alone() && !message->open) {
     scheduler_.charge(index, bytes);  // Its turn ends, and the next is its own.
   } else if (message->sent == message->size) {
@@ -223,7 +226,7 @@ void SendQueue::let_go(SendStream& stream, OutgoingMessage* message) {
     stream.open = nullptr;
     stream.open_lost = true;
   }
-  cost_ -= charge_of(*message);
+  relieve(stream, charge_of(*message));
   if (--messages_ == 0) next_expiry_ = kNever;
   message->next = nullptr;
   message->queued = false;

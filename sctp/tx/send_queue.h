@@ -23,6 +23,8 @@ struct SendStream {
   OutgoingMessage* tail = nullptr;
   OutgoingMessage* open = nullptr;  // The message to which parts are appended.
   std::size_t buffered = 0;         // Payload bytes that have no TSN yet.
+  std::size_t cost = 0;             // Its part of SendQueue::cost.
+  std::size_t room_level = 0;       // With `wants_room`: what `cost` is to fall to.
   std::size_t low_threshold = 0;
   Mid next_mid;  // Of ordered messages.
   Mid next_unordered_mid;
@@ -34,6 +36,9 @@ struct SendStream {
   bool closing = false;
   bool open_lost = false;     // It was given up, which the one who appends is to be told.
   bool low_reported = false;  // Awaits its kBufferedAmountLow event.
+  bool wants_room = false;    // A message or part was refused for want of room of its own;
+  bool part_waits = false;    // it was a part.
+  bool in_parts_waiting = false;
 };
 
 // SendQueue holds the messages that have not been sent whole, per stream, and decides
@@ -91,16 +96,27 @@ class SendQueue {
   const SendStream* find(StreamId id) const { return streams_.get(id); }
   SendStream* find(StreamId id) { return streams_.get(id); }
 
-  // Whether the open `message` is what would be sent from next, if there were enough of it.
-  bool leads(const OutgoingMessage& message) const {
-    const SendStream& stream = streams_[message.stream_index];
-    return stream.head == &message && (!stream.paused || message.sent > 0) &&
-           (begun_ == kNone || begun_ == message.stream_index);
+  // The message of the stream that comes in parts has nothing to send until more of it comes,
+  // though all before it is sent.
+  bool is_starved(const SendStream& stream) const {
+    return stream.open != nullptr && stream.head == stream.open && !is_sendable(*stream.open);
   }
+  // So is this one, and nothing else may be sent before it either: what is queued stays so
+  // until a part comes, whatever room there is.
+  bool is_stuck(const SendStream& stream) const;
+  // Lists the stream in `roomy_streams` once it costs no more than `level`; for a part, also
+  // once it is starved.
+  void want_room(SendStream& stream, std::size_t level, bool part);
+  // A part of its message was refused for want of room in the queue.
+  void note_part_waits(SendStream& stream);
+  // One of those is stuck. All are forgotten when they are told to go on.
+  bool any_part_stuck() const;
+  void forget_parts_waiting();
 
   bool empty() const { return messages_ == 0; }
   std::size_t buffered() const { return buffered_; }
   std::size_t cost() const { return cost_; }  // Of records and payloads; see `max_charge`.
+  std::vector<std::uint32_t>& roomy_streams() { return roomy_streams_; }
   // Streams whose buffered amount has fallen to its threshold, to be reported.
   std::vector<std::uint32_t>& low_streams() { return low_streams_; }
 
@@ -122,6 +138,8 @@ class SendQueue {
   }
   void choose();
   void unbuffer(SendStream& stream, std::size_t bytes);
+  void relieve(SendStream& stream, std::size_t cost);
+  void look_for_room(SendStream& stream);
   // Unlinks the head of a stream and frees it if nothing else needs it.
   void pop_head(std::uint32_t index);
   void let_go(SendStream& stream, OutgoingMessage* message);
@@ -142,6 +160,8 @@ class SendQueue {
   std::size_t max_charge_;
   Time next_expiry_ = kNever;
   std::vector<std::uint32_t> low_streams_;
+  std::vector<std::uint32_t> roomy_streams_;
+  std::vector<std::uint32_t> parts_waiting_;
   std::size_t hold_back_ = 0;
   std::uint32_t begun_ = kNone;  // Without interleaving: the stream whose turn lasts to the end
                                  // of its message.

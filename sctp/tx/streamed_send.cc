@@ -34,15 +34,8 @@ SendStatus DataSender::continue_message(OutgoingMessage& message, ByteSpan part,
   if (part.size() > options_.max_message_bytes - message.size) return SendStatus::kTooLarge;
   if (last && message.size + part.size() == 0) return SendStatus::kEmpty;
   const std::size_t cost = StreamedPayload::cost_of(message.size, part.size());
-  const bool idle = queue_.stream_at(message.stream_index).buffered == 0;
-  // What is held back of open messages pins a block each. Were nothing else queued, no room
-  // would ever come: then what lets one of them go on is taken in any case.
-  const bool leads = queue_.leads(message);
-  const bool starved = leads && queue_.current() == nullptr;
-  if (!starved && !has_room(idle, cost)) {
-    part_wanted_ = part_wanted_ || leads;
-    return SendStatus::kWouldBlock;
-  }
+  SendStream& stream = queue_.stream_at(message.stream_index);
+  if (!has_room_for_part(stream, cost)) return SendStatus::kWouldBlock;
   if (!message.streamed->append(part)) {
     want_room(0);
     return SendStatus::kWouldBlock;

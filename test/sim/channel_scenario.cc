@@ -271,6 +271,7 @@ void ChannelScenario::handle(int end, const ChannelEvent& event) {
     case ChannelEventKind::kClosed:
       return handle_end(end, event);
     case ChannelEventKind::kAcknowledged:
+    case ChannelEventKind::kWritable:
     case ChannelEventKind::kBufferedAmountLow:
       return;
   }

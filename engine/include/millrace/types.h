@@ -22,7 +22,8 @@ enum class SessionId : std::uint64_t { kNone = 0 };
 // SendStatus is the outcome of `Channel::send`. Only kOk has taken the message.
 enum class [[nodiscard]] SendStatus : std::uint8_t{
     kOk,
-    kWouldBlock,  // The send buffer is full; `on_writable` follows once it is not.
+    kWouldBlock,  // The send buffer, or the channel's part of it, is full; `on_writable`
+                  // follows once it is not.
     kTooLarge,    // Above the peer's max-message-size.
     kAbandoned,   // `send_part` alone: the message was given up by the channel's limits.
     kClosed,      // The channel or its session is closing or gone.
