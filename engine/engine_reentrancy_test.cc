@@ -165,6 +165,65 @@ TEST(Reentrancy, AWriterThatIsToldFillsTheBufferAgain) {
   EXPECT_GT(pair.at_client->writables, 10);
 }
 
+// A channel at its own bound is told of its own room alone, and leaves the buffer to others.
+TEST(Reentrancy, AChannelAtItsBoundIsToldWhenItHasRoomAgainAndTheOthersGoOn) {
+  EngineOptions options;
+  options.sctp.send_buffer_bytes = 1 << 20;
+  options.sctp.channel_send_buffer_bytes = 64 << 10;
+  SimPair pair({.delay = microseconds(500), .rate_mbps = 100}, options);
+  Channel bulk = pair.open();
+  Channel other = pair.at_client->context.open_channel(bulk.session(), {}).value();
+  ASSERT_TRUE(pair.run([&] { return other.open(); }));
+  const std::vector<std::uint8_t> bytes(10'000, 1);
+  int sent = 0;
+  int told = 0;
+  const auto fill = [&] {
+    while (bulk.send(bytes) == SendStatus::kOk) ++sent;
+    EXPECT_LE(bulk.buffered_amount(), 64u << 10);
+  };
+  pair.at_client->writable = [&](Channel channel) {
+    ASSERT_EQ(channel, bulk);
+    ++told;
+    EXPECT_LE(bulk.buffered_amount(), 32u << 10);
+    if (sent < 2000) fill();
+  };
+  fill();
+  EXPECT_LE(sent, 6);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(other.send(bytes), SendStatus::kOk);
+  EXPECT_TRUE(pair.run([&] { return pair.at_server->messages >= 2005; }));
+  EXPECT_GT(told, 200);
+}
+
+// Some wait for room of their own, others for the session's: whoever is told has room.
+TEST(Reentrancy, WhoeverIsToldHasRoomWhicheverBoundItWasThatRefused) {
+  EngineOptions options;
+  options.sctp.send_buffer_bytes = 256 << 10;
+  options.sctp.channel_send_buffer_bytes = 64 << 10;
+  SimPair pair({.delay = microseconds(500), .rate_mbps = 100}, options);
+  std::vector<Channel> channels{pair.open()};
+  while (channels.size() < 12) {
+    const auto session = channels.front().session();
+    channels.push_back(pair.at_client->context.open_channel(session, {}).value());
+  }
+  ASSERT_TRUE(pair.run([&] { return channels.back().open(); }));
+  const std::vector<std::uint8_t> bytes(4000, 1);
+  int sent = 0;
+  std::vector<Channel> told = channels;
+  pair.at_client->writable = [&](Channel channel) {
+    ASSERT_EQ(channel.send(bytes), SendStatus::kOk);
+    ++sent;
+    told.push_back(channel);
+  };
+  while (sent < 3000) {
+    for (Channel channel : told) {
+      while (channel.send(bytes) == SendStatus::kOk) ++sent;
+    }
+    told.clear();
+    ASSERT_TRUE(pair.run([&] { return !told.empty(); }));
+  }
+  EXPECT_TRUE(pair.run([&] { return pair.at_server->messages >= sent; }));
+}
+
 // The engine goes, with sessions in whatever phase they are then.
 TEST(Reentrancy, AnEngineMayEndInAnyPhase) {
   for (int step = 0; step < 60; ++step) {

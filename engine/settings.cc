@@ -212,6 +212,7 @@ sctp::Options sctp_options(const EngineOptions& options) {
   to.partial_delivery_bytes = from.partial_delivery_bytes;
   to.extensions.i_data = from.interleaving;
   to.send_buffer_bytes = from.send_buffer_bytes;
+  to.stream_send_buffer_bytes = from.channel_send_buffer_bytes;
   to.scheduling = scheduling_of(from.scheduling);
   set_timers(from, to);
   to.congestion = algorithm_of(from.congestion_control);

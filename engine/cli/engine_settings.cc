@@ -121,6 +121,8 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                   64, options.handshake_workers);
   settings.number("send-buffer", "BYTES", "Send buffer of a session", 64u << 10, kMaxBuffer,
                   options.sctp.send_buffer_bytes);
+  settings.number("channel-send-buffer", "BYTES", "One channel's part of it; 0: all of it", 0,
+                  kMaxBuffer, options.sctp.channel_send_buffer_bytes);
   using enum StreamScheduling;
   settings.choice("scheduler", "Which channel sends next; wfq: bytes by the channels' priorities",
                   "wfq",

@@ -48,7 +48,11 @@ struct SctpOptions {
   std::size_t receive_window_bytes = 8u << 20;
   std::size_t max_receive_window_bytes = 64u << 20;
   std::size_t receive_budget_bytes = 1u << 30;
+  // What `send` holds of a session, and of one of its channels, before it says kWouldBlock: of
+  // messages not yet sent, at what they cost. A quarter more is kept for channels that have
+  // nothing in it. No channel's bound: 0.
   std::size_t send_buffer_bytes = 8u << 20;
+  std::size_t channel_send_buffer_bytes = 4u << 20;
   std::size_t max_message_bytes = 256u << 10;  // Advertised; at most 1 GiB.
   // Messages up to this size, and to half of the window, come whole, unless many at once
   // fill the window; larger ones come in parts, see MessageView.
