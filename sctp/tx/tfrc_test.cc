@@ -28,6 +28,33 @@ class TfrcTest : public ::testing::Test {
   Tfrc& tfrc_;
 };
 
+// DirectTfrc is one whose reports a test makes up, a round trip apart.
+struct DirectTfrc {
+  void report(std::size_t packets) {
+    tfrc.on_sent(now, packets * kMtu, packets * kMtu);
+    now += kRtt;
+    delivered += packets * kMtu;
+    AckSample sample{.now = now,
+                     .acked_bytes = packets * kMtu,
+                     .rtt = kRtt,
+                     .srtt = kRtt,
+                     .delivered = delivered,
+                     .lost = lost};
+    tfrc.on_ack(sample);
+  }
+  void lose() {
+    tfrc.on_lost(now, kMtu, {.sent_at = now, .delivered = delivered, .lost = lost});
+    lost += kMtu;
+  }
+  double equation() const { return Tfrc::throughput(kMtu, 0.02, tfrc.loss_event_rate()); }
+  static double rate_of(double packets) { return packets * kMtu / 0.02; }
+
+  Tfrc tfrc{{.algorithm = CongestionAlgorithm::kTfrc, .mtu_bytes = kMtu}};
+  Time now{seconds(1)};
+  std::uint64_t delivered = 0;
+  std::uint64_t lost = 0;
+};
+
 // RFC 5348 §3.1, computed by hand.
 TEST(Tfrc, TheEquationGivesTheRateOfTcp) {
   // p = 0.01: R sqrt(2p/3) = 8.165 ms, 4 R 3 sqrt(3p/8) p (1 + 32 p^2) = 0.7372 ms.
@@ -100,6 +127,25 @@ TEST_F(TfrcTest, TheRateIsSmooth) {
   EXPECT_GT(largest, 1.0);
 }
 
+// RFC 5348 §4.3, step 4: twice the rate a round trip before the first loss, whatever arrived;
+// the equation's after it.
+TEST(Tfrc, TheRateDoublesUntilTheFirstLossAndIsTheEquationsAfterIt) {
+  DirectTfrc direct;
+  direct.report(10);
+  double expected = DirectTfrc::rate_of(10);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), expected, 1);
+  for (int i = 0; i < 5; ++i) {
+    direct.report(100'000);
+    expected *= 2;
+    EXPECT_NEAR(direct.tfrc.allowed_rate(), expected, 1) << i;
+  }
+  for (int i = 0; i < 20; ++i) {
+    direct.lose();
+    direct.report(100'000);
+    EXPECT_NEAR(direct.tfrc.allowed_rate(), direct.equation(), 1) << i;
+  }
+}
+
 TEST_F(TfrcTest, OneFlowUsesAnEmptyPath) {
   model_.run(seconds(3));
   model_.start_measuring();
@@ -116,6 +162,52 @@ TEST_F(TfrcTest, ATimeOutHalvesTheRate) {
   EXPECT_LT(tfrc_.allowed_rate(), 0.75 * before);
   for (int i = 0; i < 100; ++i) tfrc_.on_timeout(model_.now());
   EXPECT_NEAR(tfrc_.allowed_rate(), kMtu / 64.0, 1) << "a packet each 64 s, t_mbi";
+}
+
+// RFC 5348 §4.4: before the first loss half the rate, whatever arrived.
+TEST(Tfrc, ATimeOutBeforeTheFirstLossHalvesTheRateItself) {
+  DirectTfrc direct;
+  for (int i = 0; i < 6; ++i) direct.report(20);
+  const double before = direct.tfrc.allowed_rate();
+  direct.tfrc.on_timeout(direct.now);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), before / 2, 1);
+}
+
+// RFC 5348 §4.4: what arrived, where the equation allows more than twice that.
+TEST(Tfrc, ATimeOutLeavesWhatArrivedWhereTheEquationIsNoBound) {
+  DirectTfrc direct;
+  for (int i = 0; i < 10; ++i) direct.report(1000);
+  direct.lose();
+  for (int i = 0; i < 8; ++i) direct.report(100);
+  ASSERT_GT(direct.equation(), 2.5 * DirectTfrc::rate_of(100));
+  ASSERT_NEAR(direct.tfrc.allowed_rate(), 2 * DirectTfrc::rate_of(100), 1);
+  direct.tfrc.on_timeout(direct.now);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), DirectTfrc::rate_of(100), 1);
+}
+
+// RFC 5348 §4.4: half the equation's rate, where that is less.
+TEST(Tfrc, ATimeOutHalvesTheEquationsRateWhereThatIsTheBound) {
+  DirectTfrc direct;
+  for (int i = 0; i < 10; ++i) direct.report(1000);
+  for (int i = 0; i < 10; ++i) {
+    direct.lose();
+    direct.report(1000);
+  }
+  ASSERT_LT(direct.equation(), 2 * DirectTfrc::rate_of(1000));
+  const double equation = direct.equation();
+  direct.tfrc.on_timeout(direct.now);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), equation / 2, 1);
+}
+
+// RFC 5348 §4.4: without a report what is sent stands for what arrived.
+TEST(Tfrc, ATimeOutBeforeTheFirstReportGoesByWhatWasSent) {
+  DirectTfrc direct;
+  direct.report(10);
+  direct.lose();
+  const double equation = direct.equation();
+  ASSERT_NEAR(direct.tfrc.allowed_rate(), equation, 1);
+  direct.tfrc.on_timeout(direct.now);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), equation / 2, 1);
 }
 
 // RFC 5348 §6.2: no packet, no report; and one packet, however late, is one in a round trip.
@@ -166,6 +258,33 @@ TEST_F(TfrcTest, AWaitThatTheRateImposesIsNoSilence) {
     tfrc_.on_ack(sample);
   }
   EXPECT_GT(tfrc_.allowed_rate(), 1000);
+}
+
+// RFC 5348 §4.4: what arrived before the silence is forgotten, so that the rate grows anew.
+TEST(Tfrc, AfterSilenceTheRateIsNotAtOnceWhatItWas) {
+  DirectTfrc direct;
+  for (int i = 0; i < 10; ++i) direct.report(1000);
+  direct.lose();
+  for (int i = 0; i < 3; ++i) direct.report(1000);
+  const double before = direct.tfrc.allowed_rate();
+  direct.tfrc.on_idle(milliseconds(300), milliseconds(100));
+  ASSERT_NEAR(direct.tfrc.allowed_rate(), before / 8, 1);
+  direct.now += milliseconds(300);
+  direct.report(20);
+  EXPECT_LE(direct.tfrc.allowed_rate(), before / 4);
+}
+
+// RFC 5348 §4.4: without a report there is nothing to forget.
+TEST(Tfrc, SilenceBeforeTheFirstReportSetsNoBound) {
+  DirectTfrc direct;
+  direct.report(10);
+  direct.tfrc.on_idle(milliseconds(300), milliseconds(100));
+  const double rate = direct.tfrc.allowed_rate();
+  direct.now += milliseconds(300);
+  direct.report(20);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), 2 * rate, 1);
+  direct.report(10'000);
+  EXPECT_NEAR(direct.tfrc.allowed_rate(), 4 * rate, 1);
 }
 
 // RFC 5348 §4.4: silence takes it to what a new association begins with, and no lower.
