@@ -146,6 +146,8 @@ class Association {
   std::size_t buffered_amount(StreamId stream) const;
   // Its kWouldBlock ends with kStreamWritable, whatever kWritable says.
   bool stream_is_full(StreamId stream) const { return sender_->stream_is_full(stream); }
+  // Messages given up, of the stream since it was reset last (RFC 7496 §4.3).
+  AbandonedMessages abandoned(StreamId stream) const { return sender_->abandoned(stream); }
   // kBufferedAmountLow fires when the stream's amount falls from above to at most this.
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes);
   // The same for kTotalBufferedAmountLow and the sum of all streams.

@@ -93,6 +93,8 @@ Stats Association::stats() const {
   const SenderStats& sent = sender_->stats();
   stats.data_chunks_sent += sent.data_chunks_sent;
   stats.messages_sent += sent.messages_sent;
+  stats.messages_abandoned_unsent += sent.messages_abandoned.unsent;
+  stats.messages_abandoned_sent += sent.messages_abandoned.sent;
   stats.t3_expiries += sent.t3_expiries;
   stats.fast_retransmits += sent.fast_retransmits;
   stats.retransmitted_chunks += sent.retransmitted_chunks;

@@ -12,10 +12,13 @@ namespace millrace::sctp {
 // SendOptions is how one message is to be delivered. The default is reliable, in order.
 struct SendOptions {
   bool unordered = false;
-  // RFC 3758 §4.1, RFC 7496 §4: the message is abandoned when this much time has passed
-  // since `send`, or a fragment of it has been retransmitted this often. At most one.
+  // RFC 3758 §4.1, RFC 7496 §3: the message is abandoned when this much time has passed
+  // since `send`, or a fragment of it has been retransmitted this often, or when a message
+  // finds no room in the send buffer that is of higher `priority`, 0 being the highest, or has
+  // none. At most one.
   std::optional<Duration> max_lifetime{};
   std::optional<std::uint32_t> max_retransmits{};
+  std::optional<std::uint32_t> priority{};
 };
 
 // No message is larger, whatever the peer would take.

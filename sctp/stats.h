@@ -50,6 +50,10 @@ struct Stats {
   std::uint64_t data_chunks_sent = 0;  // Retransmissions included.
   std::uint64_t messages_received = 0;
   std::uint64_t messages_sent = 0;  // Accepted by `send`.
+  // Given up by their limits, or `abort_message`, before their delivery: before any part of them
+  // was sent, and after (RFC 7496 §4.4).
+  std::uint64_t messages_abandoned_unsent = 0;
+  std::uint64_t messages_abandoned_sent = 0;
   std::uint64_t t3_expiries = 0;
   std::uint64_t fast_retransmits = 0;
   std::uint64_t retransmitted_chunks = 0;

@@ -101,6 +101,8 @@ void add_channel(Report& report, const DataChannelStats& from) {
   out["messagesReceived"] = from.messages_received;
   out["bytesReceived"] = from.bytes_received;
   out["bufferedAmount"] = from.buffered_amount;
+  out["messagesAbandonedUnsent"] = from.messages_abandoned_unsent;
+  out["messagesAbandonedSent"] = from.messages_abandoned_sent;
 }
 
 Json association(const SctpTransportStats& from) {
@@ -127,6 +129,8 @@ Json association(const SctpTransportStats& from) {
   out["retransmitted_chunks"] = from.retransmitted_chunks;
   out["fast_retransmits"] = from.fast_retransmits;
   out["t3_expiries"] = from.t3_expiries;
+  out["messages_abandoned_unsent"] = from.messages_abandoned_unsent;
+  out["messages_abandoned_sent"] = from.messages_abandoned_sent;
   out["heartbeats_sent"] = from.heartbeats_sent;
   out["heartbeats_acked"] = from.heartbeats_acked;
   out["restarts"] = from.restarts;

@@ -97,6 +97,8 @@ TEST(StatsJson, WritesW3cNamesAndUnits) {
   channel.data_channel_identifier = 6;
   channel.state = "open";
   channel.messages_sent = 8;
+  channel.messages_abandoned_unsent = 3;
+  channel.messages_abandoned_sent = 2;
 
   const auto json = nlohmann::json::parse(session_stats_json(stats, 1234.5));
   EXPECT_EQ(json["session"], "00000000000000ab");
@@ -126,6 +128,8 @@ TEST(StatsJson, WritesW3cNamesAndUnits) {
   EXPECT_EQ(data["label"], "a\"\xef\xbf\xbd") << "what is not UTF-8 is replaced";
   EXPECT_EQ(data["dataChannelIdentifier"], 6);
   EXPECT_EQ(data["messagesSent"], 8);
+  EXPECT_EQ(data["messagesAbandonedUnsent"], 3);
+  EXPECT_EQ(data["messagesAbandonedSent"], 2);
   EXPECT_EQ(json["association"]["rto"], 0.2);
   EXPECT_EQ(json["association"]["drops"]["wrong_checksum"], 2);
 }

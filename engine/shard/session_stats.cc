@@ -157,6 +157,8 @@ SctpTransportStats describe_sctp(const sctp::Association& association) {
   out.data_chunks_received = stats.data_chunks_received;
   out.retransmitted_chunks = stats.retransmitted_chunks;
   out.fast_retransmits = stats.fast_retransmits;
+  out.messages_abandoned_unsent = stats.messages_abandoned_unsent;
+  out.messages_abandoned_sent = stats.messages_abandoned_sent;
   out.t3_expiries = stats.t3_expiries;
   out.heartbeats_sent = stats.heartbeats_sent;
   out.heartbeats_acked = stats.heartbeats_acked;
@@ -168,18 +170,24 @@ SctpTransportStats describe_sctp(const sctp::Association& association) {
   return out;
 }
 
-DataChannelStats describe_channel(const sctp::DataChannel& channel, std::size_t buffered) {
+DataChannelStats describe_channel(const sctp::DataChannel& channel,
+                                  const sctp::Association& association) {
   DataChannelStats out;
   out.key = std::uint64_t{channel.handle.generation} << 32 | channel.handle.slot;
   out.label = channel.label;
   out.protocol = channel.protocol;
-  if (channel.has_stream) out.data_channel_identifier = channel.stream.value();
+  if (channel.has_stream) {
+    out.data_channel_identifier = channel.stream.value();
+    out.buffered_amount = association.buffered_amount(channel.stream);
+    const sctp::AbandonedMessages abandoned = association.abandoned(channel.stream);
+    out.messages_abandoned_unsent = abandoned.unsent;
+    out.messages_abandoned_sent = abandoned.sent;
+  }
   out.state = channel_state(channel.state);
   out.messages_sent = channel.messages_sent;
   out.bytes_sent = channel.bytes_sent;
   out.messages_received = channel.messages_received;
   out.bytes_received = channel.bytes_received;
-  out.buffered_amount = buffered;
   return out;
 }
 
@@ -195,9 +203,8 @@ SessionStats ShardCore::describe_session(const Session& session) const {
   out.pair = describe_pair(session, sockets_.local_address(session.path.socket()));
   if (!session.sctp) return out;
   out.sctp = describe_sctp(session.sctp->association);
-  const sctp::DataChannels& channels = session.sctp->channels;
-  channels.for_each([&](const sctp::DataChannel& channel) {
-    out.channels.push_back(describe_channel(channel, channels.buffered_amount(channel.handle)));
+  session.sctp->channels.for_each([&](const sctp::DataChannel& channel) {
+    out.channels.push_back(describe_channel(channel, session.sctp->association));
   });
   return out;
 }

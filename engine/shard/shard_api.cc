@@ -13,7 +13,7 @@ Error open_error(sctp::OpenError error, const ChannelOptions& options) {
   switch (error) {
     case sctp::OpenError::kBadConfig:
       return Error{"channel '" + options.label +
-                   "': both reliability limits are set, or a string is too long or not UTF-8"};
+                   "': more than one limit is set, or a string is too long or not UTF-8"};
     case sctp::OpenError::kInvalidStream:
       return Error{"channel '" + options.label + "': id " + std::to_string(options.id.value_or(0)) +
                    " is not a stream of the session"};
@@ -66,9 +66,6 @@ Result<Channel, Error> ShardCore::open_channel(SessionId id, const ChannelOption
   if (options.negotiated && !options.id) {
     return Failure(Error{"channel '" + options.label + "': negotiated needs an id"});
   }
-  if (options.max_retransmits && options.max_packet_life_time) {
-    return Failure(open_error(sctp::OpenError::kBadConfig, options));
-  }
   // RFC 8832 §5.1: the wire has 32 bits for it.
   if (const auto& limit = options.max_packet_life_time;
       limit && (limit->count() < 0 || limit->count() > UINT32_MAX)) {
@@ -80,6 +77,7 @@ Result<Channel, Error> ShardCore::open_channel(SessionId id, const ChannelOption
   config.protocol = options.protocol;
   config.reliability = reliability_of(options);
   config.priority = options.priority;
+  config.buffer_priority = options.buffer_priority;
   if (options.negotiated) config.negotiated_id = sctp::StreamId(*options.id);
   const auto opened = session->sctp->channels.open(now_, config);
   touch(*session);
@@ -178,6 +176,13 @@ void ShardCore::set_low_threshold(const Channel& channel, std::size_t bytes) {
                                                             bytes);
 }
 
+bool ShardCore::set_buffer_priority(const Channel& channel, std::optional<std::uint32_t> priority) {
+  Session* const session = session_of(channel);
+  if (session == nullptr) return false;
+  return session->sctp->channels.set_buffer_priority({channel.slot_, channel.generation_},
+                                                     priority);
+}
+
 std::size_t ShardCore::max_message_bytes(const Channel& channel) const {
   const Session* const session = session_of(channel);
   return session == nullptr ? 0 : session->terms.max_message_bytes;
@@ -256,7 +261,7 @@ bool Channel::ordered() const {
 bool Channel::reliable() const {
   const sctp::DataChannel* const channel = shard_ == nullptr ? nullptr : shard_->describe(*this);
   return channel != nullptr && !channel->reliability.max_retransmits &&
-         !channel->reliability.max_packet_life_time_ms;
+         !channel->reliability.max_packet_life_time_ms && !channel->buffer_priority;
 }
 
 std::size_t Channel::max_message_size() const {
@@ -269,6 +274,10 @@ std::size_t Channel::buffered_amount() const {
 
 void Channel::set_buffered_amount_low_threshold(std::size_t bytes) {
   if (shard_ != nullptr) shard_->set_low_threshold(*this, bytes);
+}
+
+bool Channel::set_buffer_priority(std::optional<std::uint32_t> priority) {
+  return shard_ != nullptr && shard_->set_buffer_priority(*this, priority);
 }
 
 std::uint64_t Channel::user_data() const {

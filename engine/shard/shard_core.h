@@ -149,6 +149,7 @@ class ShardCore {
   void close_channel(const Channel& channel);
   std::size_t buffered_amount(const Channel& channel) const;
   void set_low_threshold(const Channel& channel, std::size_t bytes);
+  bool set_buffer_priority(const Channel& channel, std::optional<std::uint32_t> priority);
   const sctp::DataChannel* describe(const Channel& channel) const;
   std::size_t max_message_bytes(const Channel& channel) const;
   // Null for a stale handle.

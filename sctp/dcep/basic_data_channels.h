@@ -4,6 +4,7 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -53,7 +54,7 @@ struct ChannelLimits {
 };
 
 enum class OpenError : std::uint8_t {
-  kBadConfig,        // Both limits of reliability, a string too long or not UTF-8.
+  kBadConfig,        // More than one limit, a string too long or not UTF-8.
   kInvalidStream,    // Not a stream of this association, or none is left.
   kStreamInUse,      // The negotiated id belongs to a channel, perhaps one still closing.
   kTooManyChannels,  // ChannelLimits.
@@ -135,6 +136,10 @@ class BasicDataChannels {
                               const MessagePart& which);
   // Gives up the message that is being sent in parts; see Association::abort_message.
   bool abort_message(Time now, ChannelHandle channel);
+
+  // ChannelConfig::buffer_priority of what is sent from here on; nothing makes it reliable again.
+  // False for a channel with another limit, which has but one, and for a dead handle.
+  bool set_buffer_priority(ChannelHandle channel, std::optional<std::uint32_t> priority);
 
   // Closes a channel: what was sent before is delivered as its reliability promises, but for
   // a message whose last part has not come, which is given up; what still arrives is

@@ -85,6 +85,17 @@ bool BasicDataChannels<T>::abort_message(Time now, ChannelHandle handle) {
 }
 
 template <ChannelTransport T>
+bool BasicDataChannels<T>::set_buffer_priority(ChannelHandle handle,
+                                               std::optional<std::uint32_t> priority) {
+  Channel* const channel = table_.find(handle);
+  if (channel == nullptr) return false;
+  const ChannelReliability& service = channel->reliability;
+  if (priority && (service.max_retransmits || service.max_packet_life_time_ms)) return false;
+  channel->buffer_priority = priority;
+  return true;
+}
+
+template <ChannelTransport T>
 SendOptions BasicDataChannels<T>::options_of(const Channel& channel) {
   const ChannelReliability& service = channel.reliability;
   SendOptions options;
@@ -92,6 +103,7 @@ SendOptions BasicDataChannels<T>::options_of(const Channel& channel) {
   // could be overtaken otherwise.
   options.unordered = !service.ordered && (channel.acknowledged || channel.negotiated);
   options.max_retransmits = service.max_retransmits;
+  options.priority = channel.buffer_priority;
   if (service.max_packet_life_time_ms) {
     options.max_lifetime = milliseconds(*service.max_packet_life_time_ms);
   }

@@ -16,7 +16,10 @@ std::optional<OpenError> BasicDataChannels<T>::refuse_open(const ChannelConfig& 
   };
   const ChannelReliability& service = config.reliability;
   if (closed_) return OpenError::kClosed;
-  if (service.max_retransmits && service.max_packet_life_time_ms) return OpenError::kBadConfig;
+  const int limits = service.max_retransmits.has_value() +
+                     service.max_packet_life_time_ms.has_value() +
+                     config.buffer_priority.has_value();
+  if (limits > 1) return OpenError::kBadConfig;
   if (!is_valid(config.label) || !is_valid(config.protocol)) return OpenError::kBadConfig;
   const std::size_t string_bytes = config.label.size() + config.protocol.size();
   if (table_.size() >= limits_.max_channels ||
@@ -39,6 +42,7 @@ Result<ChannelHandle, OpenError> BasicDataChannels<T>::open(Time now, const Chan
   channel.announced = true;
   channel.reliability = config.reliability;
   channel.priority = config.priority;
+  channel.buffer_priority = config.buffer_priority;
   table_.set_strings(channel, config.label, config.protocol);
   if (config.negotiated_id) {
     channel.negotiated = true;

@@ -34,6 +34,9 @@ struct ChannelConfig {
   ChannelReliability reliability = {};
   std::uint16_t priority = kNormalPriority;
   std::optional<StreamId> negotiated_id = {};
+  // SendOptions::priority of its messages: a third limit, of which the peer is not told, for
+  // DCEP has no word for it.
+  std::optional<std::uint32_t> buffer_priority = {};
 };
 
 enum class ChannelState : std::uint8_t {
@@ -54,6 +57,7 @@ struct DataChannel {
   bool acknowledged = false;  // The peer has sent ACK or a message.
   std::uint16_t priority = 0;
   ChannelReliability reliability;
+  std::optional<std::uint32_t> buffer_priority;
   std::string label;
   std::string protocol;
   std::size_t low_threshold = 0;

@@ -245,11 +245,32 @@ TEST_F(DataChannelsTest, NegotiatedChannelsAreNotAnnounced) {
   EXPECT_TRUE(transport_.sent[0].options.unordered) << "no OPEN to overtake";
 }
 
+// RFC 7496 §3.2; RFC 8832 §5.1 has no channel type for it.
+TEST_F(DataChannelsTest, APriorityInTheBufferIsThisEndsAlone) {
+  const ChannelHandle handle = open_on_zero({.buffer_priority = 7});
+  const auto open_sent = OpenMessage::parse(transport_.sent[0].payload);
+  ASSERT_TRUE(open_sent);
+  EXPECT_EQ(open_sent->reliability, ChannelReliability());
+  EXPECT_FALSE(transport_.sent[0].options.priority) << "DCEP is reliable";
+  const auto sent_with = [&] {
+    EXPECT_EQ(channels_.send(now_, handle, MessageKind::kText, text("x")), ChannelSendStatus::kOk);
+    return transport_.sent.back().options.priority;
+  };
+  EXPECT_EQ(sent_with(), 7u);
+  EXPECT_TRUE(channels_.set_buffer_priority(handle, 9));
+  EXPECT_EQ(sent_with(), 9u);
+  EXPECT_TRUE(channels_.set_buffer_priority(handle, std::nullopt));
+  EXPECT_EQ(sent_with(), std::nullopt);
+  EXPECT_FALSE(channels_.set_buffer_priority({}, 1));
+}
+
 TEST_F(DataChannelsTest, RefusesConfigurationsThatMakeNoSense) {
   const auto refused = [this](const ChannelConfig& config) {
     return channels_.open(now_, config).error();
   };
   EXPECT_EQ(refused({.reliability = {.max_retransmits = 1, .max_packet_life_time_ms = 1}}),
+            OpenError::kBadConfig);
+  EXPECT_EQ(refused({.reliability = {.max_retransmits = 1}, .buffer_priority = 1}),
             OpenError::kBadConfig);
   EXPECT_EQ(refused({.label = "\xFF"}), OpenError::kBadConfig);
   EXPECT_EQ(refused({.label = std::string(65536, 'x')}), OpenError::kBadConfig);

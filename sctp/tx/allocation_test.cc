@@ -146,11 +146,11 @@ TEST(Allocation, InterleavingAndPartsAllocateNothingInSteadyState) {
   for (int i = 0; i < 4000; ++i) turn(static_cast<std::uint16_t>(i % 5));
   const std::size_t before = allocations;
   const std::size_t sent_before = sent;
-  const std::uint64_t abandoned = sender.stats().messages_abandoned;
+  const std::uint64_t abandoned = sender.stats().messages_abandoned.sent;
   for (int i = 0; i < 1000; ++i) turn(static_cast<std::uint16_t>(i % 5));
   EXPECT_EQ(allocations, before);
   EXPECT_GT(sent, sent_before + 5000);
-  EXPECT_GT(sender.stats().messages_abandoned, abandoned);
+  EXPECT_GT(sender.stats().messages_abandoned.sent, abandoned);
 }
 
 // Ten thousand idle associations are to cost little each; blocks and rings come with use.

@@ -16,7 +16,7 @@ DataSender::DataSender(const DataSenderOptions& options, BlockPool& pool)
       queue_(store_, options.scheduling, options.send_buffer_bytes),
       congestion_(make_congestion_control(options.congestion)),
       rate_(*congestion_),
-      outstanding_(options.initial_tsn, store_, rate_),
+      outstanding_(options.initial_tsn, store_, rate_, abandoned_),
       rto_(options.rto),
       burst_(options.min_burst_bytes),
       forward_sent_(outstanding_.cumulative_acked()),
@@ -47,21 +47,23 @@ void DataSender::establish(Time now, std::size_t peer_rwnd, std::uint16_t stream
   update_thresholds();
 }
 
-std::optional<SendStatus> DataSender::refusal(StreamId stream, std::size_t size, std::size_t cost) {
+std::optional<SendStatus> DataSender::refusal(Time now, StreamId stream, std::size_t size,
+                                              std::size_t cost, const SendOptions& options) {
   if (!accepting_) return SendStatus::kClosed;
   if (established_ && stream.value() >= streams_) return SendStatus::kInvalidStream;
   if (size == 0) return SendStatus::kEmpty;
   if (size > options_.max_message_bytes) return SendStatus::kTooLarge;
   SendStream* const state = queue_.find(stream);
   if (state != nullptr && state->closing) return SendStatus::kStreamClosing;
-  if (!has_room(state, cost)) return SendStatus::kWouldBlock;
+  if (!has_room(now, state, cost, options)) return SendStatus::kWouldBlock;
   return std::nullopt;
 }
 
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
                             const SendOptions& options) {
   if (payload.size() > MessageStore::kMaxCopiedBytes) return SendStatus::kTooLarge;
-  const auto refused = refusal(stream, payload.size(), MessageStore::cost(payload.size()));
+  const auto refused =
+      refusal(now, stream, payload.size(), MessageStore::cost(payload.size()), options);
   if (refused) return *refused;
   OutgoingMessage* const message = store_.copy(payload);
   if (message == nullptr) {
@@ -75,7 +77,7 @@ SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan paylo
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                             const SendOptions& options) {
   const std::size_t size = payload.bytes().size();
-  const auto refused = refusal(stream, size, MessageStore::adopted_cost(size));
+  const auto refused = refusal(now, stream, size, MessageStore::adopted_cost(size), options);
   if (refused) return *refused;
   OutgoingMessage* const message = store_.adopt(std::move(payload));
   if (message == nullptr) {
@@ -91,8 +93,13 @@ void DataSender::enqueue(Time now, OutgoingMessage* message, StreamId stream, Pp
   message->stream = stream;
   message->ppid = ppid;
   message->unordered = options.unordered;
-  message->limits_retransmits = options.max_retransmits.has_value();
-  message->max_retransmits = options.max_retransmits.value_or(0);
+  if (options.max_retransmits) {
+    message->policy = OutgoingMessage::Policy::kRetransmits;
+    message->limit = *options.max_retransmits;
+  } else if (options.priority) {
+    message->policy = OutgoingMessage::Policy::kPriority;
+    message->limit = *options.priority;
+  }
   if (options.max_lifetime && (forward_tsn_ || !established_)) {
     message->expires_at = now + *options.max_lifetime;
   }
@@ -158,6 +165,7 @@ bool DataSender::stream_drained(StreamId stream) const {
 void DataSender::reset_stream(StreamId stream) {
   SendStream* const state = queue_.find(stream);
   if (state == nullptr) return;
+  abandoned_.forget(queue_.index_of(stream));
   // RFC 6525 §5.2.7 (response to an outgoing reset): the next SSN is 0; RFC 8260 §2.3.2: so
   // are the MIDs of both kinds.
   state->next_mid = state->next_unordered_mid = Mid();
@@ -183,8 +191,12 @@ void DataSender::stop_accepting() { accepting_ = false; }
 
 SenderStats DataSender::stats() const {
   SenderStats stats = stats_;
-  stats.messages_abandoned += outstanding_.messages_abandoned();
+  stats.messages_abandoned = abandoned_.total();
   return stats;
+}
+
+AbandonedMessages DataSender::abandoned(StreamId stream) const {
+  return abandoned_.of(queue_.index_of(stream));
 }
 
 bool DataSender::all_acknowledged() const { return queue_.empty() && outstanding_.empty(); }

@@ -86,7 +86,7 @@ struct SenderStats {
   std::uint64_t data_chunks_sent = 0;  // Retransmissions included.
   std::uint64_t data_bytes_sent = 0;   // Payload of first transmissions.
   std::uint64_t messages_sent = 0;     // Accepted by `send`.
-  std::uint64_t messages_abandoned = 0;
+  AbandonedMessages messages_abandoned;
   std::uint64_t retransmitted_chunks = 0;
   std::uint64_t fast_retransmits = 0;
   std::uint64_t t3_expiries = 0;
@@ -226,6 +226,8 @@ class DataSender {
   bool wants_larger_packets() const { return wants_larger_packets_; }
   void forget_larger_packets() { wants_larger_packets_ = false; }
   SenderStats stats() const;
+  // Of the stream, since it was reset last (RFC 7496 §4.3).
+  AbandonedMessages abandoned(StreamId stream) const;
 
   bool poll_event(SendEvent& event);
 
@@ -238,21 +240,39 @@ class DataSender {
   static constexpr std::size_t kIdleStreamsPart = 4;
 
   // data_sender.cc: queueing, accounting, events.
-  std::optional<SendStatus> refusal(StreamId stream, std::size_t size, std::size_t cost);
+  std::optional<SendStatus> refusal(Time now, StreamId stream, std::size_t size, std::size_t cost,
+                                    const SendOptions& options);
   void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,
                const SendOptions& options);
   void update_thresholds();
 
   // send_room.cc.
-  bool has_room(SendStream* stream, std::size_t cost);
-  bool has_room_for_part(SendStream& stream, std::size_t cost);
-  bool stream_has_room(SendStream& stream, std::size_t cost, bool part);
-  bool has_total_room(bool stream_is_idle, std::size_t cost);
+  // What is wanted of room: `own` of the stream's, `total` of the association's.
+  struct Shortage {
+    std::size_t own = 0;
+    std::size_t total = 0;
+    bool any() const { return own > 0 || total > 0; }
+  };
+  // Something that asks for room: a message, or a part of `open`.
+  struct Applicant {
+    SendStream* stream;  // Null where it is not known yet.
+    std::size_t cost;
+    std::uint64_t yielding_from;  // Messages of priorities from here on give way to it.
+    const OutgoingMessage* open = nullptr;
+  };
+  bool has_room(Time now, SendStream* stream, std::size_t cost, const SendOptions& options);
+  bool has_room_for_part(Time now, const OutgoingMessage& message, std::size_t cost);
+  bool find_room(Time now, const Applicant& applicant);
+  Shortage shortage(const Applicant& applicant) const;
   void want_room(std::size_t level);
   bool poll_writable(SendEvent& event);
 
+  // priority_policy.cc: RFC 7496 §3.2.
+  bool make_room(Time now, const Applicant& applicant);
+  void give_up(OutgoingMessage& message);
+
   // streamed_send.cc.
-  SendStatus continue_message(OutgoingMessage& message, ByteSpan part, bool last);
+  SendStatus continue_message(Time now, OutgoingMessage& message, ByteSpan part, bool last);
   void expire_queued(Time now);
 
   // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
@@ -363,6 +383,7 @@ class DataSender {
   };
 
   Limits options_;
+  AbandonedCounts abandoned_;
   MessageStore store_;
   SendQueue queue_;
   std::unique_ptr<CongestionControl> congestion_;

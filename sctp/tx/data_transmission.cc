@@ -215,9 +215,10 @@ OutgoingMessage* DataSender::next_message(Time now) {
     if (!forward_tsn_ || !message->expired(now)) return message;
     if (message->sent == 0) {
       // RFC 3758 §3.5 (A1): never sent, so no TSN or SSN is spent on it.
-      queue_.drop_head(message->stream_index);
+      const std::uint32_t index = message->stream_index;
+      queue_.drop_head(index);
       update_thresholds();
-      ++stats_.messages_abandoned;
+      abandoned_.note(index, false);
     } else if (outstanding_.full()) {
       return nullptr;
     } else {

@@ -171,7 +171,7 @@ TEST_F(InterleavingTest, AMessageIsAbandonedWholeAcrossInterleavedFragments) {
   for (const std::uint16_t end : std::initializer_list<std::uint16_t>{4, 5, 6}) {
     sack(1001, {{2, end}});  // 1002, of stream 1, is missing.
   }
-  EXPECT_EQ(sender_->stats().messages_abandoned, 1u);
+  EXPECT_EQ(sender_->stats().messages_abandoned.sent, 1u);
   EXPECT_EQ(sender_->buffered_amount(StreamId(1)), 0u);
   EXPECT_EQ(sender_->stats().retransmitted_chunks, 0u);
   for (const IDataChunkHeader& data : flush()) EXPECT_EQ(data.stream, StreamId(2));

@@ -283,7 +283,7 @@ TEST_F(LossRecoveryTest, AMessageWithoutRetransmitsIsNotSentAgainAsAProbe) {
   EXPECT_EQ(stats().loss_probes, 0u);
   run(now_ + milliseconds(230));
   EXPECT_EQ(stats().t3_expiries, 1u);
-  EXPECT_EQ(stats().messages_abandoned, 1u);
+  EXPECT_EQ(stats().messages_abandoned.sent, 1u);
 }
 
 // RFC 9260 §6.2.1: a SACK with as many gap blocks as its sender lists says nothing of what

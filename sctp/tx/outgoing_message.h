@@ -32,9 +32,11 @@ struct OutgoingMessage {
   std::uint32_t next_fsn = 0;
   UnwrappedTsn last_tsn;      // Of the chunk that was sent last.
   std::uint32_t arrival = 0;  // In the order of `send`, on a circle.
-  std::uint32_t max_retransmits = 0;
+  std::uint32_t limit = 0;    // As `policy` says.
   StreamId stream;
-  bool limits_retransmits = false;
+  // RFC 7496 §3: `limit` is the number of retransmissions, or the priority.
+  enum class Policy : std::uint8_t { kNone, kRetransmits, kPriority };
+  Policy policy = Policy::kNone;
   bool unordered = false;
   bool abandoned = false;
   bool queued = false;   // Not all of it has a TSN.
@@ -47,6 +49,7 @@ struct OutgoingMessage {
     return {streamed == nullptr ? data + offset : streamed->at(offset), n};
   }
   bool expired(Time now) const { return now >= expires_at; }
+  bool yields() const { return policy == Policy::kPriority; }
 };
 
 // MessageStore makes and frees messages in a pool.

@@ -11,9 +11,11 @@ constexpr std::size_t kFirstCapacity = 4;
 
 }  // namespace
 
-OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store, DeliveryRate& rate)
+OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store, DeliveryRate& rate,
+                                   AbandonedCounts& abandoned)
     : store_(store),
       rate_(rate),
+      abandoned_(abandoned),
       base_(UnwrappedTsn::first(initial_tsn)),
       end_(base_),
       advanced_(base_.previous()),
@@ -184,8 +186,8 @@ AckResult OutstandingQueue::mark_lost_on_timeout(Time now, const Context& contex
 bool OutstandingQueue::should_abandon(Time now, const OutstandingChunk& chunk) const {
   if (!partial_reliability_) return false;
   const OutgoingMessage& message = *chunk.message;
-  return message.expired(now) ||
-         (message.limits_retransmits && chunk.retransmits >= message.max_retransmits);
+  return message.expired(now) || (message.policy == OutgoingMessage::Policy::kRetransmits &&
+                                  chunk.retransmits >= message.limit);
 }
 
 void OutstandingQueue::mark_lost(Time now, UnwrappedTsn tsn) {
@@ -214,7 +216,7 @@ void OutstandingQueue::abandon(OutgoingMessage& message) {
     fragment.state = State::kAbandoned;
   }
   if (!message.abandoned) {
-    ++messages_abandoned_;
+    abandoned_.note(message.stream_index, true);
     if (message.queued) half_sent_.push_back(message.stream_index);
   }
   message.abandoned = true;

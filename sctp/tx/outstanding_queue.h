@@ -13,6 +13,7 @@
 #include "sctp/packet/data_chunk.h"
 #include "sctp/packet/i_data_chunk.h"
 #include "sctp/packet/sack_chunk.h"
+#include "sctp/tx/abandoned_counts.h"
 #include "sctp/tx/delivery_rate.h"
 #include "sctp/tx/outgoing_message.h"
 #include "sctp/tx/outstanding_chunk.h"
@@ -30,8 +31,10 @@ class OutstandingQueue {
   // RFC 9260 §3.3.4: gap blocks reach 65,535 TSNs beyond the cumulative one.
   static constexpr std::size_t kMaxChunks = 32768;
 
-  // `rate` is told of each loss. Both must outlive the queue.
-  OutstandingQueue(Tsn initial_tsn, MessageStore& store, DeliveryRate& rate);
+  // `rate` is told of each loss, `abandoned` of each message given up. All must outlive the
+  // queue.
+  OutstandingQueue(Tsn initial_tsn, MessageStore& store, DeliveryRate& rate,
+                   AbandonedCounts& abandoned);
   ~OutstandingQueue();
   OutstandingQueue(const OutstandingQueue&) = delete;
   OutstandingQueue& operator=(const OutstandingQueue&) = delete;
@@ -130,7 +133,6 @@ class OutstandingQueue {
   // Streams, by index, whose first message was abandoned half sent. The owner drops the rest
   // of it from its queue and takes the entry away.
   std::vector<std::uint32_t>& half_sent() { return half_sent_; }
-  std::uint64_t messages_abandoned() const { return messages_abandoned_; }
 
  private:
   using State = OutstandingChunk::State;
@@ -203,6 +205,7 @@ class OutstandingQueue {
 
   MessageStore& store_;
   DeliveryRate& rate_;
+  AbandonedCounts& abandoned_;
   DeliveryRate::Record record_ = 0;
   bool partial_reliability_ = false;
   bool interleaving_ = false;
@@ -232,7 +235,6 @@ class OutstandingQueue {
   Time overtaken_at_ = kNever;
   std::unique_ptr<Gaps> gaps_;  // Made by the first gap block.
   std::vector<std::uint32_t> half_sent_;
-  std::uint64_t messages_abandoned_ = 0;
 };
 
 }  // namespace millrace::sctp

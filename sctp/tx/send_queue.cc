@@ -36,6 +36,10 @@ void SendQueue::push(OutgoingMessage* message) {
   stream.cost += charge;
   cost_ += charge;
   ++messages_;
+  if (message->yields()) {
+    stream.yielding.add(message->limit, charge);
+    ++yielding_;
+  }
   note_expiry(message);
   if (stream.head == message) update_readiness(index);
 }
@@ -47,6 +51,7 @@ void SendQueue::grow(OutgoingMessage& message, std::size_t bytes, std::size_t co
   buffered_ += bytes;
   stream.cost += cost;
   cost_ += cost;
+  if (message.yields()) stream.yielding.cost += cost;
   if (stream.head == &message) update_readiness(message.stream_index);
 }
 
@@ -65,7 +70,11 @@ void SendQueue::consume(std::uint32_t bytes) {
   DCHECK(message != nullptr && bytes <= message->size - message->sent);
   message->sent += bytes;
   unbuffer(stream, bytes);
-  if (message->streamed != nullptr) relieve(stream, message->streamed->note_sent(message->sent));
+  if (message->streamed != nullptr) {
+    const std::size_t relief = message->streamed->note_sent(message->sent);
+    if (message->yields()) stream.yielding.cost -= relief;
+    relieve(stream, relief);
+  }
   if (interleaving_ && message->sent < message->size && scheduler_.is_alone() && !message->open) {
     scheduler_.charge(index, bytes);  // Its turn ends, and the next is its own.
   } else if (message->sent == message->size) {
@@ -137,18 +146,18 @@ void SendQueue::drop_unbegun(OutgoingMessage* message) {
   let_go(stream, message);
 }
 
-std::size_t SendQueue::drop_expired(Time now, std::vector<OutgoingMessage*>& begun) {
-  std::size_t dropped = 0;
+void SendQueue::drop_expired(Time now, std::vector<OutgoingMessage*>& begun,
+                             AbandonedCounts& dropped) {
   next_expiry_ = kNever;
   for (std::uint32_t index = 0; index < streams_.size(); ++index) {
     SendStream& stream = streams_[index];
-    const std::size_t dropped_before = dropped;
+    const OutgoingMessage* const head = stream.head;
     while (stream.head != nullptr && stream.head->sent == 0 && stream.head->expired(now)) {
       unbuffer(stream, stream.head->size);
       pop_head(index);
-      ++dropped;
+      dropped.note(index, false);
     }
-    if (dropped != dropped_before) update_readiness(index);
+    if (stream.head != head) update_readiness(index);
     if (stream.head == nullptr || stream.head->abandoned) continue;
     if (stream.head->expired(now)) {
       begun.push_back(stream.head);
@@ -156,7 +165,6 @@ std::size_t SendQueue::drop_expired(Time now, std::vector<OutgoingMessage*>& beg
       note_expiry(stream.head);
     }
   }
-  return dropped;
 }
 
 void SendQueue::pause(StreamId id) {
@@ -226,7 +234,12 @@ void SendQueue::let_go(SendStream& stream, OutgoingMessage* message) {
     stream.open = nullptr;
     stream.open_lost = true;
   }
-  relieve(stream, charge_of(*message));
+  const std::size_t charge = charge_of(*message);
+  if (message->yields()) {
+    stream.yielding.remove(charge);
+    --yielding_;
+  }
+  relieve(stream, charge);
   if (--messages_ == 0) next_expiry_ = kNever;
   message->next = nullptr;
   message->queued = false;

@@ -9,8 +9,10 @@
 
 #include "engine/base/time.h"
 #include "sctp/stream_table.h"
+#include "sctp/tx/abandoned_counts.h"
 #include "sctp/tx/outgoing_message.h"
 #include "sctp/tx/stream_scheduler.h"
+#include "sctp/tx/yielding_messages.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -31,6 +33,7 @@ struct SendStream {
   // Of the FORWARD-TSN being built, per kind of message; see DataSender.
   std::array<std::uint32_t, 2> forward_stamp{};
   std::array<std::uint32_t, 2> forward_slot{};
+  YieldingMessages yielding;
   StreamId id;
   bool paused = false;
   bool closing = false;
@@ -74,9 +77,9 @@ class SendQueue {
   void consume(std::uint32_t bytes);
   // Drops what is unsent of the first message of the stream with this index.
   void drop_head(std::uint32_t index);
-  // Drops expired messages that have not been begun, and returns how many. Those that have
-  // are appended to `begun`.
-  std::size_t drop_expired(Time now, std::vector<OutgoingMessage*>& begun);
+  // Drops expired messages that have not been begun, and counts them. Those that have are
+  // appended to `begun`.
+  void drop_expired(Time now, std::vector<OutgoingMessage*>& begun, AbandonedCounts& dropped);
   // No message expires before this time; kNever if none is limited.
   Time next_expiry() const { return next_expiry_; }
 
@@ -93,6 +96,8 @@ class SendQueue {
   SendStream& stream(StreamId id) { return streams_[streams_.find_or_add(id)]; }
   SendStream& stream_at(std::uint32_t index) { return streams_[index]; }
   std::size_t stream_count() const { return streams_.size(); }
+  // Beyond all others where there is no such stream.
+  std::uint32_t index_of(StreamId id) const { return streams_.find(id); }
   const SendStream* find(StreamId id) const { return streams_.get(id); }
   SendStream* find(StreamId id) { return streams_.get(id); }
 
@@ -112,6 +117,21 @@ class SendQueue {
   // One of those is stuck. All are forgotten when they are told to go on.
   bool any_part_stuck() const;
   void forget_parts_waiting();
+
+  // RFC 7496 §3.2. Which of the queued messages give way: those of a priority from that number
+  // on, and of those that were begun only where `begun`.
+  struct Yielding {
+    std::uint64_t from;
+    bool begun;
+  };
+  bool has_yielding() const { return yielding_ > 0; }
+  // What they cost, of one stream or of all.
+  std::size_t yielding_cost(const SendStream& stream, const Yielding& which) const;
+  std::size_t yielding_cost(const Yielding& which) const;
+  // The first to go, nullptr if there is none: of the lowest priority, of those one that was not
+  // begun, of those the oldest.
+  OutgoingMessage* first_yielding(SendStream& stream, const Yielding& which);
+  OutgoingMessage* first_yielding(const Yielding& which);
 
   bool empty() const { return messages_ == 0; }
   std::size_t buffered() const { return buffered_; }
@@ -155,6 +175,7 @@ class SendQueue {
   std::uint32_t current_ = kNone;  // Of the streams, the one whose turn it is.
   std::uint32_t arrivals_ = 0;
   std::size_t messages_ = 0;
+  std::size_t yielding_ = 0;
   std::size_t buffered_ = 0;
   std::size_t cost_ = 0;
   std::size_t max_charge_;

@@ -7,36 +7,55 @@
 
 namespace millrace::sctp {
 
-bool DataSender::has_room(SendStream* stream, std::size_t cost) {
-  if (stream != nullptr && !stream_has_room(*stream, cost, false)) return false;
-  return has_total_room(stream == nullptr || stream->buffered == 0, cost);
+bool DataSender::has_room(Time now, SendStream* stream, std::size_t cost,
+                          const SendOptions& options) {
+  const bool yields = options.priority && !options.max_retransmits;
+  return find_room(now, {.stream = stream,
+                         .cost = cost,
+                         .yielding_from = yields ? std::uint64_t{*options.priority} + 1 : 0});
 }
 
-// What came of a message stays where it is until more comes, where that is what is missing: to
-// refuse it for want of room would be for ever.
-bool DataSender::has_room_for_part(SendStream& stream, std::size_t cost) {
-  if (!stream_has_room(stream, cost, true)) return false;
-  if (queue_.is_stuck(stream) || has_total_room(queue_.is_starved(stream), cost)) return true;
-  queue_.note_part_waits(stream);
+bool DataSender::has_room_for_part(Time now, const OutgoingMessage& message, std::size_t cost) {
+  return find_room(now, {.stream = &queue_.stream_at(message.stream_index),
+                         .cost = cost,
+                         .yielding_from = message.yields() ? std::uint64_t{message.limit} + 1 : 0,
+                         .open = &message});
+}
+
+bool DataSender::find_room(Time now, const Applicant& applicant) {
+  Shortage missing = shortage(applicant);
+  if (!missing.any()) return true;
+  if (queue_.has_yielding() && make_room(now, applicant)) return true;
+  missing = shortage(applicant);
+  const bool part = applicant.open != nullptr;
+  if (missing.own > 0) {
+    SendStream& stream = *applicant.stream;
+    const std::size_t level = stream.cost - missing.own;
+    queue_.want_room(stream, std::min(level, options_.stream_send_buffer_bytes / 2), part);
+  } else {
+    want_room(queue_.cost() - missing.total);
+    if (part) queue_.note_part_waits(*applicant.stream);
+  }
   return false;
 }
 
-bool DataSender::stream_has_room(SendStream& stream, std::size_t cost, bool part) {
-  const std::size_t limit = options_.stream_send_buffer_bytes;
-  if (limit == 0) return true;
-  const std::size_t charge = std::min(cost, limit);
-  if (stream.cost + charge <= limit || (part && queue_.is_starved(stream))) return true;
-  queue_.want_room(stream, std::min(limit / 2, limit - charge), part);
-  return false;
-}
-
-bool DataSender::has_total_room(bool stream_is_idle, std::size_t cost) {
+// What came of an open message stays where it is until more comes, where that is what is
+// missing: to refuse it for want of room would be for ever.
+DataSender::Shortage DataSender::shortage(const Applicant& applicant) const {
+  const SendStream* const stream = applicant.stream;
+  const auto beyond = [&](std::size_t bound, std::size_t extra, std::size_t taken) {
+    const std::size_t wanted = taken + std::min(applicant.cost, bound);
+    return wanted - std::min(wanted, bound + extra);
+  };
+  const bool starved = applicant.open != nullptr && queue_.is_starved(*stream);
+  Shortage missing;
+  const std::size_t own = options_.stream_send_buffer_bytes;
+  if (own > 0 && stream != nullptr && !starved) missing.own = beyond(own, 0, stream->cost);
+  if (starved && queue_.is_stuck(*stream)) return missing;
   const std::size_t buffer = options_.send_buffer_bytes;
-  const std::size_t limit = buffer + (stream_is_idle ? buffer / kIdleStreamsPart : 0);
-  const std::size_t charge = std::min(cost, buffer);
-  if (queue_.cost() + charge <= limit) return true;
-  want_room(limit - charge);
-  return false;
+  const bool idle = starved || stream == nullptr || stream->buffered == 0;
+  missing.total = beyond(buffer, idle ? buffer / kIdleStreamsPart : 0, queue_.cost());
+  return missing;
 }
 
 // kWritable comes once the queue costs no more than `level`, for all who asked, and than half

@@ -11,12 +11,12 @@ SendStatus DataSender::send_part(Time now, StreamId id, Ppid ppid, ByteSpan part
   SendStream* const stream = queue_.find(id);
   if (stream != nullptr && std::exchange(stream->open_lost, false)) return SendStatus::kAbandoned;
   if (stream != nullptr && stream->open != nullptr) {
-    return continue_message(*stream->open, part, which.last);
+    return continue_message(now, *stream->open, part, which.last);
   }
   const std::size_t whole = std::max(part.size(), which.total_bytes);
   if (whole > options_.max_message_bytes) return SendStatus::kTooLarge;
   if (which.last) return send(now, id, ppid, part, options);
-  const auto refused = refusal(id, whole, MessageStore::open_cost(part.size()));
+  const auto refused = refusal(now, id, whole, MessageStore::open_cost(part.size()), options);
   if (refused) return *refused;
   OutgoingMessage* const message = store_.open();
   if (message == nullptr || !message->streamed->append(part)) {
@@ -29,13 +29,13 @@ SendStatus DataSender::send_part(Time now, StreamId id, Ppid ppid, ByteSpan part
   return SendStatus::kOk;
 }
 
-SendStatus DataSender::continue_message(OutgoingMessage& message, ByteSpan part, bool last) {
+SendStatus DataSender::continue_message(Time now, OutgoingMessage& message, ByteSpan part,
+                                        bool last) {
   if (!accepting_) return SendStatus::kClosed;
   if (part.size() > options_.max_message_bytes - message.size) return SendStatus::kTooLarge;
   if (last && message.size + part.size() == 0) return SendStatus::kEmpty;
   const std::size_t cost = StreamedPayload::cost_of(message.size, part.size());
-  SendStream& stream = queue_.stream_at(message.stream_index);
-  if (!has_room_for_part(stream, cost)) return SendStatus::kWouldBlock;
+  if (!has_room_for_part(now, message, cost)) return SendStatus::kWouldBlock;
   if (!message.streamed->append(part)) {
     want_room(0);
     return SendStatus::kWouldBlock;
@@ -53,8 +53,8 @@ bool DataSender::abort_message(Time now, StreamId id) {
   OutgoingMessage* const message = stream->open;
   if (message == nullptr) return true;
   if (message->sent == 0) {
+    abandoned_.note(message->stream_index, false);
     queue_.drop_unbegun(message);
-    ++stats_.messages_abandoned;
   } else if (forward_tsn_) {
     // It stays open, so that its last byte, which would end it, is never sent.
     outstanding_.abandon(*message);
@@ -80,7 +80,7 @@ bool DataSender::abort_open_messages(Time now) {
 // What has expired in the queue, begun or not (RFC 3758 §3.5 A).
 void DataSender::expire_queued(Time now) {
   expired_.clear();
-  stats_.messages_abandoned += queue_.drop_expired(now, expired_);
+  queue_.drop_expired(now, expired_, abandoned_);
   for (OutgoingMessage* const message : expired_) outstanding_.abandon(*message);
   drop_rest_of_abandoned();
   update_thresholds();

@@ -159,7 +159,7 @@ TEST_P(StreamedSend, AnAbortedMessageThatWasBegunIsSkippedByThePeer) {
   EXPECT_TRUE(sender_->abort_message(now_, StreamId(1)));
   EXPECT_EQ(sender_->buffered_amount(StreamId(1)), 0u);
   ASSERT_EQ(part(1, 0, 100, true), SendStatus::kOk) << "the next one begins";
-  EXPECT_EQ(sender_->stats().messages_abandoned, 1u);
+  EXPECT_EQ(sender_->stats().messages_abandoned.sent, 1u);
   drain();
   EXPECT_EQ(messages(1), Messages{part_of(1, 0, 100)});
   EXPECT_EQ(sender_->stats().forward_tsns_sent, 1u);

@@ -181,7 +181,7 @@ TEST_F(ForwardTsnRules, ASackBehindTheAckPointIsNotOld) {
   EXPECT_EQ(dropped(*pair_, kB, DropReason::kBadSack), 0u);
 }
 
-// RFC 3758 §3.5 (F5).
+// RFC 3758 §3.5 (F5), RFC 7496 §3.1.
 TEST_F(ForwardTsnRules, AbandoningWhatWasLostReducesTheWindow) {
   for (int i = 0; i < 10; ++i) send(1000, 1, kOnce);
   const std::size_t cwnd = sender().cwnd();

@@ -17,14 +17,18 @@ namespace engine {
 class ShardCore;
 }
 
-// ChannelOptions are those of RTCDataChannelInit (W3C WebRTC §6.1). At most one of
-// `max_retransmits` and `max_packet_life_time` may be set.
+// ChannelOptions are those of RTCDataChannelInit (W3C WebRTC §6.1), and one more limit. At most
+// one of `max_retransmits`, `max_packet_life_time` and `buffer_priority` may be set.
 struct ChannelOptions {
   std::string label;     // At most 65,535 bytes of UTF-8.
   std::string protocol;  // At most 65,535 bytes of UTF-8.
   bool ordered = true;
   std::optional<std::uint16_t> max_retransmits;
   std::optional<milliseconds> max_packet_life_time;
+  // RFC 7496 §3.2: a message waits for its turn unless the send buffer is needed for one of
+  // higher priority, 0 being the highest, or of a channel without: then it is given up. It is
+  // this end's business alone; to the peer the channel is reliable.
+  std::optional<std::uint32_t> buffer_priority;
   // RFC 8831 §6.4: 128 below normal, 256 normal, 512 high, 1024 extra high.
   std::uint16_t priority = 256;
   // RFC 8832: true needs `id`; both ends then open it alike and no message is exchanged.
@@ -80,7 +84,7 @@ class Channel {
   std::string_view label() const;
   std::string_view protocol() const;
   bool ordered() const;
-  bool reliable() const;
+  bool reliable() const;  // It has none of the three limits.
   // The largest message that is taken: the peer's max-message-size (RFC 8841 §6), at most 1 GiB.
   std::size_t max_message_size() const;
 
@@ -88,6 +92,11 @@ class Channel {
   std::size_t buffered_amount() const;
   // `on_buffered_amount_low` fires when the amount falls from above to this or less.
   void set_buffered_amount_low_threshold(std::size_t bytes);
+
+  // ChannelOptions::buffer_priority of what is sent from here on, for channels that the peer
+  // opened, too; nothing makes it reliable again. False where the channel has another limit or
+  // is closed.
+  bool set_buffer_priority(std::optional<std::uint32_t> priority);
 
   // A word of the application's own, 0 at first; kept until on_channel_close returns.
   std::uint64_t user_data() const;

@@ -32,6 +32,9 @@ struct DataChannelStats {
   std::uint64_t messages_received = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t buffered_amount = 0;
+  // Of the channel's limits' making (RFC 7496 §4.3): before any part was sent, and after.
+  std::uint64_t messages_abandoned_unsent = 0;
+  std::uint64_t messages_abandoned_sent = 0;
 };
 
 // RTCSctpTransportStats, then the state of the association behind it. Sizes are bytes.
@@ -60,6 +63,8 @@ struct SctpTransportStats {
   std::uint64_t data_chunks_received = 0;
   std::uint64_t retransmitted_chunks = 0;
   std::uint64_t fast_retransmits = 0;  // Fast recoveries begun.
+  std::uint64_t messages_abandoned_unsent = 0;
+  std::uint64_t messages_abandoned_sent = 0;
   std::uint64_t t3_expiries = 0;
   std::uint64_t heartbeats_sent = 0;
   std::uint64_t heartbeats_acked = 0;
