@@ -23,18 +23,6 @@ std::uint64_t get(std::span<const std::uint8_t> in) {
   return value;
 }
 
-// The first bytes of a message, wherever its pieces end; returns how many there are.
-std::size_t head_of(const MessageView& message, std::span<std::uint8_t> head) {
-  std::size_t filled = 0;
-  for (const auto& piece : message.pieces) {
-    const std::size_t part = std::min(piece.size(), head.size() - filled);
-    std::copy_n(piece.data(), part, head.data() + filled);
-    filled += part;
-    if (filled == head.size()) break;
-  }
-  return filled;
-}
-
 std::optional<double> number_after(std::string_view json, std::string_view key) {
   std::size_t at = json.find(key);
   if (at == std::string_view::npos) return std::nullopt;
@@ -73,24 +61,44 @@ void LoadChannel::note_sent(std::size_t size, Time intended) {
   sent_at_.emplace_back(sequence, intended);
 }
 
-LoadChannel::Echo LoadChannel::take_echo(const MessageView& message, std::size_t size,
-                                         bool ordered) {
+std::uint64_t LoadChannel::Arrival::sequence() const {
+  return get(std::span(head).first(std::min(head_bytes, kSequenceBytes)));
+}
+
+std::optional<LoadChannel::Arrival> LoadChannel::take(const MessageView& message,
+                                                      const PartPattern* pattern) {
+  if (message.offset == 0) arrival_ = {};
+  if (message.aborted) {
+    arrival_ = {};
+    return std::nullopt;
+  }
+  Arrival& all = arrival_;
+  all.damaged |= message.offset != all.bytes;
+  for (const auto& piece : message.pieces) {
+    const std::size_t part = std::min(piece.size(), kStampBytes - all.head_bytes);
+    std::copy_n(piece.data(), part, all.head.data() + all.head_bytes);
+    all.head_bytes += part;
+    if (pattern != nullptr) all.damaged |= !pattern->matches(all.sequence(), all.bytes, piece);
+    all.bytes += piece.size();
+  }
+  if (!message.last) return std::nullopt;
+  return all;
+}
+
+LoadChannel::Echo LoadChannel::take_echo(const Arrival& message, std::size_t size, bool ordered) {
   Echo echo;
   ++received;
-  std::array<std::uint8_t, kStampBytes> head;
-  const std::size_t filled = head_of(message, head);
   std::uint64_t sequence = tracker.end();
-  if (filled >= kSequenceBytes) {
-    sequence = get(std::span(head).first(kSequenceBytes));
-  } else if (filled > 0) {
-    sequence =
-        tracker.unwrap(get(std::span(head).first(filled)), static_cast<unsigned>(filled) * 8);
+  if (message.head_bytes >= kSequenceBytes) {
+    sequence = message.sequence();
+  } else if (message.head_bytes > 0) {
+    sequence = tracker.unwrap(message.sequence(), static_cast<unsigned>(message.head_bytes) * 8);
   }
-  echo.damaged = message.size() != size || sequence >= sent;
+  echo.damaged = message.damaged || message.bytes != size || sequence >= sent;
   if (echo.damaged) return echo;
   echo.verdict = tracker.accept(sequence);
   if (size >= kStampBytes) {
-    echo.intended = Time(Duration(static_cast<std::int64_t>(get(std::span(head).last(8)))));
+    echo.intended = Time(Duration(static_cast<std::int64_t>(get(std::span(message.head).last(8)))));
   } else {
     echo.intended = sent_at(sequence, ordered);
   }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "engine/cli/part_pattern.h"
 #include "engine/cli/sequence_tracker.h"
 #include "millrace/channel.h"
 #include "millrace/message.h"
@@ -61,10 +63,29 @@ struct LoadChannel {
   std::optional<SinkReport> end;
   std::uint64_t confirmed = 0;  // Messages that the sink has counted.
 
+  // The message that is being sent in parts.
+  std::uint64_t part_offset = 0;  // 0: there is none.
+  Time part_intended{};
+  std::uint64_t part_bytes_sent = 0;  // Of all of them, and of what came back.
+  std::uint64_t part_bytes_echoed = 0;
+
+  // A message that has come, whole or in parts.
+  struct Arrival {
+    std::array<std::uint8_t, kStampBytes> head{};
+    std::size_t head_bytes = 0;
+    std::uint64_t bytes = 0;
+    bool damaged = false;  // Its parts do not join, or are not those of its pattern.
+
+    std::uint64_t sequence() const;
+  };
+  // Takes a message or a part of one; returns it with the last. With a `pattern` its content
+  // has to be that.
+  std::optional<Arrival> take(const MessageView& message, const PartPattern* pattern);
+
   // Notes a message as sent. Without room for a stamp in it, the time is kept here.
   void note_sent(std::size_t size, Time intended);
   // Reads an echo of a message of `size` bytes.
-  Echo take_echo(const MessageView& message, std::size_t size, bool ordered);
+  Echo take_echo(const Arrival& message, std::size_t size, bool ordered);
   // Messages without their echo, as far as anyone still waits for them.
   std::uint64_t outstanding(bool reliable) const;
 
@@ -72,6 +93,7 @@ struct LoadChannel {
   Time sent_at(std::uint64_t sequence, bool ordered);
 
   std::deque<std::pair<std::uint64_t, Time>> sent_at_;
+  Arrival arrival_;
 };
 
 }  // namespace millrace::cli

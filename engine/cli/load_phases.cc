@@ -136,6 +136,9 @@ void LoadShard::take_sink_report(LoadChannel& channel, const MessageView& messag
   if (!report) return;
   if (report->messages > channel.confirmed) progress_ = context_.now();
   channel.confirmed = report->messages;
+  // The question stands between two messages.
+  const bool exact = pattern_ && config_.reliable() && config_.ordered;
+  if (exact && report->bytes != report->messages * config_.size) ++damaged_;
   if (!channel.begin) {
     channel.begin = report;
   } else if (channel.ask == LoadChannel::Ask::kEnd && !channel.end) {
@@ -151,6 +154,7 @@ void LoadShard::revive_stalled(Time now) {
   for (const std::unique_ptr<LoadChannel>& channel : channels_) {
     if (!channel->open || now - channel->progress < kStalled) continue;
     channel->written_off = channel->sent;
+    channel->part_bytes_echoed = channel->part_bytes_sent;
     channel->progress = now;
     pump(*channel);
   }
@@ -158,7 +162,9 @@ void LoadShard::revive_stalled(Time now) {
 
 bool LoadShard::still_waiting(LoadChannel& channel, Time now) {
   if (!channel.open) return false;
-  if (config_.pattern == Pattern::kEcho) return channel.outstanding(config_.reliable()) > 0;
+  if (config_.pattern == Pattern::kEcho) {
+    return channel.part_offset > 0 || channel.outstanding(config_.reliable()) > 0;
+  }
   if (config_.pattern != Pattern::kUpload) return false;
   // Unordered, the question may overtake data: it is asked until all is counted.
   const bool complete = !config_.reliable() || channel.confirmed >= channel.sent;

@@ -43,6 +43,8 @@ bool RealPacer::wait_until(const std::function<bool()>& done, Time deadline) {
 
 std::optional<Error> LoadRun::create(EngineOptions options) {
   options.max_sessions = plan_.config.connections + 16;
+  // Echoes and downloads are taken, whatever their size.
+  options.sctp.max_message_bytes = std::max(options.sctp.max_message_bytes, plan_.config.size);
   auto made = Engine::create(std::move(options), [this](ShardContext& context) {
     auto shard = std::make_unique<LoadShard>(context, plan_);
     shards_.push_back(shard.get());

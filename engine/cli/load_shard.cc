@@ -21,7 +21,12 @@ constexpr std::size_t kLargeMessage = 4096;
 }  // namespace
 
 LoadShard::LoadShard(ShardContext& context, const LoadPlan& plan)
-    : context_(context), plan_(plan), config_(plan.config), message_(plan.config.size) {
+    : context_(context), plan_(plan), config_(plan.config) {
+  if (config_.size > kLargestWhole) {
+    pattern_.emplace();
+    return;
+  }
+  message_.resize(config_.size);
   // Not all alike, for the links and logs that compress.
   std::uint8_t next = 1;
   for (std::uint8_t& byte : message_) byte = next = static_cast<std::uint8_t>(next * 73 + 41);
@@ -56,7 +61,11 @@ Time LoadShard::intended_time(std::uint64_t index) const {
 // Sends what may be sent on a channel: what is due, or as much as window and buffer take.
 void LoadShard::pump(LoadChannel& channel) {
   if (!channel.open || (channel.ask_unsent && !send_ask(channel))) return;
-  if (phase_ != Phase::kWarmup && phase_ != Phase::kMeasuring) return;
+  if (phase_ != Phase::kWarmup && phase_ != Phase::kMeasuring) {
+    // What was begun is finished.
+    if (phase_ == Phase::kWaiting && channel.part_offset > 0) send(channel, Time());
+    return;
+  }
   if (interval_ns_ > 0) {
     const std::uint64_t position = channel.channel.user_data() - 1;
     while (channel.sent < channel.due) {
@@ -66,9 +75,13 @@ void LoadShard::pump(LoadChannel& channel) {
     return;
   }
   if (config_.pattern == Pattern::kEcho) {
-    if (channel.outstanding(config_.reliable()) >= config_.outstanding) return;
+    const auto may_send = [&] {
+      return channel.part_offset > 0 ||
+             channel.outstanding(config_.reliable()) < config_.outstanding;
+    };
+    if (!may_send()) return;
     const Time now = context_.precise_now();
-    while (channel.outstanding(config_.reliable()) < config_.outstanding) {
+    while (may_send()) {
       if (!send(channel, now)) return;
     }
     return;
@@ -98,8 +111,40 @@ SendStatus LoadShard::send_stamped(LoadChannel& channel, Time intended) {
                   : channel.channel.send(std::span<const std::uint8_t>(message));
 }
 
+// As much of a message as there is room for. One that its limits end has been sent and is lost.
+SendStatus LoadShard::send_parts(LoadChannel& channel, Time intended) {
+  if (channel.part_offset == 0) channel.part_intended = intended;
+  const bool echo = config_.pattern == Pattern::kEcho;
+  for (;;) {
+    // `on_buffered_amount_low` goes on, or what comes of the echo.
+    if (channel.channel.buffered_amount() >= kHighWater) return SendStatus::kWouldBlock;
+    if (echo && channel.part_bytes_sent >= channel.part_bytes_echoed + kEchoWindow) {
+      return SendStatus::kWouldBlock;
+    }
+    const std::uint64_t rest = config_.size - channel.part_offset;
+    const std::size_t bytes = std::min<std::uint64_t>(rest, PartPattern::kPartBytes);
+    const MessagePart which{.last = bytes == rest, .total_bytes = config_.size};
+    const auto part =
+        pattern_->part(channel.sent, channel.part_intended, channel.part_offset, bytes);
+    const SendStatus status = channel.channel.send_part(part, which);
+    if (status == SendStatus::kAbandoned) {
+      channel.part_bytes_echoed = channel.part_bytes_sent;
+    } else if (status != SendStatus::kOk) {
+      return status;
+    } else {
+      channel.part_offset += bytes;
+      channel.part_bytes_sent += bytes;
+      if (!which.last) continue;
+    }
+    channel.part_offset = 0;
+    return SendStatus::kOk;
+  }
+}
+
 bool LoadShard::send(LoadChannel& channel, Time intended) {
-  const SendStatus status = send_stamped(channel, intended);
+  const SendStatus status =
+      pattern_ ? send_parts(channel, intended) : send_stamped(channel, intended);
+  if (pattern_) intended = channel.part_intended;
   if (status != SendStatus::kOk) {
     if (status == SendStatus::kTooLarge) {
       note_error("messages of " + std::to_string(config_.size) + " bytes are above the peer's " +
@@ -147,16 +192,19 @@ void LoadShard::on_message(Channel channel, const MessageView& message) {
     case Pattern::kUpload:
       return take_sink_report(*state, message);
     case Pattern::kDownload:
-      return take_download(message);
+      return take_download(*state, message);
     case Pattern::kIdle:
       return;
   }
 }
 
 void LoadShard::take_echo(LoadChannel& channel, const MessageView& message) {
-  const LoadChannel::Echo echo = channel.take_echo(message, config_.size, config_.ordered);
+  const auto whole = channel.take(message, pattern_ ? &*pattern_ : nullptr);
   const Time now = context_.precise_now();
   channel.progress = progress_ = now;
+  if (pattern_) channel.part_bytes_echoed += message.size();
+  if (!whole) return;
+  const LoadChannel::Echo echo = channel.take_echo(*whole, config_.size, config_.ordered);
   if (echo.damaged) {
     ++damaged_;
     return;
@@ -181,7 +229,11 @@ void LoadShard::take_echo(LoadChannel& channel, const MessageView& message) {
   }
 }
 
-void LoadShard::take_download(const MessageView& message) {
+void LoadShard::take_download(LoadChannel& channel, const MessageView& message) {
+  if (pattern_) {
+    const auto arrival = channel.take(message, &*pattern_);
+    if (arrival && (arrival->damaged || arrival->bytes != config_.size)) ++damaged_;
+  }
   const std::uint64_t whole = message.last && !message.aborted ? 1 : 0;
   const std::uint64_t bytes = message.size();
   recent_traffic_.messages += whole;

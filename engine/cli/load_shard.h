@@ -104,10 +104,11 @@ class LoadShard final : public Handler {
   void pump_later(LoadChannel& channel);
   bool send(LoadChannel& channel, Time intended);
   SendStatus send_stamped(LoadChannel& channel, Time intended);
+  SendStatus send_parts(LoadChannel& channel, Time intended);
   void send_due(Time now);
   Time intended_time(std::uint64_t index) const;
   void take_echo(LoadChannel& channel, const MessageView& message);
-  void take_download(const MessageView& message);
+  void take_download(LoadChannel& channel, const MessageView& message);
   void take_sink_report(LoadChannel& channel, const MessageView& message);
   void ask_sink(LoadChannel& channel, LoadChannel::Ask ask);
   bool send_ask(LoadChannel& channel);
@@ -154,6 +155,7 @@ class LoadShard final : public Handler {
   std::uint64_t next_due_ = 0;  // Open loop: the message that is due next.
   std::vector<std::uint8_t> message_;
   std::optional<MessageBuffers> buffers_;  // Of large messages to upload.
+  std::optional<PartPattern> pattern_;     // Of messages that are sent in parts.
 
   Histogram setup_;
   Histogram latency_;

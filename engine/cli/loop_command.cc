@@ -91,6 +91,7 @@ EngineOptions LoopCommand::client_options(const std::shared_ptr<Simulation>& sim
 int LoopCommand::run() {
   if (const auto problem = check_load(plan_)) return complain(*problem, kExitUsage);
   plan_.config.shards = engine_.shards;
+  engine_.sctp.max_message_bytes = std::max(engine_.sctp.max_message_bytes, plan_.config.size);
   engine_.log = [](const std::string& line) { log_warning(line); };
   StopSignals signals;
   std::shared_ptr<Simulation> simulation;

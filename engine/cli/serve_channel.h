@@ -14,10 +14,12 @@
 
 namespace millrace::cli {
 
-// StoredMessage is a message that outlives the call that delivered it.
+// StoredMessage is a message, or a part of one, that outlives the call that delivered it.
 struct StoredMessage {
   MessageKind kind = MessageKind::kBinary;
   std::vector<std::uint8_t> bytes;
+  bool part = false;  // It is a part,
+  bool last = false;  // and the last one.
 };
 
 // SourceOrder is what a `source` channel's protocol asks for.
@@ -46,7 +48,11 @@ struct ServeChannel {
   // Waiting for room, in order. A list, for most have none: it takes no memory when empty.
   std::list<StoredMessage> backlog;
   std::size_t backlog_bytes = 0;
-  std::vector<std::uint8_t> partial;  // A message that comes in parts.
+  std::vector<std::uint8_t> partial;  // A message that comes in parts and is passed on whole.
+
+  // echo: of the message that goes back in parts
+  bool in_parts = false;  // some are sent, and the last is not;
+  bool skipping = false;  // what still comes of it is not wanted.
 
   // sink
   std::uint64_t messages = 0;
@@ -57,6 +63,7 @@ struct ServeChannel {
   // source
   SourceOrder order;
   std::uint64_t sent = 0;
+  std::uint64_t part_offset = 0;  // Of the message that is being sent in parts.
   Time started{};
   bool blocked = false;
   bool scheduled = false;

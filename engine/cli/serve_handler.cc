@@ -96,11 +96,10 @@ void ServeHandler::on_message(Channel channel, const MessageView& message) {
     state->behaviour == Behaviour::kEcho ? pass_on(*state, view) : relay(*state, view);
   };
   if (message.offset == 0 && message.last && !message.aborted) return whole(message);
+  if (state->behaviour == Behaviour::kEcho) return pass_on_part(*state, message);
   if (message.aborted) return state->partial.clear();
   if (state->partial.size() + message.size() > options_.backlog_bytes) {
-    counters_.channels_closed_slow.fetch_add(1, std::memory_order_relaxed);
-    state->closing = true;
-    return channel.close();
+    return close_slow(*state);
   }
   message.append_to(state->partial);
   if (!message.last) return;
@@ -111,53 +110,6 @@ void ServeHandler::on_message(Channel channel, const MessageView& message) {
   joined.pieces = std::span(&piece, 1);
   whole(joined);
   state->partial.clear();
-}
-
-void ServeHandler::pass_on(ServeChannel& to, const MessageView& message) {
-  if (to.closing) return;
-  if (!to.backlog.empty()) return keep(to, message);
-  switch (to.channel.send(message.pieces, message.kind)) {
-    case SendStatus::kOk:
-      return;
-    case SendStatus::kWouldBlock:
-      return keep(to, message);
-    case SendStatus::kTooLarge:
-      counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
-      if (!to.reliable) return;
-      to.closing = true;
-      return to.channel.close();
-    case SendStatus::kAbandoned:
-    case SendStatus::kClosed:
-      return;
-  }
-}
-
-void ServeHandler::keep(ServeChannel& to, const MessageView& message) {
-  const std::size_t size = message.size();
-  if (to.backlog_bytes + size > options_.backlog_bytes) {
-    if (!to.reliable) {
-      counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
-    counters_.channels_closed_slow.fetch_add(1, std::memory_order_relaxed);
-    to.closing = true;
-    to.backlog.clear();
-    return to.channel.close();
-  }
-  StoredMessage& stored = to.backlog.emplace_back();
-  stored.kind = message.kind;
-  message.append_to(stored.bytes);
-  to.backlog_bytes += size;
-}
-
-bool ServeHandler::drain(ServeChannel& channel) {
-  while (!channel.backlog.empty()) {
-    const StoredMessage& next = channel.backlog.front();
-    if (channel.channel.send(next.bytes, next.kind) == SendStatus::kWouldBlock) return false;
-    channel.backlog_bytes -= next.bytes.size();
-    channel.backlog.pop_front();
-  }
-  return true;
 }
 
 void ServeHandler::on_writable(Channel channel) {
@@ -207,8 +159,6 @@ void ServeHandler::answer_reports(ServeChannel& channel) {
 void ServeHandler::run_source(ServeChannel& channel) {
   if (channel.closing || channel.blocked) return;
   const SourceOrder& order = channel.order;
-  if (source_bytes_.size() < order.size) source_bytes_.resize(order.size);
-  const std::span<const std::uint8_t> message(source_bytes_.data(), order.size);
   std::size_t burst_bytes = 0;
   std::size_t burst_messages = 0;
   while (order.count == 0 || channel.sent < order.count) {
@@ -219,7 +169,7 @@ void ServeHandler::run_source(ServeChannel& channel) {
       return schedule(channel, context_.now());
     }
     const bool full = order.rate == 0 && channel.channel.buffered_amount() >= kHighWater;
-    const SendStatus status = full ? SendStatus::kWouldBlock : channel.channel.send(message);
+    const SendStatus status = full ? SendStatus::kWouldBlock : send_from_source(channel);
     if (status == SendStatus::kWouldBlock) {
       channel.blocked = true;
       return;
@@ -228,6 +178,27 @@ void ServeHandler::run_source(ServeChannel& channel) {
     ++channel.sent;
     ++burst_messages;
     burst_bytes += order.size;
+  }
+}
+
+SendStatus ServeHandler::send_from_source(ServeChannel& channel) {
+  const std::size_t size = channel.order.size;
+  if (size <= kLargestWhole) {
+    if (source_bytes_.size() < size) source_bytes_.resize(size);
+    return channel.channel.send(std::span<const std::uint8_t>(source_bytes_.data(), size));
+  }
+  if (!pattern_) pattern_.emplace();
+  for (;;) {
+    if (channel.channel.buffered_amount() >= kHighWater) return SendStatus::kWouldBlock;
+    const std::uint64_t rest = size - channel.part_offset;
+    const std::size_t bytes = std::min<std::uint64_t>(rest, PartPattern::kPartBytes);
+    const auto part = pattern_->part(channel.sent, context_.now(), channel.part_offset, bytes);
+    const SendStatus status =
+        channel.channel.send_part(part, {.last = bytes == rest, .total_bytes = size});
+    const bool over = status == SendStatus::kAbandoned || bytes == rest;
+    if (status != SendStatus::kOk && status != SendStatus::kAbandoned) return status;
+    channel.part_offset = over ? 0 : channel.part_offset + bytes;
+    if (over) return SendStatus::kOk;
   }
 }
 

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <queue>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "engine/cli/part_pattern.h"
 #include "engine/cli/relay_hub.h"
 #include "engine/cli/serve_channel.h"
 #include "engine/cli/serve_counters.h"
@@ -56,14 +59,23 @@ class ServeHandler final : public Handler {
   };
 
   ServeChannel* find(const Channel& channel);
-  // Sends now, or keeps the message; false when the channel had to be closed.
+  // serve_backlog.cc: what is passed on, and what waits for room.
   void pass_on(ServeChannel& to, const MessageView& message);
+  void pass_on_part(ServeChannel& to, const MessageView& message);
+  bool may_keep(ServeChannel& to, std::size_t size);
   void keep(ServeChannel& to, const MessageView& message);
+  void keep_part(ServeChannel& to, MessageKind kind, std::span<const std::uint8_t> piece,
+                 bool last);
+  void abort_parts(ServeChannel& to);
+  SendStatus send_part(ServeChannel& to, MessageKind kind, std::span<const std::uint8_t> piece,
+                       bool last);
   // Sends what was kept; true when nothing is left.
   bool drain(ServeChannel& channel);
+  void close_slow(ServeChannel& to);
   void on_sink(ServeChannel& channel, const MessageView& message);
   void answer_reports(ServeChannel& channel);
   void run_source(ServeChannel& channel);
+  SendStatus send_from_source(ServeChannel& channel);
   void schedule(ServeChannel& channel, Time when);
   void relay(ServeChannel& from, const MessageView& message);
 
@@ -77,6 +89,7 @@ class ServeHandler final : public Handler {
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::vector<Due> ready_;  // Of one wake-up.
   std::vector<std::uint8_t> source_bytes_;
+  std::optional<PartPattern> pattern_;  // Of what sources send in parts.
 };
 
 }  // namespace millrace::cli

@@ -8,7 +8,9 @@
 #include <string>
 
 #include "engine/cli/load_run.h"
+#include "engine/cli/part_pattern.h"
 #include "engine/cli/serve_command.h"
+#include "engine/cli/setting.h"
 #include "engine/cli/signaller.h"
 
 namespace millrace::cli {
@@ -234,10 +236,11 @@ TEST(SinkReport, ParsesWhatOtherServersWrite) {
 // Liar echoes as its fault says: every 50th message is lost, comes twice or late.
 class Liar : public Handler {
  public:
-  enum class Fault { kDrop, kDuplicate, kDelay, kShorten };
+  enum class Fault { kDrop, kDuplicate, kDelay, kShorten, kCorrupt, kSwapParts };
   explicit Liar(Fault fault) : fault_(fault) {}
 
   void on_message(Channel channel, const MessageView& message) override {
+    if (fault_ == Fault::kCorrupt || fault_ == Fault::kSwapParts) return spoil(channel, message);
     const bool now = ++count_ % 50 == 0;
     if (now && fault_ == Fault::kDrop) return;
     if (now && fault_ == Fault::kDuplicate) (void)channel.send(message.pieces, message.kind);
@@ -251,6 +254,18 @@ class Liar : public Handler {
   }
 
  private:
+  // Echoes large messages whole, but for one byte, or two stretches that change places.
+  void spoil(Channel channel, const MessageView& message) {
+    message.append_to(held_);
+    if (!message.last) return;
+    if (message.offset == 0) return held_.clear();  // It is no large one.
+    std::vector<std::uint8_t> bytes = std::exchange(held_, {});
+    const auto middle = bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2);
+    if (fault_ == Fault::kCorrupt) *middle ^= 1;
+    if (fault_ == Fault::kSwapParts) std::swap_ranges(middle, middle + 1000, middle + 32'768);
+    (void)channel.send(std::span<const std::uint8_t>(bytes));
+  }
+
   Fault fault_;
   int count_ = 0;
   std::vector<std::uint8_t> held_;
@@ -264,6 +279,7 @@ report::LoadReport run_load(const LoadPlan& plan, const SimulationOptions& netwo
   options.io = IoBackend::kSim;
   options.simulation = simulation;
   options.listen = "10.0.1.1:5000";
+  options.sctp.max_message_bytes = std::max(options.sctp.max_message_bytes, plan.config.size);
   ServeOptions serve;
   RelayHub relays;
   ServeCounters counters;
@@ -361,6 +377,96 @@ TEST(LoadRun, ForgivesLossWhereItIsAllowed) {
   EXPECT_TRUE(report.good()) << report::to_text(report);
   EXPECT_GT(report.lost, 0u);
   EXPECT_GT(report.delivered.messages, 300u);
+}
+
+// Larger than every buffer on the way, and than `serve` would keep.
+LoadPlan plan_of_large(report::Pattern pattern) {
+  LoadPlan plan = plan_of(pattern);
+  plan.config.connections = plan.config.channels = 1;
+  plan.config.size = 12u << 20;
+  plan.config.duration = milliseconds(300);
+  plan.config.warmup = milliseconds(50);
+  plan.config.rate = 0;
+  plan.config.outstanding = 2;
+  plan.patience = milliseconds(20'000);
+  return plan;
+}
+
+TEST(LoadRun, MovesMessagesThatAreLargerThanTheSendBuffer) {
+  SimulationOptions fast{.delay = microseconds(200), .rate_mbps = 2000};
+  for (const auto pattern :
+       {report::Pattern::kEcho, report::Pattern::kUpload, report::Pattern::kDownload}) {
+    const auto report = run_load(plan_of_large(pattern), fast);
+    EXPECT_TRUE(report.good()) << report::to_text(report);
+    EXPECT_GT(report.delivered.messages, 0u) << to_string(pattern);
+    EXPECT_EQ(report.damaged + report.lost + report.duplicated, 0u);
+  }
+}
+
+TEST(LoadRun, MovesThemSideBySideOnABadPath) {
+  SimulationOptions bad{.seed = 7, .loss = 0.01, .duplicate = 0.01, .reorder = 0.01};
+  bad.delay = microseconds(200);
+  LoadPlan plan = plan_of_large(report::Pattern::kEcho);
+  plan.config.size = 3u << 20;
+  plan.config.channels = 3;
+  plan.config.ordered = false;
+  const auto report = run_load(plan, bad);
+  EXPECT_TRUE(report.good()) << report::to_text(report);
+  EXPECT_EQ(report.lost, 0u);
+}
+
+TEST(LoadRun, GoesOnWhereLargeMessagesAreGivenUp) {
+  SimulationOptions lossy{.seed = 8, .loss = 0.0002};
+  lossy.delay = microseconds(200);
+  LoadPlan plan = plan_of_large(report::Pattern::kEcho);
+  plan.config.size = 1500u << 10;
+  plan.config.duration = seconds(3);
+  plan.config.max_retransmits = 0;
+  const auto report = run_load(plan, lossy);
+  EXPECT_TRUE(report.good()) << report::to_text(report);
+  EXPECT_GT(report.lost, 0u);
+  EXPECT_GT(report.delivered.messages, 0u);
+}
+
+TEST(LoadRun, SeesWhatIsWrongWithALargeEcho) {
+  LoadPlan plan = plan_of_large(report::Pattern::kEcho);
+  plan.config.size = 2u << 20;
+  plan.config.outstanding = 1;
+  EXPECT_GT(run_load(plan, kQuiet, Liar::Fault::kCorrupt).damaged, 0u);
+  EXPECT_GT(run_load(plan, kQuiet, Liar::Fault::kSwapParts).damaged, 0u);
+}
+
+TEST(PartPattern, TellsEveryPlaceAndMessageApart) {
+  PartPattern pattern;
+  const auto copy = [&](std::uint64_t sequence, std::uint64_t offset, std::size_t size) {
+    const auto part = pattern.part(sequence, Time(), offset, size);
+    return std::vector<std::uint8_t>(part.begin(), part.end());
+  };
+  constexpr std::size_t kPart = PartPattern::kPartBytes;
+  for (const std::uint64_t sequence : {std::uint64_t{0}, std::uint64_t{5}, UINT64_MAX}) {
+    const auto head = copy(sequence, 0, kPart);
+    EXPECT_TRUE(pattern.matches(sequence, 0, head));
+    EXPECT_FALSE(pattern.matches(sequence + 1, 0, head));
+    EXPECT_TRUE(pattern.matches(sequence, 10, std::span(head).subspan(10, 3)));
+    auto later = copy(sequence, 7 * kPart, kPart);
+    EXPECT_TRUE(pattern.matches(sequence, 7 * kPart, later));
+    EXPECT_TRUE(pattern.matches(sequence, 7 * kPart + 999, std::span(later).subspan(999)));
+    for (const std::uint64_t offset : {kPart, 6 * kPart, 7 * kPart + 1, 8 * kPart}) {
+      EXPECT_FALSE(pattern.matches(sequence, offset, later)) << offset;
+    }
+    later.back() ^= 1;
+    EXPECT_FALSE(pattern.matches(sequence, 7 * kPart, later));
+  }
+}
+
+TEST(ParseBytes, TakesUnits) {
+  EXPECT_EQ(parse_bytes("64M"), 64u << 20);
+  EXPECT_EQ(parse_bytes("1K"), 1024u);
+  EXPECT_EQ(parse_bytes("1G"), 1u << 30);
+  EXPECT_EQ(parse_bytes("77"), 77u);
+  for (const char* bad : {"", "M", "1.5M", "1MB", "-1K", "1m", "99999999999G", " 1"}) {
+    EXPECT_FALSE(parse_bytes(bad)) << bad;
+  }
 }
 
 TEST(LoadRun, SeesEveryFaultOfAnEcho) {

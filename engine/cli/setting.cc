@@ -38,6 +38,16 @@ std::optional<std::uint64_t> parse_whole(const std::string& text) {
   return value;
 }
 
+std::optional<std::uint64_t> parse_bytes(const std::string& text) {
+  constexpr std::string_view kUnits = "KMG";
+  const std::size_t unit = text.empty() ? kUnits.npos : kUnits.find(text.back());
+  if (unit == kUnits.npos) return parse_whole(text);
+  const std::optional<std::uint64_t> count = parse_whole(text.substr(0, text.size() - 1));
+  const unsigned shift = 10 * (static_cast<unsigned>(unit) + 1);
+  if (!count || *count > std::numeric_limits<std::uint64_t>::max() >> shift) return std::nullopt;
+  return *count << shift;
+}
+
 void Settings::text(std::string name, std::string placeholder, std::string help,
                     std::string& target) {
   Setting setting;
@@ -116,8 +126,9 @@ void Settings::number(std::string name, std::string placeholder, std::string hel
   setting.fallback = std::move(fallback);
   setting.expected = range_of(min, max);
   setting.kind = SettingKind::kNumber;
-  setting.assign = [min, max, set = std::move(set)](const std::string& text) {
-    const std::optional<std::uint64_t> value = parse_whole(text);
+  const bool bytes = setting.placeholder == "BYTES";
+  setting.assign = [min, max, bytes, set = std::move(set)](const std::string& text) {
+    const std::optional<std::uint64_t> value = bytes ? parse_bytes(text) : parse_whole(text);
     if (!value || *value < min || *value > max) return false;
     set(*value);
     return true;

@@ -82,5 +82,7 @@ std::optional<UsageError> load_config_file(const std::string& path, const Settin
 // parse_number reads all of `text` as a decimal number.
 std::optional<double> parse_number(const std::string& text);
 std::optional<std::uint64_t> parse_whole(const std::string& text);
+// The same with K, M or G for 2^10, 2^20 or 2^30 behind it: what a flag in BYTES takes.
+std::optional<std::uint64_t> parse_bytes(const std::string& text);
 
 }  // namespace millrace::cli

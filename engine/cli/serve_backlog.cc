@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `serve` passes on, and what waits where the other end takes it too slowly.
+#include <utility>
+
+#include "engine/cli/serve_handler.h"
+
+namespace millrace::cli {
+namespace {
+
+// Parts that wait are joined up to this: pieces are as small as packets.
+constexpr std::size_t kJoinBytes = std::size_t{64} << 10;
+
+}  // namespace
+
+void ServeHandler::close_slow(ServeChannel& to) {
+  counters_.channels_closed_slow.fetch_add(1, std::memory_order_relaxed);
+  to.closing = true;
+  to.backlog.clear();
+  to.channel.close();
+}
+
+void ServeHandler::pass_on(ServeChannel& to, const MessageView& message) {
+  if (to.closing) return;
+  if (!to.backlog.empty()) return keep(to, message);
+  switch (to.channel.send(message.pieces, message.kind)) {
+    case SendStatus::kOk:
+      return;
+    case SendStatus::kWouldBlock:
+      return keep(to, message);
+    case SendStatus::kTooLarge:
+      counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
+      if (!to.reliable) return;
+      to.closing = true;
+      return to.channel.close();
+    case SendStatus::kAbandoned:
+    case SendStatus::kClosed:
+      return;
+  }
+}
+
+// A message that comes in parts goes back in parts, each as it comes.
+void ServeHandler::pass_on_part(ServeChannel& to, const MessageView& message) {
+  if (to.closing) return;
+  if (message.offset == 0) to.skipping = false;
+  if (message.aborted) {
+    if (!to.skipping) abort_parts(to);
+    return;
+  }
+  for (std::size_t i = 0; i < message.pieces.size() && !to.closing && !to.skipping; ++i) {
+    const bool last = message.last && i + 1 == message.pieces.size();
+    const SendStatus status = to.backlog.empty()
+                                  ? send_part(to, message.kind, message.pieces[i], last)
+                                  : SendStatus::kWouldBlock;
+    if (status == SendStatus::kWouldBlock) {
+      keep_part(to, message.kind, message.pieces[i], last);
+    } else if (status != SendStatus::kOk) {
+      to.skipping = true;
+    }
+  }
+}
+
+SendStatus ServeHandler::send_part(ServeChannel& to, MessageKind kind,
+                                   std::span<const std::uint8_t> piece, bool last) {
+  const SendStatus status = to.channel.send_part(piece, {.last = last}, kind);
+  if (status == SendStatus::kOk) to.in_parts = !last;
+  if (status == SendStatus::kAbandoned) to.in_parts = false;
+  if (status == SendStatus::kTooLarge) {
+    counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
+    if (to.reliable || (std::exchange(to.in_parts, false) && !to.channel.abort_message())) {
+      to.closing = true;
+      to.channel.close();
+    }
+  }
+  return status;
+}
+
+// Takes back the message of which the last part has not come.
+void ServeHandler::abort_parts(ServeChannel& to) {
+  while (!to.backlog.empty() && to.backlog.back().part && !to.backlog.back().last) {
+    to.backlog_bytes -= to.backlog.back().bytes.size();
+    to.backlog.pop_back();
+  }
+  // What is left was before it: then nothing of it was sent.
+  if (!to.backlog.empty() || !std::exchange(to.in_parts, false)) return;
+  if (to.channel.abort_message()) return;
+  to.closing = true;
+  to.channel.close();
+}
+
+bool ServeHandler::may_keep(ServeChannel& to, std::size_t size) {
+  if (to.backlog_bytes + size <= options_.backlog_bytes) return true;
+  if (to.reliable) {
+    close_slow(to);
+  } else {
+    counters_.messages_dropped_slow.fetch_add(1, std::memory_order_relaxed);
+  }
+  return false;
+}
+
+void ServeHandler::keep(ServeChannel& to, const MessageView& message) {
+  const std::size_t size = message.size();
+  if (!may_keep(to, size)) return;
+  StoredMessage& stored = to.backlog.emplace_back();
+  stored.kind = message.kind;
+  message.append_to(stored.bytes);
+  to.backlog_bytes += size;
+}
+
+void ServeHandler::keep_part(ServeChannel& to, MessageKind kind,
+                             std::span<const std::uint8_t> piece, bool last) {
+  if (!may_keep(to, piece.size())) {
+    if (to.closing) return;
+    abort_parts(to);
+    to.skipping = true;
+    return;
+  }
+  const bool joins = !to.backlog.empty() && to.backlog.back().part && !to.backlog.back().last &&
+                     to.backlog.back().bytes.size() + piece.size() <= kJoinBytes;
+  StoredMessage& stored = joins ? to.backlog.back() : to.backlog.emplace_back();
+  stored.kind = kind;
+  stored.bytes.insert(stored.bytes.end(), piece.begin(), piece.end());
+  stored.part = true;
+  stored.last = last;
+  to.backlog_bytes += piece.size();
+}
+
+bool ServeHandler::drain(ServeChannel& channel) {
+  bool dropping = false;  // The rest of a message that was given up.
+  while (!channel.backlog.empty() && !channel.closing) {
+    const StoredMessage& next = channel.backlog.front();
+    if (!dropping) {
+      const SendStatus status = next.part ? send_part(channel, next.kind, next.bytes, next.last)
+                                          : channel.channel.send(next.bytes, next.kind);
+      if (status == SendStatus::kWouldBlock) return false;
+      dropping = next.part && status != SendStatus::kOk;
+    }
+    if (next.last) dropping = false;
+    channel.backlog_bytes -= next.bytes.size();
+    channel.backlog.pop_front();
+  }
+  channel.skipping |= dropping;
+  return !channel.closing;
+}
+
+}  // namespace millrace::cli
