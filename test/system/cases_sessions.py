@@ -65,6 +65,23 @@ def case_a_message_above_the_limit_is_told(millrace):
         expect(any("10000" in error for error in report["errors"]), report["errors"])
 
 
+def case_messages_of_64_mib_in_less_memory_than_one(millrace):
+    figures = []
+    with millrace.serve("--max-message-size", "64M") as server:
+        for pattern in ("echo", "upload", "download"):
+            report, load_mib = millrace.load_and_memory(
+                server.url, "--pattern", pattern, "--duration", "2", "--size", "64M", "--patience",
+                "60000")
+            expect(report["config"]["size"] == 64 << 20, report["config"])
+            expect(report["delivered"]["messages"] > 0, (pattern, report["delivered"]))
+            expect(not any(report["faults"].values()), (pattern, report["faults"]))
+            expect(load_mib < 64, f"{pattern}: load took {load_mib} MiB")
+            expect(server.peak_mib() < 64, f"{pattern}: serve took {server.peak_mib()} MiB")
+            figures.append(f"{pattern} {report['goodput_mbps']:.0f} Mbit/s")
+        figures.append(f"load {load_mib} MiB, serve {server.peak_mib()} MiB")
+    return ", ".join(figures)
+
+
 def case_many_connections_and_channels(millrace):
     with millrace.serve() as server:
         report = millrace.load(server.url, "--connections", 50, "--channels", 4, "--rate", 2000,

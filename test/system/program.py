@@ -92,6 +92,17 @@ class Millrace:
             with open(path, encoding="utf-8") as text:
                 return json.load(text)
 
+    def load_and_memory(self, url, *arguments):
+        """Runs `load`; returns its JSON report and the MiB that it took at most."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            load = self.start_load(url, "--json", path, *arguments)
+            _, status, usage = os.wait4(load.pid, 0)
+            load.returncode = os.waitstatus_to_exitcode(status)
+            expect(load.returncode == 0, f"load ended with {load.returncode}")
+            with open(path, encoding="utf-8") as text:
+                return json.load(text), usage.ru_maxrss >> 10
+
     def start_load(self, url, *arguments):
         return subprocess.Popen(self.command("load", "--target", url, *arguments),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -158,6 +169,11 @@ class Server:
     @property
     def pid(self):
         return self._process.pid
+
+    def peak_mib(self):
+        """The most memory that it has had resident."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as text:
+            return int(re.search(r"VmHWM:\s+(\d+) kB", text.read()).group(1)) >> 10
 
     def alive(self):
         return self._process.poll() is None
