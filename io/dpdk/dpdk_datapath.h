@@ -64,6 +64,7 @@ class DpdkDatapath final : private RxBufferHome {
 
  private:
   static constexpr std::size_t kBurst = 64;  // Frames asked of the device at once.
+  static constexpr std::size_t kEager = 16;  // Frames that a commit gives the device at once.
   static constexpr std::size_t kRuns = 320;  // Open at once.
   static constexpr std::size_t kLargeRuns = 4;
   static constexpr std::size_t kLargeBytes = 65536;
@@ -97,6 +98,7 @@ class DpdkDatapath final : private RxBufferHome {
   const NextHop* find_hop(const DeviceSocket& socket, const Destination& to, std::size_t datagrams);
   void queue_datagram(const NextHop& hop, const UdpSend& send, rte_mbuf* frame, std::size_t length);
   void queue_control(ByteSpan frame);
+  bool send_queued();
   std::uint16_t send_burst(rte_mbuf** frames, std::uint16_t n);
   void run_layer(Time now);
   void watch_link(Time now);

@@ -116,6 +116,8 @@ void DpdkDatapath::commit(TxRun& run) {
         refused_.push(to.socket, to.remote, run.length(sent));
       queue_datagram(*hop, send, held.frames[sent], run.length(sent));
     }
+    // While they lie in the nearest cache, and the other end has something to begin with.
+    if (queued_.size() - queued_begin_ >= kEager && blocked_since_ == kNever) send_queued();
   }
   if (sent < run.size()) {
     rte_pktmbuf_free_bulk(held.frames.data() + sent, static_cast<unsigned>(run.size() - sent));
@@ -247,10 +249,8 @@ std::uint16_t DpdkDatapath::send_burst(rte_mbuf** frames, std::uint16_t n) {
   return rte_eth_tx_burst(port_->id(), queue_, frames, n);
 }
 
-void DpdkDatapath::flush() {
-  if (now_ >= link_due_) [[unlikely]]
-    watch_link(now_);
-  run_layer(now_);
+// Gives the device what is queued, as far as it takes it. True: all of it.
+bool DpdkDatapath::send_queued() {
   while (queued_begin_ < queued_.size()) {
     const std::size_t n = std::min(kBurst, queued_.size() - queued_begin_);
     rte_mbuf** const frames = queued_.data() + queued_begin_;
@@ -267,15 +267,20 @@ void DpdkDatapath::flush() {
       blocked_since_ = kNever;
       queued_begin_ += sent;
     }
-    if (sent < n) {
-      drop_stuck(monotonic_now());
-      break;
-    }
+    if (sent < n) return false;
   }
-  if (queued_begin_ == queued_.size()) {
-    queued_.clear();
-    queued_begin_ = 0;
-  } else if (queued_begin_ > queued_.size() / 2) {
+  queued_.clear();
+  queued_begin_ = 0;
+  return true;
+}
+
+void DpdkDatapath::flush() {
+  if (now_ >= link_due_) [[unlikely]]
+    watch_link(now_);
+  run_layer(now_);
+  if (send_queued()) return;
+  drop_stuck(monotonic_now());
+  if (queued_begin_ > queued_.size() / 2) {
     queued_.erase(queued_.begin(), queued_.begin() + static_cast<std::ptrdiff_t>(queued_begin_));
     queued_begin_ = 0;
   }
