@@ -2,6 +2,7 @@
 #include "sctp/tx/send_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::sctp {
 
@@ -53,6 +54,16 @@ void SendQueue::grow(OutgoingMessage& message, std::size_t bytes, std::size_t co
   cost_ += cost;
   if (message.yields()) stream.yielding.cost += cost;
   if (stream.head == &message) update_readiness(message.stream_index);
+}
+
+void SendQueue::set_hold_back(std::size_t bytes) {
+  if (std::exchange(hold_back_, bytes) == bytes) return;
+  for (std::uint32_t index = 0; index < streams_.size(); ++index) {
+    SendStream& stream = streams_[index];
+    if (stream.open == nullptr) continue;
+    if (stream.head == stream.open) update_readiness(index);
+    if (stream.wants_room) look_for_room(stream);
+  }
 }
 
 void SendQueue::close(OutgoingMessage& message) {

@@ -60,7 +60,7 @@ class SendQueue {
   void enable_interleaving() { interleaving_ = true; }
 
   // Of an open message, more than so many bytes must be there before some are sent.
-  void set_hold_back(std::size_t bytes) { hold_back_ = bytes; }
+  void set_hold_back(std::size_t bytes);
 
   void push(OutgoingMessage* message);
   // So many bytes, at that cost, were appended to an open message.

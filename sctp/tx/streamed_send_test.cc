@@ -100,6 +100,22 @@ TEST_P(StreamedSend, MessagesInPartsGoOnInABufferThatTheirBlocksFill) {
   }
 }
 
+// What was too little for a packet of the old size may be more than one of the new size. Seed 5783
+// of the hostile simulation.
+TEST_P(StreamedSend, WhatWasHeldBackLeavesWhenPacketsShrink) {
+  sender_->set_max_packet_bytes(8000);
+  ASSERT_EQ(part(0, 0, 3000, false), SendStatus::kOk);
+  ASSERT_EQ(part(1, 0, 3000, false, 2), SendStatus::kOk);
+  EXPECT_TRUE(flush().empty());
+  sender_->set_max_packet_bytes(1160);
+  EXPECT_EQ(flush().size(), GetParam() ? 4u : 2u);
+  ASSERT_EQ(part(0, 3000, 100, true), SendStatus::kOk);
+  ASSERT_EQ(part(1, 3000, 100, true, 2), SendStatus::kOk);
+  drain();
+  EXPECT_EQ(messages(1), Messages{part_of(0, 0, 3100)});
+  EXPECT_EQ(messages(2), Messages{part_of(1, 0, 3100)});
+}
+
 TEST_P(StreamedSend, AnOpenMessageHoldsUpOtherStreamsOnlyWhereFragmentsCannotInterleave) {
   ASSERT_EQ(part(0, 0, 5000, false), SendStatus::kOk);
   ASSERT_EQ(flush().size(), 4u);

@@ -22,6 +22,7 @@ void send(AssociationPair& pair, int end, ByteReader& in) {
   options.unordered = (flags & 1) != 0;
   if ((flags & 2) != 0) options.max_retransmits = flags >> 6;
   if ((flags & 4) != 0) options.max_lifetime = milliseconds(flags >> 3);
+  if ((flags & 6) == 0 && (flags & 8) != 0) options.priority = flags >> 6;
   static_cast<void>(pair[end].send(pair.now(), StreamId(flags % 5), sctp::kPpidBinary,
                                    Bytes(size, flags), options));
 }

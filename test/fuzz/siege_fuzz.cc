@@ -77,6 +77,7 @@ void play(Siege& siege, const Record& record) {
       sctp::SendOptions options{.unordered = (how & 8) != 0};
       if ((how & 16) != 0) options.max_retransmits = how >> 6;
       if ((how & 32) != 0) options.max_lifetime = milliseconds(how);
+      if ((how & 48) == 0 && (how & 64) != 0) options.priority = how >> 7;
       return siege.send(how & 7, 1 + in.u16().value_or(0), options);
     }
     case kReset:

@@ -54,7 +54,7 @@ void HostileScenario::fault(const std::string& what) {
 
 HostileScenario::Life& HostileScenario::current_life(int end, std::uint16_t stream) {
   std::deque<Life>& lives = at(end).lives[stream];
-  if (lives.empty()) lives.push_back({static_cast<Mode>(rng_.below(4)), {}});
+  if (lives.empty()) lives.push_back({static_cast<Mode>(rng_.below(kModes)), {}});
   return lives.back();
 }
 
@@ -96,7 +96,7 @@ void HostileScenario::handle(int end, const sctp::Event& event) {
     case EventKind::kStreamResetDone:
       for (const sctp::StreamId stream : event.streams) {
         if (self.resetting.erase(stream.value()) != 1) fault("reset without being asked");
-        self.lives[stream.value()].push_back({static_cast<Mode>(rng_.below(4)), {}});
+        self.lives[stream.value()].push_back({static_cast<Mode>(rng_.below(kModes)), {}});
         ++coverage_.resets;
       }
       return;

@@ -53,6 +53,7 @@ sctp::Options HostileScenario::random_options() {
   options.extensions.reconfig = !chance(10);
   options.extensions.i_data = !chance(4);
   options.path_mtu.enabled = !chance(3);
+  if (chance(2)) options.stream_send_buffer_bytes = options.send_buffer_bytes >> rng_.below(4);
   return options;
 }
 
@@ -208,6 +209,7 @@ sctp::SendOptions HostileScenario::options_of(Mode mode) {
   options.unordered = mode == Mode::kReliableUnordered || mode == Mode::kPartialUnordered;
   if (mode == Mode::kPartial) options.max_retransmits = 1;
   if (mode == Mode::kPartialUnordered) options.max_lifetime = milliseconds(30);
+  if (mode == Mode::kYielding) options.priority = 1;
   return options;
 }
 

@@ -54,7 +54,14 @@ class HostileScenario {
   std::uint64_t trace_hash() const { return pair_.trace_hash(); }
 
  private:
-  enum class Mode : std::uint8_t { kReliable, kReliableUnordered, kPartial, kPartialUnordered };
+  enum class Mode : std::uint8_t {
+    kReliable,
+    kReliableUnordered,
+    kPartial,
+    kPartialUnordered,
+    kYielding,  // RFC 7496 §3.2: it makes room for the others.
+  };
+  static constexpr std::uint64_t kModes = 5;
   // One life of one stream in one direction, as its sender knows it.
   struct Life {
     Mode mode = Mode::kReliable;
