@@ -30,16 +30,17 @@ class TfrcTest : public ::testing::Test {
 
 // DirectTfrc is one whose reports a test makes up, a round trip apart.
 struct DirectTfrc {
-  void report(std::size_t packets) {
+  void report(std::size_t packets, bool app_limited = false, Duration rtt = kRtt) {
     tfrc.on_sent(now, packets * kMtu, packets * kMtu);
     now += kRtt;
     delivered += packets * kMtu;
     AckSample sample{.now = now,
                      .acked_bytes = packets * kMtu,
-                     .rtt = kRtt,
+                     .rtt = rtt,
                      .srtt = kRtt,
                      .delivered = delivered,
                      .lost = lost};
+    sample.rate.app_limited = app_limited;
     tfrc.on_ack(sample);
   }
   void lose() {
@@ -146,6 +147,22 @@ TEST(Tfrc, TheRateDoublesUntilTheFirstLossAndIsTheEquationsAfterIt) {
   }
 }
 
+// RFC 5348 §4.5: a round trip above the mean of the roots slows down what is sent for now; one
+// that is not known does nothing.
+TEST(Tfrc, ALongRoundTripDampsTheSendingRate) {
+  DirectTfrc direct;
+  for (int i = 0; i < 6; ++i) direct.report(1000);
+  const auto sending_rate = [&] {
+    return static_cast<double>(direct.tfrc.pacing_rate(kRtt)) / direct.tfrc.allowed_rate();
+  };
+  const double even = sending_rate();
+  direct.report(1000, false, 4 * kRtt);
+  // The mean is 0.9 R + 0.1 * 2 R, R the root of the round trip before.
+  EXPECT_NEAR(sending_rate() / even, 1.1 / 2, 0.01);
+  direct.report(1000, false, Duration::zero());
+  EXPECT_NEAR(sending_rate() / even, 1.1 / 2, 0.01);
+}
+
 TEST_F(TfrcTest, OneFlowUsesAnEmptyPath) {
   model_.run(seconds(3));
   model_.start_measuring();
@@ -171,6 +188,11 @@ TEST(Tfrc, ATimeOutBeforeTheFirstLossHalvesTheRateItself) {
   const double before = direct.tfrc.allowed_rate();
   direct.tfrc.on_timeout(direct.now);
   EXPECT_NEAR(direct.tfrc.allowed_rate(), before / 2, 1);
+
+  DirectTfrc begun;
+  begun.report(10);
+  begun.tfrc.on_timeout(begun.now);
+  EXPECT_NEAR(begun.tfrc.allowed_rate(), DirectTfrc::rate_of(5), 1);
 }
 
 // RFC 5348 §4.4: what arrived, where the equation allows more than twice that.
@@ -270,7 +292,7 @@ TEST(Tfrc, AfterSilenceTheRateIsNotAtOnceWhatItWas) {
   direct.tfrc.on_idle(milliseconds(300), milliseconds(100));
   ASSERT_NEAR(direct.tfrc.allowed_rate(), before / 8, 1);
   direct.now += milliseconds(300);
-  direct.report(20);
+  direct.report(20, true);
   EXPECT_LE(direct.tfrc.allowed_rate(), before / 4);
 }
 
@@ -281,7 +303,7 @@ TEST(Tfrc, SilenceBeforeTheFirstReportSetsNoBound) {
   direct.tfrc.on_idle(milliseconds(300), milliseconds(100));
   const double rate = direct.tfrc.allowed_rate();
   direct.now += milliseconds(300);
-  direct.report(20);
+  direct.report(2);
   EXPECT_NEAR(direct.tfrc.allowed_rate(), 2 * rate, 1);
   direct.report(10'000);
   EXPECT_NEAR(direct.tfrc.allowed_rate(), 4 * rate, 1);
