@@ -84,6 +84,8 @@ void NeighbourTable::set_state(Index i, NeighbourState state) {
   if (!entry.pinned) {
     if (is_unresolved(entry.state)) --unresolved_;
     if (is_unresolved(state)) ++unresolved_;
+    if (entry.state == NeighbourState::kFailed) --failed_;
+    if (state == NeighbourState::kFailed) ++failed_;
   }
   // What a template holds does not change between the states that have an address.
   if (has_mac(entry.state) != has_mac(state) || !has_mac(state)) ++entry.generation;
@@ -119,18 +121,25 @@ NeighbourTable::Index NeighbourTable::resolve(Time now, const IpAddress& ip, boo
   return i;
 }
 
-// Gives up the one unused for longest among those that are not being talked to.
+// Gives up the one unused for longest: of those that do not answer, else of those that are
+// not being talked to.
 bool NeighbourTable::make_room() {
-  if (unresolved_ >= options_.max_unresolved) return false;
-  if (size_ < options_.max_neighbours) return true;
-  Index oldest = kNoIndex;
-  for (Index i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].state != NeighbourState::kStale || entries_[i].pinned) continue;
-    if (oldest == kNoIndex || entries_[i].used < entries_[oldest].used) oldest = i;
-  }
-  if (oldest == kNoIndex) return false;
-  erase(oldest);
+  const bool may_ask = unresolved_ < options_.max_unresolved;
+  if (may_ask && size_ < options_.max_neighbours) return true;
+  Index victim = failed_ > 0 ? least_used(NeighbourState::kFailed) : kNoIndex;
+  if (victim == kNoIndex && may_ask) victim = least_used(NeighbourState::kStale);
+  if (victim == kNoIndex) return false;
+  erase(victim);
   return true;
+}
+
+NeighbourTable::Index NeighbourTable::least_used(NeighbourState state) const {
+  Index least = kNoIndex;
+  for (Index i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].state != state || entries_[i].pinned) continue;
+    if (least == kNoIndex || entries_[i].used < entries_[least].used) least = i;
+  }
+  return least;
 }
 
 // Queues a question, and the time by which it should be answered. RFC 4861 §7.2.2 asks at
@@ -192,10 +201,14 @@ void NeighbourTable::take_mac(Time now, Index i, const MacAddress& mac) {
 NetDrop NeighbourTable::learn(Time now, const IpAddress& ip, const MacAddress& mac,
                               NeighbourClaim claim) {
   const Index i = find(ip);
-  if (i == kNoIndex || entries_[i].state == NeighbourState::kFailed) {
-    return NetDrop::kRxUnknownNeighbour;
-  }
+  if (i == kNoIndex) return NetDrop::kRxUnknownNeighbour;
   Entry& entry = entries_[i];
+  if (entry.state == NeighbourState::kFailed) {
+    // It is there after all; the next use finds out for sure.
+    take_mac(now, i, mac);
+    become_stale(now, i);
+    return NetDrop::kCount;
+  }
   if (entry.state == NeighbourState::kStatic) {
     return entry.mac == mac ? NetDrop::kCount : NetDrop::kRxNeighbourConflict;
   }
@@ -273,6 +286,17 @@ bool NeighbourTable::poll_parked(FrameToken& token, bool& send, MacAddress& mac)
 void NeighbourTable::handle_timeout(Time now) {
   // An entry moves down the wheel's nine levels at most before it fires: all get through.
   wheel_.advance(now, 10 * entries_.size() + 1, [&](TimerWheel::Id i) { expire(now, i); });
+}
+
+void NeighbourTable::ask_anew(Time now) {
+  for (Index i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].state == NeighbourState::kFailed) {
+      erase(i);
+    } else if (entries_[i].state == NeighbourState::kIncomplete) {
+      entries_[i].attempts = 0;
+      ask(now, i);
+    }
+  }
 }
 
 void NeighbourTable::expire(Time now, Index i) {

@@ -30,7 +30,7 @@ enum class NeighbourState : std::uint8_t {
   kReachable,   // Answered lately.
   kStale,       // Its address may be old. The next use asks, and sends all the same.
   kProbe,       // Asked by unicast.
-  kFailed,      // Did not answer; nothing is sent, or asked, for a while.
+  kFailed,      // Did not answer; nothing is sent, or asked, for a while, unless it speaks.
   kStatic,      // From the configuration.
 };
 
@@ -93,6 +93,8 @@ class NeighbourTable {
   bool poll_solicitation(Solicitation& out);
 
   void handle_timeout(Time now);
+  // Forgets who failed to answer, and begins the questions that are open from the start.
+  void ask_anew(Time now);
   Time next_timeout() const { return wheel_.next_expiry(); }
 
   // Entries, without static ones.
@@ -134,6 +136,7 @@ class NeighbourTable {
   Index insert(const IpAddress& ip, bool pinned);
   void erase(Index i);
   bool make_room();
+  Index least_used(NeighbourState state) const;
   void set_state(Index i, NeighbourState state);
   void ask(Time now, Index i);
   void probe(Time now, Index i);
@@ -152,6 +155,7 @@ class NeighbourTable {
   Index free_ = kNoIndex;
   std::size_t size_ = 0;        // Neither static nor pinned.
   std::size_t unresolved_ = 0;  // Of these.
+  std::size_t failed_ = 0;      // Of these.
   std::size_t parked_ = 0;
   TimerWheel wheel_;
   PodRing<Index> questions_;

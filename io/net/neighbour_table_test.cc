@@ -112,6 +112,47 @@ TEST_F(NeighbourTableTest, AsksThriceWithBackOffThenHoldsItsPeace) {
   EXPECT_EQ(run(now_).size(), 1u);
 }
 
+TEST_F(NeighbourTableTest, OneThatFailedIsThereAgainWhenItSpeaks) {
+  resolve(host(1));
+  run(now_ + milliseconds(7500));
+  ASSERT_EQ(table().state(host(1)), State::kFailed);
+  EXPECT_EQ(learn(host(1), kMac, {}), NetDrop::kCount);
+  EXPECT_EQ(table().state(host(1)), State::kStale);
+  EXPECT_EQ(table().known_mac(host(1)), kMac);
+  EXPECT_EQ(table().unresolved(), 0u);
+  EXPECT_NE(resolve(host(1)), NeighbourTable::kNoIndex);
+  EXPECT_EQ(table().state(host(1)), State::kProbe);
+}
+
+TEST_F(NeighbourTableTest, ALinkThatComesUpBeginsAllQuestionsAnew) {
+  resolve(host(1));
+  run(now_ + milliseconds(7500));
+  const Time asked = now_;
+  resolve(host(2));
+  run(asked + milliseconds(3500));  // Asked thrice.
+  ASSERT_EQ(table().state(host(1)), State::kFailed);
+  ASSERT_EQ(table().state(host(2)), State::kIncomplete);
+  table().ask_anew(now_);
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+  EXPECT_EQ(run(now_ + milliseconds(7500)).size(), 3u);
+  EXPECT_EQ(table().state(host(2)), State::kFailed);
+}
+
+TEST_F(NeighbourTableTest, TheOldestFailureMakesRoomForANewQuestion) {
+  options_.max_unresolved = 2;
+  resolve(host(1));
+  run(now_ + seconds(1));
+  resolve(host(2));
+  EXPECT_TRUE(refused(host(3), NetDrop::kTxNeighbourTable));  // Both are being asked for.
+  run(now_ + milliseconds(8500));
+  ASSERT_EQ(table().state(host(1)), State::kFailed);
+  ASSERT_EQ(table().state(host(2)), State::kFailed);
+  EXPECT_NE(resolve(host(3)), NeighbourTable::kNoIndex);
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+  EXPECT_EQ(table().state(host(2)), State::kFailed);
+  EXPECT_EQ(table().unresolved(), 2u);
+}
+
 TEST_F(NeighbourTableTest, AnAnswerReleasesWhatWaits) {
   const auto i = resolve(host(1));
   const std::uint32_t before = table().generation(i);
@@ -281,12 +322,14 @@ TEST_F(NeighbourTableTest, TheUnresolvedAreBoundedAndTheKnownUntouched) {
   }
   EXPECT_EQ(table().unresolved(), 3u);
   EXPECT_EQ(table().state(host(9000)), State::kReachable);
-  // Those that failed count for as long as they are held.
+  // Those that failed count for as long as they are held, and make room.
   run(now_ + seconds(8));
-  EXPECT_TRUE(refused(host(5), NetDrop::kTxNeighbourTable));
-  run(now_ + seconds(6));
-  EXPECT_EQ(table().unresolved(), 0u);
+  EXPECT_EQ(table().unresolved(), 3u);
   EXPECT_NE(resolve(host(5)), NeighbourTable::kNoIndex);
+  EXPECT_EQ(table().unresolved(), 3u);
+  EXPECT_EQ(table().state(host(9000)), State::kReachable);
+  run(now_ + seconds(14));
+  EXPECT_EQ(table().unresolved(), 0u);
 }
 
 TEST_F(NeighbourTableTest, AFullTableGivesUpTheOneUnusedForLongest) {

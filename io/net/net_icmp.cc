@@ -103,12 +103,12 @@ RxVerdict NetLayer::receive_path_mtu(Frame& frame, std::uint32_t mtu) {
 }
 
 // A bucket of one second's worth, kept as the time when it is full again.
-bool NetLayer::may_echo(Time now) {
-  if (options_.echo_per_second == 0) return false;
-  const Duration each = Duration(seconds(1)) / options_.echo_per_second;
-  const Time due = std::max(echo_due_, now) + each;
+bool NetLayer::take_token(Time now, unsigned per_second, Time& whole) {
+  if (per_second == 0) return false;
+  const Duration each = Duration(seconds(1)) / per_second;
+  const Time due = std::max(whole, now) + each;
   if (due - now > seconds(1)) return false;
-  echo_due_ = due;
+  whole = due;
   return true;
 }
 
@@ -121,7 +121,9 @@ RxVerdict NetLayer::answer_echo(Frame& frame, std::uint8_t reply_type) {
   if (bytes > std::min(frame.reply.size(), max_frame_bytes())) {
     return drop(frame, NetDrop::kRxReplyNoRoom);
   }
-  if (!may_echo(frame.now)) return drop(frame, NetDrop::kRxEchoLimit);
+  if (!take_token(frame.now, options_.echo_per_second, echo_due_)) {
+    return drop(frame, NetDrop::kRxEchoLimit);
+  }
   // Back to where it came from: an answer asks nobody for the way.
   std::uint8_t* const ip =
       frame.reply.data() + write_ethernet(frame.reply.data(), frame.source_mac(), options_.mac,

@@ -45,7 +45,8 @@ NetLayer::NetLayer(const NetOptions& options, Time now, Rng& rng)
       next_announcement_(options.addresses.size()),
       next_report_(options.addresses.size()),
       listener_due_(now),
-      echo_due_(now) {
+      echo_due_(now),
+      answer_due_(now) {
   if (options.announces) announce();
   for (const StaticNeighbour& one : options_.static_neighbours) {
     neighbours_.add_static(one.ip, one.mac);

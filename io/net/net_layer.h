@@ -96,6 +96,9 @@ class NetLayer {
   // neighbours. `create` does it once.
   void announce();
 
+  // The link was down and is up: who did not answer meanwhile is asked anew.
+  void handle_link_up(Time now) { neighbours_.ask_anew(now); }
+
   void count_drop(NetDrop reason, std::uint64_t frames) { stats_.drop(reason, frames); }
   const NetStats& stats() const { return stats_; }
   const NetOptions& options() const { return options_; }
@@ -149,7 +152,7 @@ class NetLayer {
   RxVerdict receive_icmpv6(Frame& frame);
   RxVerdict receive_path_mtu(Frame& frame, std::uint32_t mtu);
   RxVerdict answer_echo(Frame& frame, std::uint8_t reply_type);
-  bool may_echo(Time now);
+  static bool take_token(Time now, unsigned per_second, Time& whole);
 
   // net_neighbour.cc
   RxVerdict receive_arp(Frame& frame);
@@ -157,6 +160,7 @@ class NetLayer {
                        const MacAddress& asker_mac);
   RxVerdict receive_solicitation(Frame& frame);
   RxVerdict receive_advertisement(Frame& frame);
+  bool is_neighbour(const IpAddress& ip) const;
   RxVerdict finish_claim(Frame& frame, NetDrop outcome, std::uint64_t& counter);
   std::size_t write_question(const Solicitation& question, std::uint8_t* out) const;
   std::size_t write_announcement(const IpAddress& own, std::uint8_t* out) const;
@@ -183,6 +187,7 @@ class NetLayer {
   std::uint8_t report_type_ = 0;
   Time listener_due_;  // Before that, a listener query is answered already.
   Time echo_due_{};    // When the echo budget is whole again.
+  Time answer_due_{};  // That of answers to ARP and neighbour solicitations.
   std::uint64_t copied_ = 0;
 };
 

@@ -100,6 +100,11 @@ std::size_t write_nd(std::uint8_t* out, const NdSend& send) {
 
 }  // namespace
 
+// Known, or asked for. What strangers tell each other is not worth a copy for each layer.
+bool NetLayer::is_neighbour(const IpAddress& ip) const {
+  return neighbours_.state(ip) != NeighbourState::kNone;
+}
+
 // Counts what a claim on a neighbour's address came to.
 RxVerdict NetLayer::finish_claim(Frame& frame, NetDrop outcome, std::uint64_t& counter) {
   if (outcome != NetDrop::kCount) return drop(frame, outcome);
@@ -127,8 +132,8 @@ RxVerdict NetLayer::receive_arp(Frame& frame) {
   }
   if (!probe && own_.is_martian_v4(packet.data() + 14))
     return drop(frame, NetDrop::kRxArpMalformed);
-  frame.out.concerns_all = !probe;
   const bool for_us = own_.owns(target);
+  frame.out.concerns_all = !probe && (for_us || is_neighbour(sender));
   if (operation == kArpReply) {
     const bool solicited = for_us && load_be48(packet.data() + 18) == mac_word_;
     const NetDrop outcome =
@@ -153,6 +158,10 @@ RxVerdict NetLayer::answer_arp(Frame& frame, const IpAddress& target, const IpAd
   ++stats_.rx_arp;
   if (frame.flags.second_hand) return RxVerdict::kHandled;
   if (frame.reply.size() < kMinEthernetBytes) return drop(frame, NetDrop::kRxReplyNoRoom);
+  if (!take_token(frame.now, options_.answers_per_second, answer_due_)) {
+    frame.out.concerns_all = false;
+    return drop(frame, NetDrop::kRxAnswerLimit);
+  }
   std::uint8_t* const out = frame.reply.data();
   std::size_t bytes = write_ethernet(out, asker_mac, options_.mac, options_.vlan, EtherType::kArp);
   bytes += write_arp(out + bytes, kArpReply, options_.mac, target, asker_mac, asker);
@@ -169,7 +178,7 @@ RxVerdict NetLayer::receive_solicitation(Frame& frame) {
     return drop(frame, NetDrop::kRxNdMalformed);
   }
   if (nd->mac) {
-    frame.out.concerns_all = true;
+    frame.out.concerns_all = own_.owns(nd->target) || is_neighbour(frame.source);
     const NetDrop outcome = neighbours_.learn(frame.now, frame.source, *nd->mac, {});
     if (outcome != NetDrop::kCount && outcome != NetDrop::kRxUnknownNeighbour) {
       stats_.drop(outcome);
@@ -182,6 +191,10 @@ RxVerdict NetLayer::receive_solicitation(Frame& frame) {
   const IpAddress to = probe ? all_nodes() : frame.source;
   const MacAddress to_mac = probe ? multicast_mac(to) : nd->mac.value_or(frame.source_mac());
   if (frame.reply.size() < kControlFrameBytes) return drop(frame, NetDrop::kRxReplyNoRoom);
+  if (!take_token(frame.now, options_.answers_per_second, answer_due_)) {
+    frame.out.concerns_all = false;
+    return drop(frame, NetDrop::kRxAnswerLimit);
+  }
   std::uint8_t* const out = frame.reply.data();
   const std::size_t at = write_ethernet(out, to_mac, options_.mac, options_.vlan, EtherType::kIpv6);
   const auto flags = static_cast<std::uint8_t>((probe ? 0 : kSolicitedFlag) | kOverrideFlag);
@@ -207,7 +220,8 @@ RxVerdict NetLayer::receive_advertisement(Frame& frame) {
     ++stats_.rx_address_conflicts;
     return drop(frame, NetDrop::kRxNeighbourConflict);
   }
-  frame.out.concerns_all = true;
+  // An answer is sent to who asked; that may be another layer.
+  frame.out.concerns_all = solicited || is_neighbour(nd->target);
   // RFC 4861 §7.2.5: without the option it speaks of the address known already.
   const std::optional<MacAddress> mac = nd->mac ? nd->mac : neighbours_.known_mac(nd->target);
   if (!mac) return drop(frame, NetDrop::kRxUnknownNeighbour);

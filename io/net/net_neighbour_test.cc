@@ -136,6 +136,40 @@ TEST_F(NetNeighbour, AnswersThatNobodyAskedForAreDropped) {
   EXPECT_EQ(state(kPeer4), State::kNone);
 }
 
+TEST_F(NetNeighbour, WhatStrangersTellEachOtherConcernsNoOtherLayer) {
+  Bytes request = hex(kArpRequest);
+  request[kArpAt + 27] = 77;  // For another host.
+  EXPECT_TRUE(drops(request, NetDrop::kRxArpNotForUs));
+  EXPECT_FALSE(host_.last.concerns_all);
+  EXPECT_TRUE(drops(changed(kSolicitation, kNdAt + 23, {77}), NetDrop::kRxNdNotForUs));
+  EXPECT_FALSE(host_.last.concerns_all);
+  EXPECT_TRUE(drops(hex(kUnsolicitedAdvertisement), NetDrop::kRxUnknownNeighbour));
+  EXPECT_FALSE(host_.last.concerns_all);
+  // Of one that is asked for it does, whoever it speaks to.
+  ask();
+  EXPECT_EQ(host_.receive(kNow, request), RxVerdict::kHandled);
+  EXPECT_TRUE(host_.last.concerns_all);
+}
+
+TEST_F(NetNeighbour, AnswersAreBoundedByRate) {
+  NetOptions options = host_options(1);
+  options.answers_per_second = 10;
+  NetHost host(options);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(host.receive(kNow, hex(i % 2 == 0 ? kArpRequest : kSolicitation)), RxVerdict::kReply);
+  }
+  for (const std::string_view question : {kArpRequest, kSolicitation}) {
+    EXPECT_EQ(host.receive(kNow, hex(question)), RxVerdict::kDropped);
+    EXPECT_FALSE(host.last.concerns_all);
+  }
+  EXPECT_EQ(host.dropped(NetDrop::kRxAnswerLimit), 2u);
+  int answered = 0;
+  for (int ms = 1; ms <= 1000; ++ms) {
+    answered += host.receive(kNow + milliseconds(ms), hex(kArpRequest)) == RxVerdict::kReply;
+  }
+  EXPECT_EQ(answered, 10);
+}
+
 TEST_F(NetNeighbour, AFloodOfAnswersFillsNothing) {
   SeededRng rng(6);
   for (int i = 0; i < 5000; ++i) {

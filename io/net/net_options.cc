@@ -68,6 +68,12 @@ Fault check_gateways(const NetOptions& options) {
                     [&](const IpPrefix& prefix) { return prefix.contains(*gateway); }) ||
         std::any_of(options.static_neighbours.begin(), options.static_neighbours.end(),
                     [&](const StaticNeighbour& one) { return one.ip.bytes == gateway->bytes; });
+    // Without an address of the family nothing could be sent there.
+    if (std::none_of(
+            options.addresses.begin(), options.addresses.end(),
+            [&](const IpPrefix& prefix) { return prefix.address.family == gateway->family; })) {
+      return fault("gateway " + gateway->to_string() + ": no address of our own of its family");
+    }
     const bool own =
         std::any_of(options.addresses.begin(), options.addresses.end(),
                     [&](const IpPrefix& prefix) { return prefix.address.bytes == gateway->bytes; });

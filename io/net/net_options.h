@@ -72,6 +72,8 @@ struct NetOptions {
   std::size_t max_next_hops = 8192;  // Destinations with a template; rounded up.
   std::uint8_t hop_limit = 64;
   unsigned echo_per_second = 100;  // Echo requests answered; 0: none.
+  // ARP requests and neighbour solicitations answered; 0: none.
+  unsigned answers_per_second = 1000;
   // Announces the addresses at the start. Of several layers with one address (one to a
   // queue), one does.
   bool announces = true;

@@ -77,6 +77,11 @@ TEST(NetOptions, AFaultNamesTheValue) {
       {[](auto& o) { o.gateways = {ip("192.0.2.1")}; }, "gateway 192.0.2.1: is an address of our"},
       {[](auto& o) { o.gateways = {ip("ff02::2")}; }, "gateway ff02::2"},
       {[](auto& o) {
+         o.addresses.erase(o.addresses.begin() + 1, o.addresses.end());
+         o.gateways = {ip("fe80::9")};
+       },
+       "gateway fe80::9: no address of our own of its family"},
+      {[](auto& o) {
          o.gateways = {ip("192.0.2.8"), ip("192.0.2.9")};
        },
        "gateway 192.0.2.9: the second"},

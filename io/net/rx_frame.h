@@ -49,8 +49,8 @@ struct RxFrame {
   Address local;
   std::uint8_t tos = 0;  // The low two bits are ECN.
   NetDrop drop = NetDrop::kCount;
-  // It tells of a neighbour: other layers with the same address should see it, second-hand,
-  // whatever the verdict here.
+  // It tells of a neighbour, and is for us or of one that we have in our table: other layers
+  // with the same address should see it, second-hand, whatever the verdict here.
   bool concerns_all = false;
   std::size_t reply_bytes = 0;
   PathMtu path_mtu;

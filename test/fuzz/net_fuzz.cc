@@ -101,7 +101,8 @@ class Play {
       CHECK(why == NetDrop::kRxNotOurMac || why == NetDrop::kRxNotOurAddress ||
             why == NetDrop::kRxArpNotForUs || why == NetDrop::kRxNdNotForUs ||
             why == NetDrop::kRxUnknownNeighbour || why == NetDrop::kRxNeighbourFlap ||
-            why == NetDrop::kRxEchoLimit || why == NetDrop::kRxIcmpIgnored);
+            why == NetDrop::kRxEchoLimit || why == NetDrop::kRxAnswerLimit ||
+            why == NetDrop::kRxIcmpIgnored);
     }
     peer_.out.clear();
     host_.datagrams.clear();
