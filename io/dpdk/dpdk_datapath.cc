@@ -6,7 +6,6 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,19 +72,17 @@ Result<std::unique_ptr<DpdkDatapath>, IoError> DpdkDatapath::create(std::shared_
   auto layer = NetLayer::create(options, monotonic_now(), rng);
   if (!layer)
     return Failure(IoError{"dpdk: " + port->name() + ": " + layer.error().message, EINVAL});
-  const int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_fd < 0) return Failure(io_error("eventfd", errno));
   std::unique_ptr<DpdkDatapath> made(new DpdkDatapath(  // tidy: allow, its constructor is private
-      std::move(port), queue, std::move(layer).value(), event_fd));
+      std::move(port), queue, std::move(layer).value()));
   if (!made->make_poll_set()) return Failure(io_error("dpdk: epoll", errno));
   return made;
 }
 
 DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
-                           std::unique_ptr<NetLayer> layer, int event_fd)
+                           std::unique_ptr<NetLayer> layer)
     : port_(std::move(port)),
       queue_(queue),
-      wake_(std::make_shared<WakeState>(event_fd)),
+      wake_(port_->queue(queue).wake),
       layer_(std::move(layer)),
       sockets_(port_->ports(), queue, own_addresses(*layer_)),
       now_(monotonic_now()),
@@ -95,6 +92,7 @@ DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
       revive_due_(now_ + kReviveInterval),
       link_was_up_(port_->link_up()) {
   const std::size_t burst = kBurst + port_->options().rx_buffers;
+  handed_to_.resize(port_->queues());
   lent_.reserve(burst);
   homecoming_.reserve(burst);
   queued_.reserve(port_->options().tx_buffers + port_->options().tx_descriptors + 1024);
@@ -119,46 +117,62 @@ DpdkDatapath::~DpdkDatapath() {
 
 void DpdkDatapath::start() { register_eal_thread(); }
 
-// What came by way of another queue comes in a burst of its own: `second_hand`.
-std::size_t DpdkDatapath::fetch(std::span<rte_mbuf*> frames, bool& second_hand) {
-  if (early_begin_ < early_end_) [[unlikely]] {
-    const std::size_t n = std::min(frames.size(), early_end_ - early_begin_);
-    std::copy_n(early_.begin() + static_cast<std::ptrdiff_t>(early_begin_), n, frames.begin());
-    early_begin_ += n;
-    second_hand = early_second_hand_;
-    return n;
-  }
-  const auto most = static_cast<std::uint16_t>(frames.size());
-  if (rte_ring* const ring = port_->queue(queue_).handed_over; ring != nullptr) {
-    const unsigned n =
-        rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(frames.data()), most, nullptr);
-    second_hand = n > 0;
-    if (n > 0) return n;
-  }
+std::size_t DpdkDatapath::fetch_handed_over(std::span<rte_mbuf*> frames) {
+  rte_ring* const ring = port_->queue(queue_).handed_over;
+  if (ring == nullptr) return 0;
+  return rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(frames.data()),
+                                static_cast<unsigned>(std::min(frames.size(), kHandedOverShare)),
+                                nullptr);
+}
+
+std::size_t DpdkDatapath::fetch_device(std::span<rte_mbuf*> frames) {
+  const BurstScope burst(port_->guard(), queue_);
+  // Asked within the scope: who stops the device says so first, then waits for its end.
   if (!port_->running()) [[unlikely]]
     return 0;
-  const BurstScope burst(port_->guard(), queue_);
-  return rte_eth_rx_burst(port_->id(), queue_, frames.data(), most);
+  return rte_eth_rx_burst(port_->id(), queue_, frames.data(),
+                          static_cast<std::uint16_t>(frames.size()));
+}
+
+// What a wait has received comes first, then a share of what other queues' shards have handed
+// over: no more than half, so that the device has its turn whatever they do.
+std::size_t DpdkDatapath::take_waiting(std::span<RxView> in) {
+  std::size_t n = 0;
+  if (early_begin_ < early_end_) [[unlikely]] {
+    const std::size_t count = std::min(room(in.size()), early_end_ - early_begin_);
+    n = take(std::span(early_).subspan(early_begin_, count), early_second_hand_, in);
+    early_begin_ += count;
+  }
+  if (port_->queue(queue_).handed_over == nullptr) return n;
+  std::array<rte_mbuf*, kHandedOverShare> frames;
+  const std::size_t left = room(in.size() - n);
+  const std::size_t asked = std::min({frames.size(), left, std::max<std::size_t>(left / 2, 1)});
+  const std::size_t got = fetch_handed_over(std::span(frames).first(asked));
+  return n + take(std::span(frames).first(got), true, in.subspan(n));
 }
 
 std::size_t DpdkDatapath::rx_burst(std::span<RxView> in) {
   rx_done();
   now_ = monotonic_now();
-  std::size_t n = 0;
+  std::size_t n = take_waiting(in);
   std::array<rte_mbuf*, kBurst> frames;
   while (n < in.size()) {
-    const std::size_t room = port_->options().rx_buffers - held_;
-    const std::size_t asked = std::min({frames.size(), in.size() - n, room});
+    const std::size_t asked = std::min(frames.size(), room(in.size() - n));
     if (asked == 0) {
       ++stats_.rx_starved;
       break;
     }
-    bool second_hand = false;
-    const std::size_t got = fetch(std::span(frames).first(asked), second_hand);
-    n += take(std::span(frames).first(got), second_hand, in.subspan(n));
+    const std::size_t got = fetch_device(std::span(frames).first(asked));
+    n += take(std::span(frames).first(got), false, in.subspan(n));
     if (got < asked) break;
   }
+  if (handed_over_) [[unlikely]]
+    wake_others();
   return n;
+}
+
+std::size_t DpdkDatapath::room(std::size_t wanted) const {
+  return std::min(wanted, port_->options().rx_buffers - held_);
 }
 
 std::size_t DpdkDatapath::take(std::span<rte_mbuf*> frames, bool second_hand,
@@ -223,7 +237,7 @@ bool DpdkDatapath::deliver(rte_mbuf* frame, const RxFrame& received, RxView& vie
 void DpdkDatapath::hand_over(rte_mbuf* frame, std::uint16_t port) {
   const std::uint16_t owner = port_->ports().owner(port);
   if (owner < port_->queues() && owner != queue_) {
-    if (rte_ring_enqueue(port_->queue(owner).handed_over, frame) == 0) return;
+    if (enqueue(owner, frame)) return;
     stats_.drop(IoDrop::kRxKernelQueue);
   } else {
     stats_.drop(IoDrop::kRxClosedSocket);
@@ -236,9 +250,25 @@ void DpdkDatapath::tell_others(const rte_mbuf* frame) {
   for (std::uint16_t i = 0; i < port_->queues(); ++i) {
     if (i == queue_) continue;
     rte_mbuf* const copy = rte_pktmbuf_copy(frame, port_->queue(queue_).rx_pool, 0, UINT32_MAX);
-    if (copy == nullptr) return;
-    if (rte_ring_enqueue(port_->queue(i).handed_over, copy) != 0) rte_pktmbuf_free(copy);
+    if (copy != nullptr && enqueue(i, copy)) continue;
+    stats_.drop(IoDrop::kRxKernelQueue);
+    rte_pktmbuf_free(copy);
   }
+}
+
+bool DpdkDatapath::enqueue(std::uint16_t owner, rte_mbuf* frame) {
+  if (rte_ring_enqueue(port_->queue(owner).handed_over, frame) != 0) return false;
+  handed_to_[owner] = true;
+  handed_over_ = true;
+  return true;
+}
+
+// Once a burst: nothing else tells a shard that sleeps of what came by way of another.
+void DpdkDatapath::wake_others() {
+  for (std::uint16_t i = 0; i < port_->queues(); ++i) {
+    if (std::exchange(handed_to_[i], false)) port_->queue(i).wake->wake();
+  }
+  handed_over_ = false;
 }
 
 void DpdkDatapath::rx_done() {

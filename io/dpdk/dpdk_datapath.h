@@ -61,11 +61,15 @@ class DpdkDatapath final : private RxBufferHome {
   // Asks for the way to `remote` until it is known; false at `until`. Before `start`, from
   // any one thread: to tell early that a gateway does not answer.
   bool resolve(const IpAddress& remote, Time until);
+  // Before `start` too: hears neighbours, who may answer one queue what another has asked, and
+  // drops all else.
+  void poll_control();
 
  private:
   static constexpr std::size_t kBurst = 64;  // Frames asked of the device at once.
   static constexpr std::size_t kEager = 16;  // Frames that a commit gives the device at once.
-  static constexpr std::size_t kRuns = 320;  // Open at once.
+  static constexpr std::size_t kHandedOverShare = 32;  // Of these from other shards, at most.
+  static constexpr std::size_t kRuns = 320;            // Open at once.
   static constexpr std::size_t kLargeRuns = 4;
   static constexpr std::size_t kLargeBytes = 65536;
   // What the device does not take for so long, in whole, is dropped.
@@ -79,16 +83,21 @@ class DpdkDatapath final : private RxBufferHome {
     std::array<std::uint8_t*, TxRun::kMaxSegments> data;
   };
 
-  DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue, std::unique_ptr<NetLayer> layer,
-               int event_fd);
+  DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
+               std::unique_ptr<NetLayer> layer);
 
   // Receive: dpdk_datapath.cc.
-  std::size_t fetch(std::span<rte_mbuf*> frames, bool& second_hand);
+  std::size_t fetch_handed_over(std::span<rte_mbuf*> frames);
+  std::size_t fetch_device(std::span<rte_mbuf*> frames);
+  std::size_t take_waiting(std::span<RxView> in);
+  std::size_t room(std::size_t wanted) const;
   std::size_t take(std::span<rte_mbuf*> frames, bool second_hand, std::span<RxView> in);
   bool accept(rte_mbuf* frame, bool second_hand, RxView& view);
   bool deliver(rte_mbuf* frame, const RxFrame& received, RxView& view);
   void hand_over(rte_mbuf* frame, std::uint16_t port);
   void tell_others(const rte_mbuf* frame);
+  bool enqueue(std::uint16_t owner, rte_mbuf* frame);
+  void wake_others();
   void release(RxBuffer& buffer) override;
 
   // Transmit: dpdk_transmit.cc.
@@ -124,7 +133,9 @@ class DpdkDatapath final : private RxBufferHome {
   std::size_t early_begin_ = 0;
   std::size_t early_end_ = 0;
   bool early_second_hand_ = false;
-  std::size_t held_ = 0;  // Frames lent or referred to.
+  std::vector<char> handed_to_;  // By queue: it has frames of this burst, and must be told.
+  bool handed_over_ = false;     // Any has.
+  std::size_t held_ = 0;         // Frames lent or referred to.
   std::vector<std::uint8_t> reply_;
 
   std::vector<Run> runs_;
@@ -138,6 +149,7 @@ class DpdkDatapath final : private RxBufferHome {
   Time revive_due_;
   Time announce_due_ = kNever;
   bool link_was_up_;
+  unsigned link_ups_ = 0;     // Of the port, as seen last.
   std::uint64_t copied_ = 0;  // Of large segments that turned out to be small.
 
   int epoll_fd_ = -1;

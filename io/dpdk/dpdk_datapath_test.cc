@@ -131,6 +131,127 @@ TEST_F(DpdkDatapathTest, AFrameOfAnotherQueueGoesToTheShardThatHasItsPort) {
   EXPECT_EQ(b0->stats().dropped(IoDrop::kRxClosedSocket), 1u);
 }
 
+// Two queues whose owner has a port on the second alone, and a peer that sends to the first.
+class HandOverTest : public DpdkDatapathTest {
+ protected:
+  void SetUp() override {
+    DpdkDatapathTest::SetUp();
+    const auto devices = make_ring_pair(2);
+    ASSERT_TRUE(devices.ok());
+    DpdkPortOptions first = test_port(devices.value().first, "10.0.0.1/24", nullptr, nullptr, {});
+    DpdkPortOptions second = test_port(devices.value().second, "10.0.0.2/24", nullptr, nullptr, {});
+    first.queues = second.queues = 2;
+    const auto peer_port = open_port(first);
+    const auto port = open_port(second);
+    ASSERT_TRUE(peer_port && port);
+    for (std::uint16_t i = 0; i < 2; ++i) {
+      peer_.push_back(open_queue(peer_port, i));
+      own_.push_back(open_queue(port, i));
+    }
+    from_ = bind(*peer_[0], "10.0.0.1:4000", {.reuse_port = true, .first_of_port = true});
+    from_1_ = bind(*peer_[1], "10.0.0.1:4000", {.reuse_port = true});
+    bind(*own_[1], "10.0.0.2:6000");
+    // Until both of the peer's queues know the way.
+    for (std::size_t i = 0; i < 2; ++i) {
+      ASSERT_TRUE(send(*peer_[i], i == 0 ? from_ : from_1_, "10.0.0.2:6000", 100, 100));
+      for (int turns = 0; turns < 4; ++turns) {
+        for (auto& path : peer_) turn(*path);
+        for (auto& path : own_) turn(*path);
+      }
+    }
+    own_[1]->end_wait();  // Nothing is told of any more.
+    ASSERT_TRUE(own_[1]->begin_wait());
+    own_[1]->end_wait();
+  }
+  void send_many(std::size_t queue, int n) {
+    for (int i = 0; i < n; ++i) {
+      ASSERT_TRUE(send(*peer_[queue], queue == 0 ? from_ : from_1_, "10.0.0.2:6000", 100, 100));
+    }
+    peer_[queue]->flush();
+  }
+
+  std::vector<std::unique_ptr<DpdkDatapath>> peer_;
+  std::vector<std::unique_ptr<DpdkDatapath>> own_;
+  SocketId from_ = kNoSocket;
+  SocketId from_1_ = kNoSocket;
+};
+
+TEST_F(HandOverTest, WakesTheShardThatAFrameIsHandedTo) {
+  send_many(0, 3);
+  EXPECT_EQ(turn(*own_[0]), 0u);
+  EXPECT_EQ(turn(*own_[1]), 3u);
+  // Nothing is left to receive: what keeps it from sleeping is the wake.
+  EXPECT_FALSE(own_[1]->begin_wait());
+  own_[1]->end_wait();
+  EXPECT_TRUE(own_[1]->begin_wait());
+  own_[1]->end_wait();
+}
+
+TEST_F(HandOverTest, WhatOthersHandOverDoesNotStarveTheDevice) {
+  send_many(0, 50);
+  send_many(1, 40);
+  turn(*own_[0]);
+  std::array<RxView, 64> views;
+  // A share of what was handed over, and all of the device's, in one burst.
+  EXPECT_EQ(own_[1]->rx_burst(std::span(views).first(16)), 16u);
+  own_[1]->rx_done();
+  EXPECT_EQ(own_[1]->rx_burst(views), 64u);
+  own_[1]->rx_done();
+  // 8 and 32 of the 50 handed over are taken, and all 40 of the device's.
+  EXPECT_EQ(own_[1]->rx_burst(views), 10u);
+  own_[1]->rx_done();
+}
+
+TEST_F(HandOverTest, AFewHandedOverDoNotEndTheBurst) {
+  send_many(0, 1);
+  send_many(1, 20);
+  turn(*own_[0]);
+  EXPECT_EQ(turn(*own_[1]), 21u);
+}
+
+TEST_F(DpdkDatapathTest, ADeviceCanBeOpenedAgainByItsName) {
+  // The driver never closes the listener of a server whose socket is abstract.
+  const std::string file =
+      testing::TempDir() + "millrace-test-" + std::to_string(getpid()) + ".sock";
+  for (const std::string& device :
+       {memif_devices().second, "net_memif900,role=server,socket-abstract=no,socket=" + file}) {
+    for (int i = 0; i < 3; ++i) {
+      const auto port = open_port(test_port(device, "10.0.0.1/24", nullptr, nullptr, {}));
+      ASSERT_TRUE(port);
+      ASSERT_TRUE(open_queue(port));
+    }
+  }
+}
+
+TEST_F(DpdkDatapathTest, AMemifOfAnyClientsRoleLooksForItsServerAnew) {
+  for (const char* role : {",role=client", ",role=slave", ""}) {
+    auto [server, client] = memif_devices();
+    const std::string stated = ",role=client";
+    client.replace(client.find(stated), stated.size(), role);
+    const DpdkPortOptions options = test_port(server, "10.0.0.1/24", nullptr, nullptr, {});
+    auto b = open_queue(open_port(options));
+    const auto a_port = open_port(test_port(client, "10.0.0.2/24", nullptr, nullptr, {}));
+    const auto a = open_queue(a_port);
+    const auto await = [&](bool up) {
+      for (const Time end = monotonic_now() + seconds(20);
+           a_port->link_up() != up && monotonic_now() < end;) {
+        turn(*a);
+        if (b) turn(*b);
+        a->wait(monotonic_now() + milliseconds(5));
+      }
+      return a_port->link_up() == up;
+    };
+    ASSERT_TRUE(await(true)) << client;
+    b.reset();
+    ASSERT_TRUE(await(false)) << client;
+    DpdkPortOptions anew = options;
+    anew.device.replace(0, anew.device.find(','),
+                        anew.device.substr(0, anew.device.find(',')) + "9");
+    b = open_queue(open_port(anew));
+    EXPECT_TRUE(await(true)) << client;
+  }
+}
+
 TEST_F(DpdkDatapathTest, ALinkThatIsDownTakesNothingAndHoldsNothingForEver) {
   DpdkPortOptions options = test_port(memif_devices().first, "10.0.0.2/24", nullptr, nullptr, {});
   // Nobody is there to ask, so the address is stated.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/dpdk/dpdk_port.h"
 
+#include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -40,6 +42,21 @@ constexpr const char* kRing = "net_ring";
 // session stays on its queue without RSS.
 bool peer_chooses_queue(std::string_view driver) {
   return driver == kMemif || driver == kRing || driver == "net_vhost";
+}
+
+// The driver's default role, and two names for it.
+bool is_memif_client(std::string_view device) {
+  constexpr std::string_view kRole = "role=";
+  bool client = true;
+  while (!device.empty()) {
+    const std::string_view argument = device.substr(0, device.find(','));
+    if (argument.substr(0, kRole.size()) == kRole) {
+      const std::string_view role = argument.substr(kRole.size());
+      client = role != "server" && role != "master";
+    }
+    device.remove_prefix(std::min(argument.size() + 1, device.size()));
+  }
+  return client;
 }
 
 // A receive buffer's header lies in the mbuf's private area, behind it.
@@ -242,6 +259,11 @@ std::optional<IoError> DpdkPort::set_up_queues() {
                          "; give more (--dpdk-memory) or take fewer",
                      ENOMEM};
     }
+    if (queue.wake == nullptr) {
+      const int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+      if (event_fd < 0) return io_error("eventfd", errno);
+      queue.wake = std::make_shared<WakeState>(event_fd);
+    }
     if (options_.queues > 1 && queue.handed_over == nullptr) {
       queue.handed_over =
           rte_ring_create(fresh_name("over").c_str(), kHandOverDepth, numa_node_, RING_F_SC_DEQ);
@@ -267,7 +289,7 @@ std::optional<IoError> DpdkPort::start() {
   int code = 0;
   control([&] { code = rte_eth_dev_start(id_); });
   if (code != 0 && driver_ != kMemif) return error("start", code);
-  running_.store(code == 0, std::memory_order_relaxed);
+  running_.store(code == 0);
   // What a driver cannot do it mostly need not: virtual devices hand over every frame.
   if (sets_mac_) {
     rte_ether_addr mac{};
@@ -293,16 +315,19 @@ bool DpdkPort::link_up() const {
 
 void DpdkPort::revive() {
   // A server is found by its clients.
-  if (driver_ != kMemif || options_.device.find("role=client") == std::string::npos) return;
+  if (driver_ != kMemif || !is_memif_client(options_.device)) return;
   const EalSetUp set_up;
-  // From here on the other queues' threads leave the device alone.
-  const bool stop = running_.exchange(false, std::memory_order_relaxed);
-  bool started = false;
   control([&] {
-    if (stop) rte_eth_dev_stop(id_);
-    started = rte_eth_dev_start(id_) == 0;
+    stop();
+    running_.store(rte_eth_dev_start(id_) == 0);
   });
-  running_.store(started, std::memory_order_relaxed);
+}
+
+void DpdkPort::stop() {
+  if (!running_.exchange(false)) return;
+  // A device without a guard is stopped when the shards have ended.
+  if (guard_ != nullptr) MemifGuard::await_bursts();
+  rte_eth_dev_stop(id_);
 }
 
 std::optional<IoError> DpdkPort::await_link() {
@@ -318,8 +343,13 @@ std::optional<IoError> DpdkPort::await_link() {
 
 DpdkPort::~DpdkPort() {
   control([&] {
-    if (running()) rte_eth_dev_stop(id_);
-    if (opened_) rte_eth_dev_close(id_);
+    stop();
+    if (!opened_) return;
+    rte_eth_dev_info info{};
+    const bool known = rte_eth_dev_info_get(id_, &info) == 0;
+    rte_eth_dev_close(id_);
+    // A virtual device's name is free again; a card remains.
+    if (known && !is_card(options_.device)) rte_dev_remove(info.device);
   });
   if (driver_ == kRing) end_of_ring_pair(name_);
   for (const Queue& queue : queues_) {

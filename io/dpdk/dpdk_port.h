@@ -19,6 +19,7 @@
 #include "io/dpdk/port_space.h"
 #include "io/net/net_options.h"
 #include "io/net/net_stats.h"
+#include "io/waker.h"
 
 struct rte_mempool;
 struct rte_ring;
@@ -65,6 +66,8 @@ class DpdkPort {
     rte_mempool* rx_pool = nullptr;
     rte_mempool* tx_pool = nullptr;
     rte_ring* handed_over = nullptr;  // Frames from other queues' shards; null for a lone one.
+    // Of the queue, whichever datapath has it: those who hand over need not know it.
+    std::shared_ptr<WakeState> wake;
   };
 
   std::uint16_t id() const { return id_; }
@@ -77,8 +80,12 @@ class DpdkPort {
   std::size_t frame_room() const { return frame_room_; }
   bool has_rx_interrupts() const { return rx_interrupts_; }
   bool link_up() const;
-  // False while a memif has no other end to start with: bursts carry nothing.
-  bool running() const { return running_.load(std::memory_order_relaxed); }
+  // False while a memif has no other end to start with: bursts carry nothing. For a burst it
+  // holds to its end if asked within its BurstScope.
+  bool running() const { return running_.load(std::memory_order_seq_cst); }
+  // How often the link has come up: `note_link_up` is for the first queue's thread.
+  unsigned link_ups() const { return link_ups_.load(std::memory_order_relaxed); }
+  void note_link_up() { link_ups_.fetch_add(1, std::memory_order_relaxed); }
   // A memif that has lost its other end, or never had one, looks for it anew: its driver does
   // not by itself. For the first queue's thread, while the link is down.
   void revive();
@@ -109,6 +116,8 @@ class DpdkPort {
   void choose_offloads();
   // Runs `task` where the driver's own doings cannot cross it.
   void control(const std::function<void()>& task) const;
+  // For the driver's thread: the device stops when no burst is under way, and none begins.
+  void stop();
   IoError error(const std::string& what, int code) const;
 
   DpdkPortOptions options_;
@@ -117,6 +126,7 @@ class DpdkPort {
   std::uint16_t id_ = 0;
   bool opened_ = false;
   std::atomic<bool> running_{false};
+  std::atomic<unsigned> link_ups_{0};
   bool rx_interrupts_ = false;
   bool sets_mac_ = false;
   bool nominal_mtu_ = false;  // The driver carries more than it takes as a setting.

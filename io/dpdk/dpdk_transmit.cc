@@ -214,6 +214,10 @@ void DpdkDatapath::run_layer(Time now) {
 void DpdkDatapath::watch_link(Time now) {
   link_due_ = now + kLinkInterval;
   port_->note_net(queue_, layer_->stats());
+  if (const unsigned ups = port_->link_ups(); ups != link_ups_) {
+    link_ups_ = ups;
+    layer_->handle_link_up(now);
+  }
   if (!layer_->options().announces) return;
   const bool up = port_->link_up();
   // A connection that is being made is not to be broken off: its driver bears that badly.
@@ -222,7 +226,10 @@ void DpdkDatapath::watch_link(Time now) {
     port_->revive();
     revive_due_ = now + kReviveInterval;
   }
-  if (up && !link_was_up_) layer_->announce();
+  if (up && !link_was_up_) {
+    layer_->announce();
+    port_->note_link_up();
+  }
   if (up != link_was_up_) announce_due_ = up ? now + kAnnounceInterval : kNever;
   if (now >= announce_due_) {
     layer_->announce();
@@ -243,9 +250,9 @@ void DpdkDatapath::drop_stuck(Time now) {
 }
 
 std::uint16_t DpdkDatapath::send_burst(rte_mbuf** frames, std::uint16_t n) {
+  const BurstScope burst(port_->guard(), queue_);
   if (!port_->running()) [[unlikely]]
     return 0;
-  const BurstScope burst(port_->guard(), queue_);
   return rte_eth_tx_burst(port_->id(), queue_, frames, n);
 }
 
@@ -284,6 +291,13 @@ void DpdkDatapath::flush() {
     queued_.erase(queued_.begin(), queued_.begin() + static_cast<std::ptrdiff_t>(queued_begin_));
     queued_begin_ = 0;
   }
+}
+
+void DpdkDatapath::poll_control() {
+  std::array<RxView, 8> views;
+  rx_burst(views);
+  flush();
+  rx_done();
 }
 
 bool DpdkDatapath::resolve(const IpAddress& remote, Time until) {

@@ -57,7 +57,9 @@ bool DpdkDatapath::frame_waiting() {
   const std::size_t room = std::min(early_.size(), port_->options().rx_buffers);
   early_begin_ = 0;
   early_end_ = 0;
-  early_end_ = fetch(std::span(early_).first(room), early_second_hand_);
+  early_end_ = fetch_handed_over(std::span(early_).first(room));
+  early_second_hand_ = early_end_ > 0;
+  if (early_end_ == 0) early_end_ = fetch_device(std::span(early_).first(room));
   return early_end_ > 0;
 }
 

@@ -249,6 +249,8 @@ std::optional<IoError> start_eal(const EalOptions& options) {
         ENOMEM};
   }
   if (std::optional<IoError> error = initialise(options)) return error;
+  // Made for each process by its number, and empty: nothing is shared. It would stay for ever.
+  rmdir(rte_eal_get_runtime_dir());
   g_running = true;
   return std::nullopt;
 }

@@ -2,6 +2,8 @@
 #include "io/dpdk/eal.h"
 
 #include <gtest/gtest.h>
+#include <rte_eal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <string>
@@ -28,6 +30,12 @@ TEST(Eal, BringsNoOpenSslIntoTheProcess) {
   }
   std::fclose(maps);
   EXPECT_GT(lines, 10u);
+}
+
+TEST(Eal, LeavesNoFolderBehind) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  ASSERT_NE(std::string(rte_eal_get_runtime_dir()), "");
+  EXPECT_EQ(access(rte_eal_get_runtime_dir(), F_OK), -1) << rte_eal_get_runtime_dir();
 }
 
 TEST(Eal, TellsCardsFromVirtualDevices) {
