@@ -22,6 +22,8 @@ namespace {
 // The header of an mbuf, its private area and headroom, and what a pool keeps of each.
 constexpr std::size_t kBufferBytes = 2048 + 128 + 512;
 constexpr std::size_t kBaseMemoryMb = 64;
+// Between looks at the queues that do not ask.
+constexpr Duration kGatewayTurn = milliseconds(5);
 
 class DpdkDevice final : public PacketDeviceImpl {
  public:
@@ -101,11 +103,12 @@ std::optional<Error> parse_net(const DpdkOptions& options, io::NetOptions& net) 
 }
 
 // A device's share of ordinary memory: all of its buffers, and what DPDK keeps besides.
-std::size_t memory_mb(const DpdkOptions& options, unsigned shards, unsigned devices) {
+std::size_t memory_mb(const DpdkOptions& options, std::size_t mtu, unsigned shards,
+                      unsigned devices) {
   if (options.memory_mb != 0 || options.huge_pages) return options.memory_mb;
   const std::size_t buffers =
       options.rx_buffers + options.tx_buffers + 2 * std::size_t{options.descriptors} + 1024;
-  const std::size_t jumbo = options.mtu > 2000 ? options.mtu : 0;
+  const std::size_t jumbo = mtu > 2000 ? mtu : 0;
   return kBaseMemoryMb + devices * shards * ((buffers * (kBufferBytes + jumbo) >> 20) + 8);
 }
 
@@ -114,7 +117,8 @@ Result<io::DpdkPortOptions, Error> port_options(const DpdkOptions& options, unsi
   io::DpdkPortOptions port;
   if (auto error = parse_net(options, port.net)) return Failure(*error);
   port.eal.huge_pages = options.huge_pages;
-  port.eal.memory_mb = memory_mb(options, shards, devices);
+  // By the MTU that an interface may have given, too.
+  port.eal.memory_mb = memory_mb(options, port.net.mtu, shards, devices);
   port.eal.extra = options.eal;
   port.eal.log = options.log;
   port.device = options.device;
@@ -133,10 +137,21 @@ std::optional<Error> await_gateways(const std::shared_ptr<io::DpdkPort>& port,
                                     const DpdkOptions& options) {
   const std::vector<IpAddress>& gateways = port->options().net.gateways;
   if (gateways.empty() || options.gateway_wait == milliseconds(0)) return std::nullopt;
-  auto datapath = io::DpdkDatapath::create(port, 0);
-  if (!datapath.ok()) return Error{datapath.error().message};
+  // The device chooses the queue that the answer comes to.
+  std::vector<std::unique_ptr<io::DpdkDatapath>> queues;
+  for (std::uint16_t i = 0; i < port->queues(); ++i) {
+    auto datapath = io::DpdkDatapath::create(port, i);
+    if (!datapath.ok()) return Error{datapath.error().message};
+    queues.push_back(std::move(datapath).value());
+  }
   for (const IpAddress& gateway : gateways) {
-    if (datapath.value()->resolve(gateway, io::monotonic_now() + options.gateway_wait)) continue;
+    const Time end = io::monotonic_now() + options.gateway_wait;
+    bool known = false;
+    do {
+      known = queues.front()->resolve(gateway, io::monotonic_now() + kGatewayTurn);
+      for (std::size_t i = 1; i < queues.size(); ++i) queues[i]->poll_control();
+    } while (!known && io::monotonic_now() < end);
+    if (known) continue;
     return Error{"dpdk: " + port->name() + ": gateway " + gateway.to_string() + " does not answer" +
                  (port->link_up() ? "" : ", for the link is down")};
   }
@@ -165,7 +180,7 @@ Result<std::pair<std::shared_ptr<PacketDevice>, std::shared_ptr<PacketDevice>>, 
 open_dpdk_pair(const DpdkOptions& options, unsigned shards) {
   io::EalOptions eal;
   eal.huge_pages = options.huge_pages;
-  eal.memory_mb = engine::memory_mb(options, shards, 2);
+  eal.memory_mb = engine::memory_mb(options, options.mtu, shards, 2);
   eal.extra = options.eal;
   eal.log = options.log;
   if (const auto failed = io::start_eal(eal)) return Failure(Error{failed->message});
