@@ -67,7 +67,9 @@ class EchoClient : public Handler {
     const std::uint64_t count = channel.user_data();
     channel.set_user_data(count + 1);
     if (count < static_cast<std::uint64_t>(messages_)) {
-      EXPECT_EQ(channel.send(text_), SendStatus::kOk);
+      // An engine that stops in the middle still hands out what has come.
+      const SendStatus status = channel.send(text_);
+      EXPECT_TRUE(status == SendStatus::kOk || status == SendStatus::kClosed);
     }
   }
 
