@@ -163,9 +163,11 @@ class HandOverTest : public DpdkDatapathTest {
     ASSERT_TRUE(own_[1]->begin_wait());
     own_[1]->end_wait();
   }
+  // Those of the first queue have 100 bytes, those of the second 101.
   void send_many(std::size_t queue, int n) {
     for (int i = 0; i < n; ++i) {
-      ASSERT_TRUE(send(*peer_[queue], queue == 0 ? from_ : from_1_, "10.0.0.2:6000", 100, 100));
+      ASSERT_TRUE(
+          send(*peer_[queue], queue == 0 ? from_ : from_1_, "10.0.0.2:6000", 101, 100 + queue));
     }
     peer_[queue]->flush();
   }
@@ -193,7 +195,10 @@ TEST_F(HandOverTest, WhatOthersHandOverDoesNotStarveTheDevice) {
   turn(*own_[0]);
   std::array<RxView, 64> views;
   // A share of what was handed over, and all of the device's, in one burst.
-  EXPECT_EQ(own_[1]->rx_burst(std::span(views).first(16)), 16u);
+  ASSERT_EQ(own_[1]->rx_burst(std::span(views).first(16)), 16u);
+  EXPECT_EQ(std::count_if(views.begin(), views.begin() + 16,
+                          [](const RxView& view) { return view.length == 101; }),
+            8);
   own_[1]->rx_done();
   EXPECT_EQ(own_[1]->rx_burst(views), 64u);
   own_[1]->rx_done();
