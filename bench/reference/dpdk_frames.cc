@@ -18,6 +18,7 @@ constexpr std::uint16_t kBurst = 64;
 constexpr std::size_t kHeaderBytes = 42;      // Ethernet, IPv4, UDP.
 constexpr std::uint16_t kFrameType = 0x88b5;  // IEEE 802: for local experiments.
 constexpr Duration kRepeat = milliseconds(10);
+constexpr Duration kReviveInterval = seconds(1);
 // After the last frame of a blast the receiver looks on for so long.
 constexpr Duration kLinger = milliseconds(200);
 
@@ -51,10 +52,15 @@ class Frames {
 
   // False: the link is still down after `patience`.
   bool await_link(Duration patience) {
+    Time again = monotonic_now() + kReviveInterval;
     for (const Time end = monotonic_now() + patience; !port_->link_up();) {
-      if (monotonic_now() > end) return false;
+      const Time now = monotonic_now();
+      if (now > end) return false;
       std::this_thread::sleep_for(kRepeat);
-      if (!port_->running()) port_->revive();
+      // An attempt that is under way is left alone for a while.
+      if (port_->running() && now < again) continue;
+      port_->revive();
+      again = now + kReviveInterval;
     }
     return true;
   }
