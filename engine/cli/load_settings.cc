@@ -94,7 +94,8 @@ void add_load_settings(Settings& settings, LoadPlan& plan, ReportFiles& files) {
                    {"upload", [&config] { config.pattern = Pattern::kUpload; }},
                    {"download", [&config] { config.pattern = Pattern::kDownload; }},
                    {"idle", [&config] { config.pattern = Pattern::kIdle; }}});
-  settings.number("size", "BYTES", "Size of a message; above 1M it goes in parts", 0, 1u << 30, config.size);
+  settings.number("size", "BYTES", "Size of a message; above 1M it goes in parts", 0, 1u << 30,
+                  config.size);
   add_rate(settings, config);
   settings.number("outstanding", "N", "Echo at full rate: messages of a channel on their way", 1,
                   1u << 20, config.outstanding);
