@@ -194,6 +194,7 @@ std::string first_complaint(const std::string& text) {
 std::optional<IoError> initialise(const EalOptions& options) {
   std::vector<std::string> arguments = eal_arguments(options);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size());
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   EalLog::get().forward_to(options.log);
   const EalSetUp set_up;

@@ -68,7 +68,8 @@ void MemifGuard::await_bursts() {
 
 }  // namespace millrace::io
 
-// In place of the driver's, by the linker's --wrap.
+// In place of the driver's, by the linker's --wrap, which makes the names.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" {
 void __real_memif_free_regions(rte_eth_dev* device);
 void __wrap_memif_free_regions(rte_eth_dev* device);
@@ -78,3 +79,4 @@ void __wrap_memif_free_regions(rte_eth_dev* device) {
   __real_memif_free_regions(device);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier)
