@@ -240,6 +240,10 @@ std::optional<IoError> DpdkPort::set_up_queues() {
     return rte_pktmbuf_pool_create(fresh_name(kind).c_str(), static_cast<unsigned>(buffers),
                                    kPoolCache, kPrivateBytes, room, numa_node_);
   };
+  rte_eth_dev_info info{};
+  rte_eth_dev_info_get(id_, &info);
+  rte_eth_txconf conf = info.default_txconf;
+  conf.offloads = tx_offloads_;
   queues_.resize(options_.queues);
   net_drops_ =
       std::make_unique<std::array<std::atomic<std::uint64_t>, kNetDropCount>[]>(options_.queues);
@@ -273,10 +277,6 @@ std::optional<IoError> DpdkPort::set_up_queues() {
                                                 nullptr, queue.rx_pool)) {
       return error("receive queue " + std::to_string(i), code);
     }
-    rte_eth_dev_info info{};
-    rte_eth_dev_info_get(id_, &info);
-    rte_eth_txconf conf = info.default_txconf;
-    conf.offloads = tx_offloads_;
     if (const int code =
             rte_eth_tx_queue_setup(id_, i, tx, static_cast<unsigned>(numa_node_), &conf)) {
       return error("transmit queue " + std::to_string(i), code);

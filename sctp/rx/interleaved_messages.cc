@@ -267,23 +267,23 @@ bool InterleavedMessages::has_turn(Index index) const {
          (message.place == Place::kOrdered && message.mid == stream.next_mid);
 }
 
-void InterleavedMessages::update_offer(Index index) {
-  Message& message = messages_[index];
+InterleavedMessages::Offer InterleavedMessages::offer_of(Index index) const {
+  const Message& message = messages_[index];
   // The next fragment of one that is offered: its turn it is unless another was begun.
   if (message.offer == Offer::kIfEnough && message.prefix_bytes <= part_bytes_ &&
       streams_[message.stream].open == kNone) {
-    offered_bytes_ += message.prefix_bytes - message.offered_bytes;
-    message.offered_bytes = message.prefix_bytes;
-    return;
+    return Offer::kIfEnough;
   }
-  Offer offer = Offer::kNot;
-  if (message.prefix_bytes > 0 && has_turn(index)) {
-    if (message.offset > 0 || message.prefix_bytes > bound_of_part(part_bytes_, message.ppid)) {
-      offer = Offer::kAtOnce;
-    } else if (message.ppid != kPpidDcep) {
-      offer = Offer::kIfEnough;
-    }
+  if (message.prefix_bytes == 0 || !has_turn(index)) return Offer::kNot;
+  if (message.offset > 0 || message.prefix_bytes > bound_of_part(part_bytes_, message.ppid)) {
+    return Offer::kAtOnce;
   }
+  return message.ppid == kPpidDcep ? Offer::kNot : Offer::kIfEnough;
+}
+
+void InterleavedMessages::update_offer(Index index) {
+  Message& message = messages_[index];
+  const Offer offer = offer_of(index);
   if (offer != message.offer) {
     remove_offer(index);
     message.offer = offer;

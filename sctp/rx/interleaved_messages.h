@@ -172,6 +172,7 @@ class InterleavedMessages {
   static void note_unordered(Stream& stream, Mid mid);
 
   bool has_turn(Index index) const;
+  Offer offer_of(Index index) const;
   void update_offer(Index index);
   void remove_offer(Index index);
   DeliveredPart part_of(const Message& message) const;
