@@ -11,6 +11,9 @@
 #include <utility>
 
 #include "engine/http/http_client.h"
+#ifdef MILLRACE_DPDK
+#include "millrace/dpdk.h"
+#endif
 #include "millrace/engine.h"
 #include "test/interop/millrace_ledger.h"
 
@@ -35,6 +38,9 @@ struct Options {
   std::size_t max_size = kMaxMessage;
   std::uint32_t seed = 1;
   bool empties = true;
+  bool fixed = false;  // All messages are of the largest size.
+  std::string dpdk_device;
+  std::string dpdk_address;
 
   bool reliable() const { return mode.rfind("reliable", 0) == 0; }
   bool ordered() const { return mode.size() > 8 && mode.substr(mode.size() - 8) == "-ordered"; }
@@ -129,7 +135,7 @@ void Run::on_channel_open(Channel channel) {
   progress_ = context_.now();
   if (phase_ == Phase::kOpening) {
     max_size_ = std::min({options_.max_size, kMaxMessage, channel.max_message_size()});
-    traffic_.emplace(options_.seed, max_size_, options_.empties);
+    traffic_.emplace(options_.seed, max_size_, options_.empties, options_.fixed);
     phase_ = Phase::kEchoing;
     return pump();
   }
@@ -255,13 +261,13 @@ std::string path_of(const std::string& location) {
 }
 
 // Dials; the path to DELETE goes to `location`.
-void dial(Engine& engine, http::Client& client, const http::Url& target, Run& run,
-          std::string& location) {
+void dial(Engine& engine, http::Client& client, const http::Url& target,
+          const Engine::OfferOptions& offer_options, Run& run, std::string& location) {
   const auto fail = [&engine, &run](const std::string& error) {
     engine.post(0, [&run, error] { run.fail(error); });
   };
   engine.post(0, [&run] { run.begin(); });
-  engine.create_offer({}, [&, fail](Result<Description, SignalError> offer) {
+  engine.create_offer(offer_options, [&, fail](Result<Description, SignalError> offer) {
     if (!offer.ok()) return fail(offer.error().reason);
     const SessionId session = offer.value().session;
     client.post(target.path, "application/sdp", offer.value().sdp,
@@ -288,9 +294,31 @@ std::string hang_up(http::Client& client, const std::string& location) {
   return result.get_future().get();
 }
 
+// Has the engine run over a device where one is stated.
+std::optional<Error> attach_device(const Options& options, EngineOptions& engine) {
+  if (options.dpdk_device.empty()) return std::nullopt;
+#ifdef MILLRACE_DPDK
+  DpdkOptions dpdk;
+  dpdk.device = options.dpdk_device;
+  dpdk.addresses = {options.dpdk_address};
+  auto device = open_dpdk_device(dpdk);
+  if (!device.ok()) return device.error();
+  engine.io = IoBackend::kDpdk;
+  engine.device = std::move(device).value();
+  return std::nullopt;
+#else
+  (void)engine;
+  return Error{"this build has no DPDK"};
+#endif
+}
+
 int run_client(const Options& options, const http::Url& target) {
   Run* run = nullptr;
   EngineOptions engine_options;
+  if (const auto error = attach_device(options, engine_options)) {
+    std::fprintf(stderr, "millrace_peer: %s\n", error->message.c_str());
+    return 1;
+  }
   auto engine = Engine::create(engine_options, [&](ShardContext& context) {
     auto handler = std::make_unique<Run>(context, options);
     run = handler.get();
@@ -308,7 +336,11 @@ int run_client(const Options& options, const http::Url& target) {
   const auto client = http::Client::create(client_options);
   std::future<void> done = run->done();
   engine.value()->start();
-  dial(*engine.value(), *client, target, *run, location);
+  Engine::OfferOptions offer_options;
+  if (engine_options.device != nullptr) {
+    offer_options.local_ip = engine_options.device->addresses().front();
+  }
+  dial(*engine.value(), *client, target, offer_options, *run, location);
   done.wait();
   std::string error = run->error();
   if (error.empty()) error = hang_up(*client, location);
@@ -330,6 +362,10 @@ std::optional<Options> parse(int argc, char** argv) {
       options.empties = false;
       continue;
     }
+    if (flag == "--fixed") {
+      options.fixed = true;
+      continue;
+    }
     if (++i == argc) return std::nullopt;
     const std::string value = argv[i];
     const auto number = [&value] { return std::strtoull(value.c_str(), nullptr, 10); };
@@ -337,6 +373,10 @@ std::optional<Options> parse(int argc, char** argv) {
       options.target = value;
     else if (flag == "--label")
       options.label = value;
+    else if (flag == "--dpdk-device")
+      options.dpdk_device = value;
+    else if (flag == "--dpdk-address")
+      options.dpdk_address = value;
     else if (flag == "--mode")
       options.mode = value;
     else if (flag == "--messages")
@@ -367,7 +407,8 @@ int main(int argc, char** argv) {
   if (!target) {
     std::fprintf(stderr,
                  "usage: millrace_peer --target URL [--label L] [--messages N] [--outstanding N] "
-                 "[--max-size N] [--mode MODE] [--seed S] [--no-empty] [--first-alone] [--json]\n");
+                 "[--max-size N] [--mode MODE] [--seed S] [--no-empty] [--fixed] [--first-alone] "
+                 "[--dpdk-device DEVICE --dpdk-address PREFIX] [--json]\n");
     return 2;
   }
   return interop::run_client(*options, *target);

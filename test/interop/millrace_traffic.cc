@@ -25,8 +25,8 @@ std::uint32_t mix(std::uint32_t x) {
 
 }  // namespace
 
-Traffic::Traffic(std::uint32_t seed, std::size_t max_size, bool empties)
-    : seed_(seed), max_size_(max_size), empties_(empties) {
+Traffic::Traffic(std::uint32_t seed, std::size_t max_size, bool empties, bool fixed)
+    : seed_(seed), max_size_(max_size), empties_(empties), fixed_(fixed) {
   std::uint32_t state = mix(seed) | 1;
   for (std::size_t i = 0; i < kBlockBytes; ++i) {
     state ^= state << 13;
@@ -42,6 +42,7 @@ std::uint32_t Traffic::random(std::size_t index) const {
 }
 
 std::size_t Traffic::size(std::size_t index) const {
+  if (fixed_) return max_size_;
   const std::uint32_t random = this->random(index);
   const std::size_t place = index % 100;
   if (place == 25 || place == 40) return empties_ ? 0 : 1;

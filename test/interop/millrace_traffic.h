@@ -25,7 +25,8 @@ struct Message {
 // shows. README.md, "The messages", is the definition that all the peers follow.
 class Traffic {
  public:
-  Traffic(std::uint32_t seed, std::size_t max_size, bool empties);
+  // `fixed`: all are of the largest size.
+  Traffic(std::uint32_t seed, std::size_t max_size, bool empties, bool fixed);
 
   std::size_t size(std::size_t index) const;
   Message message(std::size_t index) const;
@@ -36,6 +37,7 @@ class Traffic {
   std::uint32_t seed_;
   std::size_t max_size_;
   bool empties_;
+  bool fixed_;
   std::string binary_;
   std::string text_;
 };

@@ -51,6 +51,7 @@ class Peer:
     max_size = 262144
     empties = True
     burst = 262144
+    takes_addresses = False  # It can be told where to listen, and which address to announce.
     early_order = True  # It keeps the order of messages that come while its channel opens.
     known_fault = "\0"  # An error of its own, before any message, after which it may try again.
 
@@ -141,6 +142,7 @@ class Werift(NpmPeer):
 
 class Pion(Peer):
     name = "pion"
+    takes_addresses = True
 
     def check(self):
         require("go", (1, 24), "version")
@@ -157,6 +159,7 @@ class PionSnap(Pion):
     """pion with SCTP's INIT in the SDP."""
 
     name = "pion-snap"
+    takes_addresses = False  # Below SCTP it is the same.
 
     def command(self, role):
         return [*super().command(role), "--snap"]

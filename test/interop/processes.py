@@ -128,24 +128,25 @@ def run_client(command, env):
         return verdict
 
 
-def run_load(program, url, pattern, env):
+def run_load(program, url, pattern, env, inside=(), more=()):
     """Runs `millrace load` until LOAD_MESSAGES have gone through in one run; raises Trouble unless
     each run is content. A report counts what came within the time measured: from a peer that hardly
-    gets a processor that may be little, and then a longer run tells slow from stuck."""
+    gets a processor that may be little, and then a longer run tells slow from stuck. `inside` comes before the command,
+    `more` behind it."""
     for seconds in LOAD_SECONDS:
-        messages = delivered_in(program, url, pattern, seconds, env)
+        messages = delivered_in([*inside, program], url, pattern, seconds, env, more)
         if messages >= LOAD_MESSAGES:
             return f"{messages} messages in {seconds} s"
     raise Trouble(f"load delivered {messages} messages in {seconds} s")
 
 
-def delivered_in(program, url, pattern, seconds, env):
+def delivered_in(program, url, pattern, seconds, env, more=()):
     """How many messages one run of `millrace load` delivered within its `seconds`."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         report = os.path.join(folder, "report.json")
-        command = [program, "load", "--target", url, "--pattern", pattern, "--size", "1000",
+        command = [*program, "load", "--target", url, "--pattern", pattern, "--size", "1000",
                    "--rate", "200", "--duration", str(seconds), "--connections", "1",
-                   "--channels", "1", "--json", report]
+                   "--channels", "1", "--json", report, *more]
         try:
             done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=log,
                                   stderr=subprocess.STDOUT, timeout=CASE_SECONDS, check=False)

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 
+import bypass
 import peers
 from processes import Server, Trouble, millrace_server, run_client, run_load
 
@@ -252,8 +253,11 @@ def main():
     else:
         own = os.path.join(os.path.abspath(options.build), "test", "interop", "millrace_peer")
         suite = Suite(report, millrace, own)
+        over_dpdk = bypass.Suite(report, millrace, own, MODES, client_arguments, judge)
         for peer in ready:
             suite.run(peer)
+            if peer.takes_addresses:
+                over_dpdk.run(peer)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as out:
             json.dump(report.results, out, indent=1)

@@ -32,7 +32,7 @@ type options struct {
 	target, label, mode            string
 	messages, outstanding, maxSize int
 	seed                           uint
-	noEmpty                        bool
+	noEmpty, fixed                 bool
 }
 
 func (o options) reliable() bool { return strings.HasPrefix(o.mode, "reliable") }
@@ -185,6 +185,7 @@ func (r *run) pump(c *channel, t *traffic) error {
 
 func (r *run) echo(c *channel) error {
 	t := newTraffic(uint32(r.seed), r.maxSize, !r.noEmpty)
+	t.fixed = r.fixed
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pion/transport/v4"
@@ -38,16 +39,21 @@ func (n roomyNet) ListenUDP(network string, address *net.UDPAddr) (transport.UDP
 	return conn, conn.SetWriteBuffer(socketBytes)
 }
 
-func newAPI(snap bool) (*webrtc.API, error) {
+// newAPI makes peers whose only candidates are of the address `media`.
+func newAPI(snap bool, media net.IP) (*webrtc.API, error) {
 	std, err := stdnet.NewNet()
 	if err != nil {
 		return nil, err
 	}
 	var engine webrtc.SettingEngine
 	engine.SetNet(roomyNet{std})
-	engine.SetIncludeLoopbackCandidate(true)
-	engine.SetIPFilter(net.IP.IsLoopback)
-	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	engine.SetIncludeLoopbackCandidate(media.IsLoopback())
+	engine.SetIPFilter(media.Equal)
+	family := webrtc.NetworkTypeUDP6
+	if media.To4() != nil {
+		family = webrtc.NetworkTypeUDP4
+	}
+	engine.SetNetworkTypes([]webrtc.NetworkType{family})
 	engine.SetSCTPMaxMessageSize(maxMessage)
 	engine.EnableSctpSnap(snap)
 	return webrtc.NewAPI(webrtc.WithSettingEngine(engine)), nil
@@ -72,17 +78,24 @@ func main() {
 	flags.StringVar(&o.mode, "mode", modes[0], strings.Join(modes, ", "))
 	flags.UintVar(&o.seed, "seed", 1, "seed of the messages")
 	flags.BoolVar(&o.noEmpty, "no-empty", false, "send no empty messages")
+	flags.BoolVar(&o.fixed, "fixed", false, "all messages are of the largest size")
 	flags.Bool("json", false, "the verdict is always JSON")
 	port := flags.Int("port", 0, "port of the server")
+	listen := flags.String("listen", "127.0.0.1", "address of the server's HTTP")
+	media := flags.String("media", "127.0.0.1", "address of all candidates")
 	snap := flags.Bool("snap", false, "signal INIT in the SDP (a=sctp-init)")
 	_ = flags.Parse(os.Args[2:])
-	api, err := newAPI(*snap)
+	address := net.ParseIP(*media)
+	if address == nil {
+		fail(2, "no address: "+*media)
+	}
+	api, err := newAPI(*snap, address)
 	if err != nil {
 		fail(1, err)
 	}
 	switch {
 	case os.Args[1] == "server":
-		if err := serve(api, *port); err != nil {
+		if err := serve(api, net.JoinHostPort(*listen, strconv.Itoa(*port))); err != nil {
 			fail(1, err)
 		}
 	case os.Args[1] == "client" && o.target != "" && slices.Contains(modes, o.mode):

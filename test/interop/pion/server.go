@@ -163,12 +163,12 @@ func (s *server) remove(w http.ResponseWriter, request *http.Request) {
 }
 
 // serve answers offers until SIGTERM.
-func serve(api *webrtc.API, port int) error {
+func serve(api *webrtc.API, address string) error {
 	s := &server{api: api, sessions: map[string]*webrtc.PeerConnection{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /offer", s.post)
 	mux.HandleFunc("DELETE /offer/{id}", s.remove)
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type traffic struct {
 	seed    uint32
 	maxSize int
 	empties bool
+	fixed   bool // All are of the largest size.
 	binary  []byte
 	text    []byte
 }
@@ -38,7 +39,10 @@ func mix(x uint32) uint32 {
 }
 
 func newTraffic(seed uint32, maxSize int, empties bool) *traffic {
-	t := &traffic{seed, maxSize, empties, make([]byte, blockSize), make([]byte, blockSize)}
+	t := &traffic{
+		seed: seed, maxSize: maxSize, empties: empties,
+		binary: make([]byte, blockSize), text: make([]byte, blockSize),
+	}
 	state := mix(seed) | 1
 	for i := range t.binary {
 		state ^= state << 13
@@ -55,6 +59,9 @@ func (t *traffic) random(index int) uint32 {
 }
 
 func (t *traffic) size(index int) int {
+	if t.fixed {
+		return t.maxSize
+	}
 	random := t.random(index)
 	switch index % 100 {
 	case 25, 40:
