@@ -27,8 +27,7 @@ IceLiteAgent::IceLiteAgent(Time now, const PendingSession& pending, Options opti
   for (std::size_t i = 0; i < count; ++i) {
     paths_[i] = Path{.pair = entries[i].pair, .last_check = entries[i].last_check, .used = true};
     if (entries[i].nominated) {
-      selected_ = i;
-      nominated_ = true;
+      selected_ = nominated_ = i;
     }
   }
   if (count > 0) last_check_ = std::min(now, pending.pairs().last_check());
@@ -43,11 +42,12 @@ CheckAnswer IceLiteAgent::handle_check(Time now, const StunMessageView& request,
       answer.verdict = CheckVerdict::kReplayed;
     } else {
       const std::size_t path = find_or_add(now, pair);
-      remember(request, path);
+      const bool fresh = remember(request, path);
       last_check_ = now;
-      if (answer.use_candidate) {
-        selected_ = path;
-        nominated_ = true;
+      // A check that is repeated had no answer: no news, and none that speaks for the path.
+      if (answer.use_candidate && fresh) {
+        if (nominated_ != path) proven_ = false;
+        selected_ = nominated_ = path;
       }
     }
   }
@@ -68,7 +68,7 @@ std::size_t IceLiteAgent::find_or_add(Time now, const CandidatePair& pair) {
   std::size_t index = find(pair);
   if (index == kNone) {
     for (std::size_t i = 0; i < kMaxPairs; ++i) {
-      if (i == selected_) continue;
+      if (i == selected_ || i == nominated_) continue;
       if (index == kNone || !paths_[i].used || paths_[i].last_check < paths_[index].last_check) {
         index = i;
       }
@@ -95,20 +95,25 @@ bool IceLiteAgent::is_replay(const StunMessageView& request, std::size_t path) c
   });
 }
 
-void IceLiteAgent::remember(const StunMessageView& request, std::size_t path) {
+// False if it is known already.
+bool IceLiteAgent::remember(const StunMessageView& request, std::size_t path) {
   const std::uint64_t id = digest_of(request.transaction_id());
   const bool is_repeat = std::any_of(seen_.begin(), seen_.end(),
                                      [id](const Seen& seen) { return seen.used && seen.id == id; });
-  if (is_repeat) return;
+  if (is_repeat) return false;
   seen_[next_seen_] = Seen{.id = id, .path = static_cast<std::uint8_t>(path), .used = true};
   next_seen_ = (next_seen_ + 1) % kSeen;
+  return true;
 }
 
 bool IceLiteAgent::is_authenticated(const CandidatePair& pair) const { return find(pair) != kNone; }
 
 void IceLiteAgent::note_dtls(const CandidatePair& pair) {
-  if (nominated_) return;
-  if (const std::size_t path = find(pair); path != kNone) selected_ = path;
+  if (proven_) return;
+  const std::size_t path = find(pair);
+  if (path == kNone) return;
+  selected_ = path;
+  proven_ = path == nominated_;
 }
 
 const CandidatePair* IceLiteAgent::selected() const {

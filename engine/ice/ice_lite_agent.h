@@ -53,14 +53,17 @@ class IceLiteAgent {
   // no path of the session has it any more.
   std::optional<Address> take_evicted() { return std::exchange(evicted_, std::nullopt); }
 
-  // Tells that a DTLS datagram arrived on `pair`. Until a nomination the latest such
-  // path is the one to send on. Ignored unless the pair is authenticated.
+  // Tells that a DTLS datagram arrived on `pair`. A peer nominates several paths at once
+  // (aggressive nomination, RFC 5245 §8.1.1.2), and some of these may lead here without leading
+  // back; it sends DTLS where it has had an answer. So the latest path that DTLS came on is the
+  // one to send on, until DTLS comes on the one nominated last. Ignored unless the pair is
+  // authenticated.
   void note_dtls(const CandidatePair& pair);
 
-  // The path to send on: the latest nominated, else the latest that DTLS came on, else
+  // The path to send on: the latest nominated, or the latest that DTLS came on as above, or
   // none. Valid until the next non-const call.
   const CandidatePair* selected() const;
-  bool is_nominated() const { return nominated_; }
+  bool is_nominated() const { return nominated_ != kNone; }
 
   // When the session ends unless another check comes.
   Time next_timeout() const { return last_check_ + options_.expiry; }
@@ -90,7 +93,7 @@ class IceLiteAgent {
   std::size_t find(const CandidatePair& pair) const;
   std::size_t find_or_add(Time now, const CandidatePair& pair);
   bool is_replay(const StunMessageView& request, std::size_t path) const;
-  void remember(const StunMessageView& request, std::size_t path);
+  bool remember(const StunMessageView& request, std::size_t path);
 
   const Options options_;
   const Credentials local_;
@@ -101,7 +104,8 @@ class IceLiteAgent {
   std::size_t next_seen_ = 0;
   std::optional<Address> evicted_;
   std::size_t selected_ = kNone;
-  bool nominated_ = false;
+  std::size_t nominated_ = kNone;
+  bool proven_ = false;  // DTLS came on the path nominated last.
   std::array<std::uint64_t, static_cast<std::size_t>(CheckVerdict::kCount)> counts_{};
 };
 

@@ -46,9 +46,44 @@ TEST_F(IceLiteAgentTest, SendsWhereDtlsCameFromUntilANominationComes) {
 
   check(kStart, b_, true);
   EXPECT_EQ(*agent_.selected(), b_);
+  agent_.note_dtls(b_);
   agent_.note_dtls(a_);
   EXPECT_EQ(*agent_.selected(), b_);
   EXPECT_TRUE(agent_.is_nominated());
+}
+
+// RFC 5245 §8.1.1.2: a peer with two addresses nominates both, and the answer to one of them is
+// lost: it repeats that check, and sends DTLS from the other.
+TEST_F(IceLiteAgentTest, SendsWhereDtlsComesFromRatherThanToANominatedPathThatLeadsNowhere) {
+  check(kStart, a_, true);
+  const CheckSpec unanswered{.transaction = 7, .use_candidate = true};
+  check(kStart, b_, unanswered);
+  EXPECT_EQ(*agent_.selected(), b_);
+  agent_.note_dtls(a_);
+  EXPECT_EQ(*agent_.selected(), a_);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_GT(check(kStart, b_, unanswered).response_bytes, 0u) << "it may get through yet";
+    EXPECT_EQ(*agent_.selected(), a_);
+  }
+  EXPECT_TRUE(agent_.is_nominated());
+  // The path did lead back after all.
+  agent_.note_dtls(b_);
+  agent_.note_dtls(a_);
+  EXPECT_EQ(*agent_.selected(), b_);
+}
+
+TEST_F(IceLiteAgentTest, ANewNominationCountsAtOnceWhateverCameBefore) {
+  check(kStart, a_, true);
+  agent_.note_dtls(a_);
+  check(kStart, b_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+  check(kStart, a_);
+  EXPECT_EQ(*agent_.selected(), b_);
+  // Of the path that was proven before, nothing is left over.
+  agent_.note_dtls(b_);
+  check(kStart, b_, true);
+  agent_.note_dtls(a_);
+  EXPECT_EQ(*agent_.selected(), b_);
 }
 
 TEST_F(IceLiteAgentTest, LastNominationWins) {
