@@ -58,6 +58,16 @@ export const variants = [
   firefox('firefox with usrsctp', { 'media.peerconnection.sctp.use_dcsctp': false }),
 ];
 
+// Those in a namespace of their own, with a server on DPDK: `addresses` are the server's.
+const v4 = ['10.9.0.1/24'];
+const v6 = ['fd09::1/64'];
+export const overDpdk = [
+  { ...chromium('chromium over DPDK and IPv4'), addresses: v4 },
+  { ...chromium('chromium over DPDK and IPv6'), addresses: v6 },
+  { ...firefox('firefox over DPDK and IPv4'), addresses: v4 },
+  { ...firefox('firefox over DPDK and IPv6'), addresses: v6 },
+];
+
 // open starts the browser with a page that keeps account of itself: `problems` are errors of the
 // console or the script, `strangers` requests to another host than `origin`. While `page.outage` is
 // set, failed requests are no problem.

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { browsers, open, variants } from './browsers.mjs';
+import { browsers, open, overDpdk, variants } from './browsers.mjs';
+import { bypass, DpdkServer, hasDpdk } from './dpdk.mjs';
 import * as inPage from './in_page.mjs';
 import * as pageCases from './page_cases.mjs';
 import { Report } from './report.mjs';
@@ -52,10 +53,9 @@ async function explain(error, { page, server }) {
   throw new Error(`${error.message.split('\n')[0]}; the page says "${state}", the server closed ${closed}`);
 }
 
-async function run(browser, cases, { report, program, build }) {
+async function run(browser, cases, { report, server, build }) {
   const screenshots = join(build, 'screenshots');
   mkdirSync(screenshots, { recursive: true });
-  const server = await Server.create(program);
   let opened;
   try {
     if (!await report.run(`${browser.name}: starts`, async () => {
@@ -76,13 +76,24 @@ async function run(browser, cases, { report, program, build }) {
   }
 }
 
-const { values } = parseArgs({ options: { build: { type: 'string', default: 'build' }, only: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { build: { type: 'string', default: 'build' }, only: { type: 'string' }, dpdk: { type: 'boolean' } },
+});
 const report = new Report();
 const build = resolve(values.build);
-const context = { report, program: find(build), build };
+const program = find(build);
 const chosen = ({ name }) => !values.only || name.includes(values.only);
-for (const browser of browsers.filter(chosen)) await run(browser, kCases, context);
-for (const variant of variants.filter(chosen)) {
-  await run(variant, kCases.filter(([name]) => kTransportCases.includes(name)), context);
+const transportCases = kCases.filter(([name]) => kTransportCases.includes(name));
+if (values.dpdk) { // In the namespaces that `bypass` has made.
+  const cases = [...transportCases.slice(0, -1), ['goes past the kernel', pageCases.bypassed], transportCases.at(-1)];
+  for (const browser of overDpdk.filter(chosen)) {
+    await run(browser, cases, { report, build, server: new DpdkServer(program, browser.addresses) });
+  }
+  process.exit(report.finish());
 }
+for (const browser of browsers.filter(chosen)) await run(browser, kCases, { report, build, server: await Server.create(program) });
+for (const variant of variants.filter(chosen)) {
+  await run(variant, transportCases, { report, build, server: await Server.create(program) });
+}
+if (overDpdk.some(chosen) && hasDpdk(program)) await bypass(report, values);
 process.exit(report.finish());

@@ -207,6 +207,20 @@ export async function errors({ page, account, server }) {
   account.outage = false;
 }
 
+// The device carried what the page did, and the kernel's network no datagram.
+export async function bypassed({ page, server }) {
+  const { device } = await server.stats();
+  const received = device.counters.rx_good_packets;
+  expect(device.link_up && received > 500, `the device: ${JSON.stringify(device)}`);
+  const facts = await page.evaluate(async () => {
+    const stats = [...(await globalThis.millrace.link.session.pc.getStats()).values()];
+    const pair = stats.find(({ type, state, nominated }) => type === 'candidate-pair' && state === 'succeeded' && nominated);
+    return stats.find(({ id }) => id === pair?.remoteCandidateId)?.address ?? 'none';
+  });
+  expect(server.media.includes(facts), `the pair in use leads to ${facts}`);
+  return `${received} packets from the browser to ${facts}`;
+}
+
 export async function leaves({ page, account, server }) {
   expect(account.problems.length === 0, account.problems.join('; '));
   expect(account.strangers.length === 0, `asked others: ${account.strangers.join(', ')}`);

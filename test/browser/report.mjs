@@ -26,6 +26,12 @@ export class Report {
     }
   }
 
+  // add takes in the tally of another report.
+  add(passed, failed) {
+    this.#passed += passed;
+    this.#failed += failed;
+  }
+
   finish() {
     console.log(`${this.#passed} passed, ${this.#failed} failed`);
     return this.#failed === 0 && this.#passed > 0 ? 0 : 1;

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two network namespaces joined by veths: one end for DPDK (net_af_packet, net_af_xdp), the other
-the kernel's own, and a second pair for signalling. Needs the right to make namespaces."""
+the kernel's own, and a second pair for signalling. Needs the right to make namespaces.
+
+As a program, `namespaces.py run COMMAND ...` makes them and runs a command in the kernel's one;
+MILLRACE_BYPASS holds the words that come before a command to run it in the other."""
 
 import array
 import contextlib
@@ -57,7 +60,7 @@ class Namespace:
         expect(done.returncode == 0, (command, done.stderr))
 
     def finish_frames(self, interface):
-        self.run(sys.executable, __file__, interface)
+        self.run(sys.executable, __file__, "finish-frames", interface)
 
     def close(self):
         self._holder.kill()
@@ -114,5 +117,18 @@ def served(millrace, bypass, *arguments, driver="net_af_packet0"):
         server.kill()
 
 
+def run_between(command):
+    """Runs `command` in the kernel's namespace, which has default routes to the other end, and
+    returns its exit code. Whoever looks for "the" local address finds that of `slow`."""
+    with two_ends() as (bypass, kernel):
+        kernel.run("ip", "route", "add", "default", "via", "10.9.0.1", "dev", "slow")
+        kernel.run("ip", "-6", "route", "add", "default", "via", "fd09::1", "dev", "slow")
+        # Who is in the kernel's namespace is in the right user namespace already.
+        env = {**os.environ, "MILLRACE_BYPASS": f"nsenter -t {bypass.pid} -n"}
+        return subprocess.run([*kernel.enter, *command], env=env).returncode
+
+
 if __name__ == "__main__":
-    plain_frames(sys.argv[1])
+    if sys.argv[1] == "run":
+        sys.exit(run_between(sys.argv[2:]))
+    plain_frames(sys.argv[2])
