@@ -146,6 +146,7 @@ class NetLayer {
   NetDrop read_ipv4(Frame& frame) const;
   NetDrop read_ipv6(Frame& frame) const;
   RxVerdict receive_udp(Frame& frame);
+  static bool is_intact_udp(const Frame& frame, ByteSpan datagram);
 
   // net_icmp.cc
   RxVerdict receive_icmp(Frame& frame);

@@ -99,7 +99,7 @@ NetDrop NetLayer::read_ipv4(Frame& frame) const {
   // What lies behind is Ethernet's padding.
   if (packet.size() < total) return NetDrop::kRxTruncated;
   if (frame.flags.ip == Checksum::kBad) return NetDrop::kRxIpChecksum;
-  if (frame.flags.ip == Checksum::kUnknown &&
+  if (frame.flags.ip != Checksum::kGood &&
       !checksum_is_good(checksum_add(ChecksumSum{}, packet.first(header)))) {
     return NetDrop::kRxIpChecksum;
   }
@@ -151,6 +151,18 @@ NetDrop NetLayer::read_ipv6(Frame& frame) const {
   return NetDrop::kCount;
 }
 
+// By its checksum, which is there and which the device did not verify.
+bool NetLayer::is_intact_udp(const Frame& frame, ByteSpan datagram) {
+  ChecksumSum sum = checksum_add(ChecksumSum{}, frame.addresses);
+  sum = checksum_add(sum, static_cast<std::uint16_t>(IpProtocol::kUdp));
+  sum = checksum_add(sum, static_cast<std::uint16_t>(datagram.size()));
+  if (frame.flags.l4 == Checksum::kUnfinished &&
+      load_be16(datagram.data() + 6) == checksum_fold(sum)) {
+    return true;
+  }
+  return checksum_is_good(checksum_add(sum, datagram));
+}
+
 // RFC 768:
 //  | source port (2) | destination port (2) | length (2) | checksum (2) | payload |
 RxVerdict NetLayer::receive_udp(Frame& frame) {
@@ -167,13 +179,8 @@ RxVerdict NetLayer::receive_udp(Frame& frame) {
   if (frame.flags.l4 == Checksum::kBad || (absent && frame.source.is_v6())) {
     return drop(frame, NetDrop::kRxUdpChecksum);
   }
-  if (frame.flags.l4 == Checksum::kUnknown && !absent) {
-    ChecksumSum sum = checksum_add(ChecksumSum{}, frame.addresses);
-    sum = checksum_add(sum, static_cast<std::uint16_t>(IpProtocol::kUdp));
-    sum = checksum_add(sum, static_cast<std::uint16_t>(length));
-    if (!checksum_is_good(checksum_add(sum, packet.first(length)))) {
-      return drop(frame, NetDrop::kRxUdpChecksum);
-    }
+  if (frame.flags.l4 != Checksum::kGood && !absent && !is_intact_udp(frame, packet.first(length))) {
+    return drop(frame, NetDrop::kRxUdpChecksum);
   }
   if (length == kUdpBytes) return drop(frame, NetDrop::kRxUdpEmpty);
   out.payload = frame.bytes.subspan(kUdpBytes, length - kUdpBytes);

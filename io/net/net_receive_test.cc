@@ -233,6 +233,43 @@ TEST(NetReceive, TheDevicesWordOnChecksumsCounts) {
   }
 }
 
+// The pseudo-header's words, summed one by one.
+std::uint16_t pseudo_header_field(const Bytes& frame, std::size_t addresses, std::size_t bytes,
+                                  std::uint16_t udp_bytes) {
+  std::uint32_t sum = 17u + udp_bytes;
+  for (std::size_t i = 0; i < bytes; i += 2) sum += load_be16(&frame[addresses + i]);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(sum);
+}
+
+TEST(NetReceive, AChecksumThatWasNeverFinishedIsTakenOfAFrameThatMetNoWire) {
+  Receiver host;
+  for (const std::string_view kind : {kUdp4, kUdp6}) {
+    const bool v4 = kind == kUdp4;
+    const std::size_t udp = v4 ? kIpAt + 20 : kUdp6At;
+    const std::size_t addresses = v4 ? kIpAt + 12 : kIpAt + 8;
+    const RxFlags unfinished{.l4 = Checksum::kUnfinished};
+    Bytes frame = hex(kind);
+    EXPECT_EQ(host.receive(kNow, frame, unfinished), RxVerdict::kDatagram);
+    store_be16(&frame[udp + 6],
+               pseudo_header_field(frame, addresses, v4 ? 8 : 32, load_be16(&frame[udp + 4])));
+    EXPECT_EQ(host.receive(kNow, frame, unfinished), RxVerdict::kDatagram);
+    EXPECT_TRUE(host.drops(frame, NetDrop::kRxUdpChecksum));
+    // Neither the one nor the other.
+    frame[udp + 7] ^= 1;
+    EXPECT_TRUE(host.drops(frame, NetDrop::kRxUdpChecksum, unfinished));
+    Bytes broken = hex(kind);
+    broken.back() ^= 1;
+    EXPECT_TRUE(host.drops(broken, NetDrop::kRxUdpChecksum, unfinished));
+    if (!v4) continue;
+    const RxFlags ip_unfinished{.ip = Checksum::kUnfinished};
+    EXPECT_EQ(host.receive(kNow, hex(kind), ip_unfinished), RxVerdict::kDatagram);
+    broken = hex(kind);
+    broken[kIpAt + 8] ^= 1;
+    EXPECT_TRUE(host.drops(broken, NetDrop::kRxIpChecksum, ip_unfinished));
+  }
+}
+
 // RFC 768 and RFC 8200 §8.1.
 TEST(NetReceive, AnAbsentChecksumIsTakenOverIpv4Alone) {
   Receiver host;

@@ -11,8 +11,15 @@
 
 namespace millrace::io {
 
-// Checksum is what the device says of a checksum that it has looked at.
-enum class Checksum : std::uint8_t { kUnknown, kGood, kBad };
+// Checksum is what the device says of a checksum.
+enum class Checksum : std::uint8_t {
+  kUnknown,  // Nothing: it is verified here.
+  kGood,
+  kBad,
+  // It need not be right, for the frame has met no wire: beside the right one, UDP's field may
+  // hold the sum of the pseudo-header, where its sender left the rest to a device.
+  kUnfinished,
+};
 
 // RxFlags are what the device knows of a received frame.
 struct RxFlags {
