@@ -11,6 +11,7 @@
 #include "engine/shard/packet_device_impl.h"
 #include "engine/shard/shard.h"
 #include "io/dpdk/dpdk_datapath.h"
+#include "io/dpdk/pool_sizes.h"
 #include "io/dpdk/ring_pair.h"
 #include "io/monotonic_clock.h"
 #include "millrace/dpdk.h"
@@ -106,10 +107,14 @@ std::optional<Error> parse_net(const DpdkOptions& options, io::NetOptions& net) 
 std::size_t memory_mb(const DpdkOptions& options, std::size_t mtu, unsigned shards,
                       unsigned devices) {
   if (options.memory_mb != 0 || options.huge_pages) return options.memory_mb;
-  const std::size_t buffers =
-      options.rx_buffers + options.tx_buffers + 2 * std::size_t{options.descriptors} + 1024;
+  const io::PoolSizes pools = io::pool_sizes({.rx_descriptors = options.descriptors,
+                                              .tx_descriptors = options.descriptors,
+                                              .rx_buffers = options.rx_buffers,
+                                              .tx_buffers = options.tx_buffers,
+                                              .threads = std::size_t{devices} * shards});
   const std::size_t jumbo = mtu > 2000 ? mtu : 0;
-  return kBaseMemoryMb + devices * shards * ((buffers * (kBufferBytes + jumbo) >> 20) + 8);
+  return kBaseMemoryMb +
+         devices * shards * (((pools.rx + pools.tx) * (kBufferBytes + jumbo) >> 20) + 8);
 }
 
 Result<io::DpdkPortOptions, Error> port_options(const DpdkOptions& options, unsigned shards,
@@ -120,7 +125,7 @@ Result<io::DpdkPortOptions, Error> port_options(const DpdkOptions& options, unsi
   // By the MTU that an interface may have given, too.
   port.eal.memory_mb = memory_mb(options, port.net.mtu, shards, devices);
   port.eal.extra = options.eal;
-  port.eal.log = options.log;
+  port.log = options.log;
   port.device = options.device;
   port.queues = static_cast<std::uint16_t>(shards);
   port.rx_descriptors = port.tx_descriptors = options.descriptors;
@@ -182,7 +187,6 @@ open_dpdk_pair(const DpdkOptions& options, unsigned shards) {
   eal.huge_pages = options.huge_pages;
   eal.memory_mb = engine::memory_mb(options, options.mtu, shards, 2);
   eal.extra = options.eal;
-  eal.log = options.log;
   if (const auto failed = io::start_eal(eal)) return Failure(Error{failed->message});
   const auto names = io::make_ring_pair(static_cast<std::uint16_t>(shards));
   if (!names.ok()) return Failure(Error{names.error().message});

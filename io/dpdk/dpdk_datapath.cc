@@ -25,18 +25,23 @@ rte_mbuf* frame_of(RxBuffer& buffer) {
   return reinterpret_cast<rte_mbuf*>(reinterpret_cast<std::uint8_t*>(&buffer) - sizeof(rte_mbuf));
 }
 
-Checksum verdict(std::uint64_t flags, std::uint64_t mask, std::uint64_t good, std::uint64_t bad) {
-  if ((flags & mask) == good) return Checksum::kGood;
-  return (flags & mask) == bad ? Checksum::kBad : Checksum::kUnknown;
+// Both bits are DPDK's "none": the field is not right, and the packet is sound. virtio says so
+// of what the kernel beside us sends; a driver may mean no more than that it did not look.
+Checksum verdict(std::uint64_t flags, std::uint64_t good, std::uint64_t bad) {
+  if ((flags & (good | bad)) == (good | bad)) return Checksum::kUnfinished;
+  if ((flags & good) != 0) return Checksum::kGood;
+  return (flags & bad) != 0 ? Checksum::kBad : Checksum::kUnknown;
 }
+static_assert(RTE_MBUF_F_RX_L4_CKSUM_NONE ==
+              (RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_BAD));
+static_assert(RTE_MBUF_F_RX_IP_CKSUM_NONE ==
+              (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_BAD));
 
 RxFlags flags_of(const rte_mbuf& frame, bool second_hand) {
   RxFlags flags;
   flags.second_hand = second_hand;
-  flags.ip = verdict(frame.ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD,
-                     RTE_MBUF_F_RX_IP_CKSUM_BAD);
-  flags.l4 = verdict(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-                     RTE_MBUF_F_RX_L4_CKSUM_BAD);
+  flags.ip = verdict(frame.ol_flags, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD);
+  flags.l4 = verdict(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD);
   if ((frame.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) flags.stripped_vlan = frame.vlan_tci;
   return flags;
 }

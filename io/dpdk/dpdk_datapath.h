@@ -108,7 +108,12 @@ class DpdkDatapath final : private RxBufferHome {
   void queue_datagram(const NextHop& hop, const UdpSend& send, rte_mbuf* frame, std::size_t length);
   void queue_control(ByteSpan frame);
   bool send_queued();
-  std::uint16_t send_burst(rte_mbuf** frames, std::uint16_t n);
+  struct SentBurst {
+    std::uint16_t sent = 0;
+    bool refused = false;  // The frame behind these can never be sent.
+  };
+  SentBurst send_burst(rte_mbuf** frames, std::uint16_t n);
+  void drop_queued(IoDrop reason, std::size_t frames);
   void run_layer(Time now);
   void watch_link(Time now);
   void drop_stuck(Time now);
@@ -117,6 +122,7 @@ class DpdkDatapath final : private RxBufferHome {
   void sleep(Duration timeout);
   bool frame_waiting();
   bool make_poll_set();
+  Time next_due(Time now) const;
 
   const std::shared_ptr<DpdkPort> port_;
   const std::uint16_t queue_;

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "engine/base/rx_buffer.h"
+#include "io/dpdk/pool_sizes.h"
 #include "io/dpdk/ring_pair.h"
 #include "io/io_error.h"
 #include "io/monotonic_clock.h"
@@ -27,7 +28,6 @@
 namespace millrace::io {
 namespace {
 
-constexpr unsigned kPoolCache = 256;
 constexpr unsigned kHandOverDepth = 1024;
 constexpr std::uint16_t kDefaultMtu = 1500;
 // What a network layer of IPv4 and IPv6 bears.
@@ -236,9 +236,16 @@ std::optional<IoError> DpdkPort::set_up_queues() {
   // Cards count a buffer's room in kilobytes.
   frame_room_ = std::max<std::size_t>(2048, (frame + 1023) / 1024 * 1024);
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + frame_room_);
+  const PoolSizes sizes =
+      pool_sizes({.rx_descriptors = rx,
+                  .tx_descriptors = tx,
+                  .rx_buffers = options_.rx_buffers,
+                  .tx_buffers = options_.tx_buffers,
+                  .threads = std::size_t{options_.queues} * (driver_ == kRing ? 2 : 1)});
   const auto pool = [&](const char* kind, std::size_t buffers) {
     return rte_pktmbuf_pool_create(fresh_name(kind).c_str(), static_cast<unsigned>(buffers),
-                                   kPoolCache, kPrivateBytes, room, numa_node_);
+                                   static_cast<unsigned>(sizes.cache), kPrivateBytes, room,
+                                   numa_node_);
   };
   rte_eth_dev_info info{};
   rte_eth_dev_info_get(id_, &info);
@@ -249,13 +256,8 @@ std::optional<IoError> DpdkPort::set_up_queues() {
       std::make_unique<std::array<std::atomic<std::uint64_t>, kNetDropCount>[]>(options_.queues);
   for (std::uint16_t i = 0; i < options_.queues; ++i) {
     Queue& queue = queues_[i];
-    // What the device holds to receive into, what is held, a burst, and the caches.
-    if (queue.rx_pool == nullptr) {
-      queue.rx_pool = pool("rx", rx + options_.rx_buffers + 2 * kPoolCache);
-    }
-    if (queue.tx_pool == nullptr) {
-      queue.tx_pool = pool("tx", tx + options_.tx_buffers + 2 * kPoolCache);
-    }
+    if (queue.rx_pool == nullptr) queue.rx_pool = pool("rx", sizes.rx);
+    if (queue.tx_pool == nullptr) queue.tx_pool = pool("tx", sizes.tx);
     if (queue.rx_pool == nullptr || queue.tx_pool == nullptr) {
       return IoError{"dpdk: " + name_ + ": no memory for " + std::to_string(options_.rx_buffers) +
                          " receive and " + std::to_string(options_.tx_buffers) +

@@ -30,6 +30,7 @@ namespace millrace::io {
 // the MAC address are those of `net`; its MTU 0 is the device's, its MAC of zeros too.
 struct DpdkPortOptions {
   EalOptions eal;
+  EalLogTarget::Log log;  // Of what DPDK says while the device is open.
   // "0000:3b:00.0", "net_memif0,role=client,...", with whatever arguments the driver takes.
   std::string device;
   std::uint16_t queues = 1;  // Pairs of them: one a shard.
@@ -105,7 +106,7 @@ class DpdkPort {
   std::pair<std::size_t, std::size_t> free_buffers() const;
 
  private:
-  explicit DpdkPort(DpdkPortOptions options) : options_(std::move(options)) {}
+  explicit DpdkPort(DpdkPortOptions options) : options_(std::move(options)), log_(options_.log) {}
   std::optional<IoError> open();
   std::optional<IoError> check_device();
   std::optional<IoError> configure(bool interrupts);
@@ -121,6 +122,7 @@ class DpdkPort {
   IoError error(const std::string& what, int code) const;
 
   DpdkPortOptions options_;
+  const EalLogTarget log_;
   std::string name_;
   std::string driver_;
   std::uint16_t id_ = 0;

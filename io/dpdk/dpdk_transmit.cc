@@ -242,18 +242,28 @@ void DpdkDatapath::drop_stuck(Time now) {
   if (blocked_since_ == kNever) blocked_since_ = now;
   ++stats_.tx_retries;
   if (now - blocked_since_ < kStuck) return;
-  for (; queued_begin_ < queued_.size(); ++queued_begin_) {
-    if (payload_of(*queued_[queued_begin_]) > 0) stats_.drop(IoDrop::kTxNoBuffer);
-    rte_pktmbuf_free(queued_[queued_begin_]);
-  }
+  drop_queued(IoDrop::kTxNoBuffer, queued_.size() - queued_begin_);
   blocked_since_ = kNever;
 }
 
-std::uint16_t DpdkDatapath::send_burst(rte_mbuf** frames, std::uint16_t n) {
+// The first of those that are queued.
+void DpdkDatapath::drop_queued(IoDrop reason, std::size_t frames) {
+  for (const std::size_t end = queued_begin_ + frames; queued_begin_ < end; ++queued_begin_) {
+    if (payload_of(*queued_[queued_begin_]) > 0) stats_.drop(reason);
+    rte_pktmbuf_free(queued_[queued_begin_]);
+  }
+}
+
+// A driver prepares what it is to send: many cards want a pseudo-header's sum of their own kind
+// where they are to make the checksum, and each knows frames that it cannot send. Those of
+// virtual devices have nothing to prepare. What is prepared twice is none the worse.
+DpdkDatapath::SentBurst DpdkDatapath::send_burst(rte_mbuf** frames, std::uint16_t n) {
   const BurstScope burst(port_->guard(), queue_);
   if (!port_->running()) [[unlikely]]
-    return 0;
-  return rte_eth_tx_burst(port_->id(), queue_, frames, n);
+    return {};
+  const std::uint16_t ready = rte_eth_tx_prepare(port_->id(), queue_, frames, n);
+  const std::uint16_t sent = rte_eth_tx_burst(port_->id(), queue_, frames, ready);
+  return {sent, sent == ready && ready < n};
 }
 
 // Gives the device what is queued, as far as it takes it. True: all of it.
@@ -264,7 +274,7 @@ bool DpdkDatapath::send_queued() {
     // A frame is the device's once it has taken it.
     std::array<std::uint32_t, kBurst> payload;
     for (std::size_t i = 0; i < n; ++i) payload[i] = payload_of(*frames[i]);
-    const std::uint16_t sent = send_burst(frames, static_cast<std::uint16_t>(n));
+    const auto [sent, refused] = send_burst(frames, static_cast<std::uint16_t>(n));
     for (std::size_t i = 0; i < sent; ++i) {
       stats_.tx_bytes += payload[i];
       stats_.tx_datagrams += payload[i] > 0;
@@ -274,7 +284,11 @@ bool DpdkDatapath::send_queued() {
       blocked_since_ = kNever;
       queued_begin_ += sent;
     }
-    if (sent < n) return false;
+    if (refused) [[unlikely]] {
+      drop_queued(IoDrop::kTxError, 1);
+    } else if (sent < n) {
+      return false;
+    }
   }
   queued_.clear();
   queued_begin_ = 0;

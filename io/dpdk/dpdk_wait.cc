@@ -41,13 +41,18 @@ bool watch(int epoll_fd, int fd, std::uint32_t how = 0) {
 bool DpdkDatapath::make_poll_set() {
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_fd_ < 0 || !watch(epoll_fd_, wake_->event_fd())) return false;
-  if (port_->has_rx_interrupts()) {
-    // Edges alone: what a driver counts interrupts with need not be read then, and with some it
-    // is what carries the frames.
-    return watch(epoll_fd_, rte_eth_dev_rx_intr_ctl_q_get_fd(port_->id(), queue_), EPOLLET);
-  }
   timer_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  return timer_fd_ >= 0;
+  if (timer_fd_ < 0 || !port_->has_rx_interrupts()) return timer_fd_ >= 0;
+  // Edges alone: what a driver counts interrupts with need not be read then, and with some it
+  // is what carries the frames.
+  return watch(epoll_fd_, rte_eth_dev_rx_intr_ctl_q_get_fd(port_->id(), queue_), EPOLLET);
+}
+
+// When there is work that nothing but the clock tells of: neighbours' timers, a look at the
+// link, frames that the device has not taken.
+Time DpdkDatapath::next_due(Time now) const {
+  const Time due = std::min(layer_->next_timeout(), link_due_);
+  return queued_begin_ < queued_.size() ? std::min(due, now + kRetryInterval) : due;
 }
 
 // Takes what has come, if anything has: it is the next burst's.
@@ -112,35 +117,38 @@ void DpdkDatapath::sleep(Duration timeout) {
 }
 
 int DpdkDatapath::native_handle() {
-  // Without interrupts an embedder's loop looks at the queue by the clock.
-  if (timer_fd_ >= 0) watch(epoll_fd_, timer_fd_);
+  watch(epoll_fd_, timer_fd_);
   return epoll_fd_;
 }
 
+// An embedder's loop knows nothing of the network layer's clock, and without interrupts it
+// looks at the queue by the clock: both are the timer's to tell.
 bool DpdkDatapath::begin_wait() {
   if (!wake_->begin_wait()) return false;
+  const Time now = monotonic_now();
+  Time until = next_due(now);
   if (port_->has_rx_interrupts()) {
     rte_eth_dev_rx_intr_enable(port_->id(), queue_);
   } else {
-    itimerspec in{};
-    in.it_value = to_timespec(std::max(port_->options().idle, kFirstSleep));
-    timerfd_settime(timer_fd_, 0, &in, nullptr);
+    until = std::min(until, now + std::max(port_->options().idle, kFirstSleep));
   }
+  itimerspec in{};
+  // Zero would be never.
+  in.it_value = to_timespec(std::max(until - now, Duration(1)));
+  timerfd_settime(timer_fd_, 0, &in, nullptr);
   return !frame_waiting();
 }
 
 void DpdkDatapath::end_wait() {
   wake_->end_wait();
-  if (port_->has_rx_interrupts()) {
-    rte_eth_dev_rx_intr_disable(port_->id(), queue_);
-    // Takes back what woke the loop.
-    epoll_event event{};
-    epoll_wait(epoll_fd_, &event, 1, 0);
-  } else {
-    // Setting a timer takes back what it had to tell.
-    const itimerspec off{};
-    timerfd_settime(timer_fd_, 0, &off, nullptr);
-  }
+  // Setting a timer takes back what it had to tell.
+  const itimerspec off{};
+  timerfd_settime(timer_fd_, 0, &off, nullptr);
+  if (!port_->has_rx_interrupts()) return;
+  rte_eth_dev_rx_intr_disable(port_->id(), queue_);
+  // Takes back what woke the loop.
+  epoll_event event{};
+  epoll_wait(epoll_fd_, &event, 1, 0);
 }
 
 }  // namespace millrace::io

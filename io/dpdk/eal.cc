@@ -26,24 +26,23 @@
 #include "io/io_error.h"
 
 namespace millrace::io {
-namespace {
-
-constexpr std::size_t kDefaultMemoryMb = 256;
-
-std::mutex g_mutex;
-bool g_running = false;
 
 // EalLog is where DPDK writes its lines, whichever thread they come from: the last one is
-// kept, for it says what went wrong, and outside of set-up they go to the owner's log.
+// kept, for it says what went wrong, and outside of set-up they go to the oldest target.
 class EalLog {
  public:
   static EalLog& get() {
     static EalLog log;
     return log;
   }
-  void forward_to(std::function<void(const std::string&)> log) {
+  void add_target(const EalLogTarget* target) {
     const std::lock_guard lock(mutex_);
-    forward_ = std::move(log);
+    targets_.push_back(target);
+  }
+  // Under the lock that lines are forwarded under: none is under way when it returns.
+  void remove_target(const EalLogTarget* target) {
+    const std::lock_guard lock(mutex_);
+    std::erase(targets_, target);
   }
   void begin_set_up() {
     const std::lock_guard lock(mutex_);
@@ -77,7 +76,7 @@ class EalLog {
       const std::size_t end = std::min(text.find('\n'), text.size());
       if (end > 0) {
         line_ = text.substr(0, end);
-        if (!setting_up_ && forward_) forward_("dpdk: " + line_);
+        if (!setting_up_ && !targets_.empty()) targets_.front()->log_("dpdk: " + line_);
       }
       text.remove_prefix(std::min(end + 1, text.size()));
     }
@@ -86,9 +85,16 @@ class EalLog {
   std::mutex mutex_;
   std::FILE* const stream_;  // Open as long as the process: other threads may be writing.
   std::string line_;
-  std::function<void(const std::string&)> forward_;
+  std::vector<const EalLogTarget*> targets_;
   bool setting_up_ = false;
 };
+
+namespace {
+
+constexpr std::size_t kDefaultMemoryMb = 256;
+
+std::mutex g_mutex;
+bool g_running = false;
 
 // Processors this process may use: EAL's one thread of its own is bound to none of them.
 std::string allowed_processors() {
@@ -196,7 +202,6 @@ std::optional<IoError> initialise(const EalOptions& options) {
   std::vector<char*> pointers;
   pointers.reserve(arguments.size());
   for (std::string& argument : arguments) pointers.push_back(argument.data());
-  EalLog::get().forward_to(options.log);
   const EalSetUp set_up;
   OutputCapture output;
   int result = 0;
@@ -255,6 +260,11 @@ std::optional<IoError> start_eal(const EalOptions& options) {
   g_running = true;
   return std::nullopt;
 }
+
+EalLogTarget::EalLogTarget(Log log) : log_(std::move(log)) {
+  if (log_) EalLog::get().add_target(this);
+}
+EalLogTarget::~EalLogTarget() { EalLog::get().remove_target(this); }
 
 EalSetUp::EalSetUp() { EalLog::get().begin_set_up(); }
 EalSetUp::~EalSetUp() { EalLog::get().end_set_up(); }

@@ -24,8 +24,23 @@ struct EalOptions {
   std::size_t memory_mb = 0;         // For all devices; 0: 256 without huge pages, else as needed.
   std::vector<std::string> devices;  // Cards by PCI address; virtual devices need no mention.
   std::vector<std::string> extra;    // Further arguments, as EAL takes them.
-  // Lines that DPDK logs after set-up, from any thread; empty: they are dropped.
-  std::function<void(const std::string& line)> log;
+};
+
+// EalLogTarget has DPDK's lines after set-up go to `log`, from any thread, as long as it lives:
+// once its destructor has returned, `log` is not called any more. Lines are the process's, not
+// a device's, so each goes to one of the targets, the oldest. `log` may not open or close a
+// device, nor make one of these; an empty one is no target.
+class EalLogTarget {
+ public:
+  using Log = std::function<void(const std::string& line)>;
+  explicit EalLogTarget(Log log);
+  ~EalLogTarget();
+  EalLogTarget(const EalLogTarget&) = delete;
+  EalLogTarget& operator=(const EalLogTarget&) = delete;
+
+ private:
+  friend class EalLog;
+  const Log log_;
 };
 
 // start_eal starts the EAL, or does nothing where it runs. It fails with one line: no huge

@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 #include <rte_eal.h>
+#include <rte_log.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "io/dpdk/dpdk_fixture.h"
 
@@ -57,6 +59,34 @@ TEST(Eal, DevicesThatAreNotThereAreOneLineWithTheirName) {
   ASSERT_FALSE(driver.ok());
   EXPECT_EQ(driver.error().message.rfind("dpdk: net_nothing0: ", 0), 0u) << driver.error().message;
   EXPECT_EQ(driver.error().message.find('\n'), std::string::npos);
+}
+
+// A line of DPDK's.
+void say(const std::string& line) { rte_log(RTE_LOG_ERR, RTE_LOGTYPE_USER1, "%s\n", line.c_str()); }
+
+TEST(Eal, ItsLinesGoToTheLogOfADeviceThatIsOpen) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  std::vector<std::string> heard;
+  const auto open = [&](const std::string& device, const std::string& name) {
+    DpdkPortOptions options = test_port(device, "10.0.0.1/24", nullptr, nullptr, {});
+    options.log = [&heard, name](const std::string& line) { heard.push_back(name + ": " + line); };
+    auto port = DpdkPort::create(std::move(options));
+    EXPECT_TRUE(port.ok()) << (port.ok() ? "" : port.error().message);
+    return port.ok() ? port.value() : nullptr;
+  };
+  const auto devices = ring_devices();
+  auto first = open(devices.first, "first");
+  auto second = open(devices.second, "second");
+  say("one");
+  first.reset();
+  say("two");
+  second.reset();
+  say("three");  // Nobody's.
+  auto third = open(memif_devices().first, "third");
+  say("four");
+  third.reset();
+  EXPECT_EQ(heard, (std::vector<std::string>{"first: dpdk: one", "second: dpdk: two",
+                                             "third: dpdk: four"}));
 }
 
 TEST(DpdkPort, RefusesInOneLineWhatTheDeviceCannotDo) {

@@ -51,7 +51,9 @@ struct DpdkOptions {
   milliseconds link_wait{5000};
   milliseconds gateway_wait{3000};
 
-  // Lines that DPDK logs, from any thread; empty: they are dropped.
+  // Lines that DPDK logs while the device is open, from any thread; empty: they are dropped. Of
+  // several devices the first opened hears them. It is not called once the device's last owner (a
+  // PacketDevice is shared with its engine) has let go; it may not open or close devices.
   std::function<void(const std::string& line)> log;
 };
 

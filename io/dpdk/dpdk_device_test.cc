@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a driver is asked and what it says: of checksums, of frames that it cannot send, of
+// interrupts, and of the pools that it shares with every shard.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <array>
+#include <barrier>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "io/dpdk/dpdk_fixture.h"
+#include "io/dpdk/pool_sizes.h"
+#include "io/monotonic_clock.h"
+
+namespace millrace::io {
+namespace {
+
+SocketId bind(DpdkDatapath& path, const char* address) {
+  const auto opened = path.open_socket(*Address::parse(address), {});
+  EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
+  return opened.ok() ? opened.value() : kNoSocket;
+}
+
+void send(DpdkDatapath& path, SocketId from, const char* to, std::size_t length) {
+  TxRun run = path.reserve({from, *Address::parse(to), {}}, length, 1);
+  ASSERT_FALSE(run.empty());
+  std::fill_n(run.next().begin(), length, std::uint8_t{7});
+  run.push(length);
+  path.commit(run);
+}
+
+std::size_t turn(DpdkDatapath& path) {
+  std::array<RxView, 64> views;
+  const std::size_t n = path.rx_burst(views);
+  path.flush();
+  path.rx_done();
+  return n;
+}
+
+// A driver's part of sending that no virtual device has: it counts, and refuses what has
+// `refused` bytes.
+struct Preparation {
+  std::size_t frames = 0;
+  std::size_t refused = 0;
+};
+Preparation g_preparation;
+
+std::uint16_t prepare(void*, rte_mbuf** frames, std::uint16_t n) {
+  for (std::uint16_t i = 0; i < n; ++i) {
+    if (frames[i]->pkt_len == g_preparation.refused) return i;
+    ++g_preparation.frames;
+  }
+  return n;
+}
+
+TEST(DpdkDevice, TheDriverPreparesWhatItIsToSendAndAFrameThatItRefusesIsACountedDrop) {
+  RingDevices pair;
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  rte_eth_fp_ops[pair.port(0).id()].tx_pkt_prepare = &prepare;
+  g_preparation = {.refused = kEthernetBytes + kIpv4Bytes + kUdpBytes + 200};
+  for (const std::size_t length : {100u, 200u, 101u, 200u, 200u, 102u, 200u}) {
+    send(pair.a(), from, "10.0.0.2:5000", length);
+  }
+  pair.a().flush();
+  rte_eth_fp_ops[pair.port(0).id()].tx_pkt_prepare = nullptr;
+  EXPECT_EQ(turn(pair.b()), 3u);
+  EXPECT_EQ(g_preparation.frames, 3u);
+  EXPECT_EQ(pair.a().stats().dropped(IoDrop::kTxError), 4u);
+  EXPECT_EQ(pair.a().stats().dropped(IoDrop::kTxNoBuffer), 0u);
+  EXPECT_EQ(pair.a().stats().tx_datagrams, 3u);
+}
+
+// What a device says of the frames that come, and one byte of them that is not as it was sent.
+struct Damage {
+  std::uint64_t flags = 0;
+  std::size_t at = 0;
+};
+Damage g_damage;
+
+std::uint16_t damage(std::uint16_t, std::uint16_t, rte_mbuf** frames, std::uint16_t n,
+                     std::uint16_t, void*) {
+  for (std::uint16_t i = 0; i < n; ++i) {
+    frames[i]->ol_flags |= g_damage.flags;
+    if (g_damage.at != 0) rte_pktmbuf_mtod(frames[i], std::uint8_t*)[g_damage.at] ^= 1;
+  }
+  return n;
+}
+
+TEST(DpdkDevice, AChecksumThatTheDeviceDoesNotVouchForIsVerified) {
+  RingDevices pair;
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  const auto* const hook = rte_eth_add_rx_callback(pair.port(1).id(), 0, &damage, nullptr);
+  ASSERT_NE(hook, nullptr);
+  const auto passes = [&](std::uint64_t flags, std::size_t at) {
+    g_damage = {flags, at};
+    send(pair.a(), from, "10.0.0.2:5000", 100);
+    pair.a().flush();
+    return turn(pair.b()) == 1;
+  };
+  constexpr std::size_t kPayload = 60;
+  constexpr std::size_t kHopLimit = 22;
+  EXPECT_TRUE(passes(RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, 0));
+  EXPECT_FALSE(passes(RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, kPayload));
+  EXPECT_TRUE(passes(RTE_MBUF_F_RX_L4_CKSUM_NONE, 0));
+  EXPECT_FALSE(passes(RTE_MBUF_F_RX_L4_CKSUM_NONE, kPayload));
+  EXPECT_TRUE(passes(RTE_MBUF_F_RX_L4_CKSUM_GOOD, kPayload));
+  EXPECT_FALSE(passes(RTE_MBUF_F_RX_L4_CKSUM_BAD, 0));
+  EXPECT_TRUE(passes(RTE_MBUF_F_RX_IP_CKSUM_NONE, 0));
+  EXPECT_FALSE(passes(RTE_MBUF_F_RX_IP_CKSUM_NONE, kHopLimit));
+  EXPECT_FALSE(passes(RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, kHopLimit));
+  EXPECT_TRUE(passes(RTE_MBUF_F_RX_IP_CKSUM_GOOD, kHopLimit));
+  EXPECT_FALSE(passes(RTE_MBUF_F_RX_IP_CKSUM_BAD, 0));
+  EXPECT_EQ(rte_eth_remove_rx_callback(pair.port(1).id(), 0, hook), 0);
+}
+
+// Such as a kernel sends to a guest of its own: the device takes the rest of the sum as done.
+std::uint16_t unfinish(std::uint16_t, std::uint16_t, rte_mbuf** frames, std::uint16_t n,
+                       std::uint16_t, void*) {
+  for (std::uint16_t i = 0; i < n; ++i) {
+    // 10.0.0.1, 10.0.0.2, 17 and the length, word by word.
+    const auto sum = static_cast<std::uint16_t>(0x0a00 + 1 + 0x0a00 + 2 + 17 + 108);
+    store_be16(rte_pktmbuf_mtod(frames[i], std::uint8_t*) + 40, sum);
+    frames[i]->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+  }
+  return n;
+}
+
+TEST(DpdkDevice, AChecksumThatTheSenderLeftToADeviceIsNoDamage) {
+  RingDevices pair;
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  const auto* const hook = rte_eth_add_rx_callback(pair.port(1).id(), 0, &unfinish, nullptr);
+  ASSERT_NE(hook, nullptr);
+  send(pair.a(), from, "10.0.0.2:5000", 100);
+  pair.a().flush();
+  EXPECT_EQ(turn(pair.b()), 1u);
+  EXPECT_EQ(rte_eth_remove_rx_callback(pair.port(1).id(), 0, hook), 0);
+}
+
+// The embedder's loop has nothing but the descriptor to go by, and no virtual device that is
+// there for everybody raises interrupts: one that is never looked at stands in for those.
+TEST(DpdkDevice, NeighboursTimersWakeAnEmbedderWhomNoFrameWakes) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  DpdkPortOptions options = test_port(ring_devices().first, "10.0.0.1/24", nullptr, nullptr, {});
+  options.net.neighbours.retransmit_time = milliseconds(5);
+  options.idle = seconds(3600);
+  const auto port = DpdkPort::create(options);
+  ASSERT_TRUE(port.ok());
+  auto made = DpdkDatapath::create(port.value(), 0);
+  ASSERT_TRUE(made.ok());
+  DpdkDatapath& path = *made.value();
+  const SocketId from = bind(path, "10.0.0.1:4000");
+  pollfd handle{.fd = path.native_handle(), .events = POLLIN, .revents = 0};
+  send(path, from, "10.0.0.9:5000", 100);
+  // Three questions, and the verdict; a look at the link may come in between.
+  for (int turns = 0; turns < 100 && path.stats().dropped(IoDrop::kTxUnreachable) == 0; ++turns) {
+    turn(path);
+    if (path.begin_wait()) {
+      ASSERT_EQ(poll(&handle, 1, 10'000), 1) << "turn " << turns;
+    }
+    path.end_wait();
+  }
+  EXPECT_EQ(path.stats().dropped(IoDrop::kTxUnreachable), 1u);
+}
+
+TEST(PoolSizes, AreSumsOfWhatIsHeldWithEveryCacheFull) {
+  const PoolSizes lone = pool_sizes({1024, 512, 8192, 4096, 1});
+  EXPECT_EQ(lone.cache, 128u);
+  EXPECT_GE(lone.rx, 1024u + 8192u + 192u);
+  EXPECT_GE(lone.tx, 512u + 4096u + 192u);
+  const PoolSizes many = pool_sizes({1024, 1024, 8192, 4096, 64});
+  EXPECT_GE(many.rx, 1024 + 8192 + 64 * (many.cache + many.cache / 2));
+  EXPECT_GT(many.cache, 0u);
+  EXPECT_LE(many.rx, 1024u + 8192u + 4096u);
+  EXPECT_EQ(pool_sizes({64, 64, 64, 64, 8}).cache, 0u);
+}
+
+// Each shard frees frames that another's queue has received.
+TEST(DpdkDevice, WhatOtherShardsCachesHoldIsNotAQueuesLoss) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  constexpr std::uint16_t kQueues = 8;
+  const auto devices = make_ring_pair(kQueues);
+  ASSERT_TRUE(devices.ok());
+  DpdkPortOptions options = test_port(devices.value().first, "10.0.0.1/24", nullptr, nullptr, {});
+  options.queues = kQueues;
+  options.rx_buffers = 512;
+  options.tx_buffers = 512;
+  const auto port = DpdkPort::create(options);
+  ASSERT_TRUE(port.ok());
+  rte_mempool* const pool = port.value()->queue(0).rx_pool;
+  // This thread has no cache: what it takes is the pool's own.
+  const auto take = [pool](std::size_t most) {
+    std::vector<rte_mbuf*> frames(most);
+    std::size_t n = 0;
+    while (n < most && (frames[n] = rte_pktmbuf_alloc(pool)) != nullptr) ++n;
+    frames.resize(n);
+    return frames;
+  };
+  std::barrier freed(2);
+  std::barrier done(kQueues);
+  std::vector<std::thread> shards;
+  for (std::uint16_t i = 1; i < kQueues; ++i) {
+    shards.emplace_back([&, frames = take(384)] {
+      EXPECT_TRUE(register_eal_thread());
+      for (rte_mbuf* const frame : frames) rte_pktmbuf_free(frame);
+      freed.arrive_and_wait();
+      done.arrive_and_wait();
+    });
+    freed.arrive_and_wait();
+  }
+  const std::vector<rte_mbuf*> frames = take(options.rx_buffers + options.rx_descriptors);
+  EXPECT_EQ(frames.size(), options.rx_buffers + options.rx_descriptors);
+  for (rte_mbuf* const frame : frames) rte_pktmbuf_free(frame);
+  done.arrive_and_wait();
+  for (std::thread& shard : shards) shard.join();
+}
+
+}  // namespace
+}  // namespace millrace::io
