@@ -22,6 +22,8 @@ namespace {
 
 // The header of an mbuf, its private area and headroom, and what a pool keeps of each.
 constexpr std::size_t kBufferBytes = 2048 + 128 + 512;
+// No buffer lies across the border of two pages, for a device may need it in one piece.
+constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kBaseMemoryMb = 64;
 // Between looks at the queues that do not ask.
 constexpr Duration kGatewayTurn = milliseconds(5);
@@ -113,8 +115,9 @@ std::size_t memory_mb(const DpdkOptions& options, std::size_t mtu, unsigned shar
                                               .tx_buffers = options.tx_buffers,
                                               .threads = std::size_t{devices} * shards});
   const std::size_t jumbo = mtu > 2000 ? mtu : 0;
-  return kBaseMemoryMb +
-         devices * shards * (((pools.rx + pools.tx) * (kBufferBytes + jumbo) >> 20) + 8);
+  const std::size_t pages = (kBufferBytes + jumbo + kPageBytes - 1) / kPageBytes;
+  const std::size_t queue_mb = ((pools.rx + pools.tx) * pages * kPageBytes >> 20) + 8;
+  return kBaseMemoryMb + devices * shards * queue_mb;
 }
 
 Result<io::DpdkPortOptions, Error> port_options(const DpdkOptions& options, unsigned shards,

@@ -67,7 +67,7 @@ class EngineDpdkTest : public testing::Test {
   void make(unsigned shards, std::size_t bytes, int window, bool threads,
             const std::string& listen = "198.18.0.1:0") {
     DpdkOptions device;
-    device.memory_mb = 256;
+    device.memory_mb = 320;
     device.rx_buffers = 2048;
     device.tx_buffers = 2048;
     device.log = [](const std::string& line) { ADD_FAILURE() << line; };
@@ -191,7 +191,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, EngineDpdkAllocation, testing::Values(100, 1000,
 
 TEST(EngineDpdk, ADeviceServesAsManyShardsAsItHasQueues) {
   DpdkOptions device;
-  device.memory_mb = 256;
+  device.memory_mb = 320;
   auto pair = open_dpdk_pair(device, 2);
   ASSERT_TRUE(pair.ok()) << pair.error().message;
   const auto handler = [](ShardContext&) { return std::make_unique<Echo>(); };

@@ -37,7 +37,7 @@ struct DpdkPortOptions {
   NetOptions net;
   std::uint16_t rx_descriptors = 1024;  // Wishes: the driver has bounds of its own.
   std::uint16_t tx_descriptors = 1024;
-  // Received datagrams that may be lent or held at once, of a queue: 2.4 KB each at an MTU
+  // Received datagrams that may be lent or held at once, of a queue: a page each at an MTU
   // of 1500. Beyond that receiving stops until some come home.
   std::size_t rx_buffers = 8192;
   // Datagrams reserved, queued and with the device, of a queue.

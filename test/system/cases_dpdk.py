@@ -4,6 +4,7 @@ memory. A build without DPDK has to say so; then there is no more to see."""
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import tempfile
@@ -98,6 +99,22 @@ def case_dpdk_carries_ipv6_and_jumbo_frames(millrace):
                                "fd00:6d72::2", "--datagram-size", 8900, "--duration", "0.5",
                                "--size", 65536, "--rate", 200)
         expect(report["delivered"]["messages"] > 60, report["delivered"])
+    return ""
+
+
+def case_dpdk_asks_for_as_much_memory_as_its_shards_need(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    for shards in (1, 4):
+        with tempfile.TemporaryDirectory() as folder:
+            at = os.path.join(folder, "report.json")
+            code, _, err = millrace.run("loop", "--io", "dpdk", "--shards", shards, "--connections", 4,
+                                        "--rate", 100, "--warmup", "0.1", "--duration", "0.2", "--json",
+                                        at)
+            expect(code == 0, (shards, err))
+            with open(at) as file:
+                report = json.load(file)
+        expect(report["connections"]["opened"] == 4, report)
     return ""
 
 
