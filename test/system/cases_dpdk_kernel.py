@@ -9,6 +9,7 @@ import time
 from cases_dpdk import has_dpdk
 from namespaces import Program, served, two_ends
 from program import Failed, expect
+from wire import Capture
 
 
 def case_dpdk_and_the_kernel_understand_each_other(millrace):
@@ -50,6 +51,40 @@ def case_dpdk_and_the_kernel_share_a_vlan(millrace):
             report = Program(millrace.path, kernel).load(
                 server.url, "--local", "10.9.0.2", "--duration", "0.5", "--rate", 500, "--size", 3000)
             expect(report["delivered"]["messages"] > 150, report["delivered"])
+    return ""
+
+
+def case_dpdk_tags_the_frames_of_its_vlan(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with two_ends() as (bypass, kernel), served(millrace, bypass, "--dpdk-vlan", 42) as server:
+        client = Program(millrace.path, kernel)
+
+        def load(*arguments, **expected):
+            return client.load(server.url, "--io", "dpdk", "--dpdk-device", "net_af_packet0,iface=slow",
+                               "--duration", "0.4", "--rate", 500, *arguments, **expected)
+
+        def drops():
+            return server.stats()["device"]["drops"].get("rx_vlan", 0)
+
+        for address in ("10.9.0.2/24", "fd09::2/64"):
+            captures = Capture(bypass, "fast"), Capture(kernel, "slow")
+            report = load("--dpdk-address", address, "--dpdk-vlan", 42, "--size", 3000)
+            to_server, to_client = (capture.close() for capture in captures)
+            expect(report["delivered"]["messages"] > 100, report["delivered"])
+            udp, question, answer = (
+                ("udp6", "group solicitation", "unicast advertisement") if ":" in address
+                else ("udp4", "group arp request", "unicast arp reply"))
+            for seen in (to_server, to_client):
+                expect(seen[f"{udp} tag 42"] > 300 and not seen[udp], seen)
+            expect(to_server[f"{question} tag 42"] > 0, to_server)
+            expect(to_client[f"{answer} tag 42"] > 0, to_client)
+        # Another VLAN's frames and untagged ones are counted, and go nowhere.
+        for tag in (("--dpdk-vlan", 43), ()):
+            before = drops()
+            report = load("--dpdk-address", "10.9.0.2/24", *tag, "--handshake-timeout", 1500, code=3)
+            expect(report["connections"]["opened"] == 0, report["connections"])
+            expect(drops() > before, (tag, before, server.stats()["device"]["drops"]))
     return ""
 
 

@@ -2,18 +2,21 @@
 """Two network namespaces joined by veths: one end for DPDK (net_af_packet, net_af_xdp), the other
 the kernel's own, and a second pair for signalling. Needs the right to make namespaces.
 
-As a program, `namespaces.py run COMMAND ...` makes them and runs a command in the kernel's one;
+As a program, `namespaces.py get URL` prints what an HTTP server says to whoever runs it, and
+`namespaces.py run COMMAND ...` makes them and runs a command in the kernel's one;
 MILLRACE_BYPASS holds the words that come before a command to run it in the other."""
 
 import array
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import struct
 import subprocess
 import sys
 import time
+import urllib.request
 
 from program import Millrace, Server, expect
 
@@ -58,6 +61,7 @@ class Namespace:
     def run(self, *command):
         done = subprocess.run([*self.enter, *command], capture_output=True, text=True, timeout=30)
         expect(done.returncode == 0, (command, done.stderr))
+        return done.stdout
 
     def finish_frames(self, interface):
         self.run(sys.executable, __file__, "finish-frames", interface)
@@ -76,6 +80,19 @@ class Program(Millrace):
 
     def command(self, *arguments):
         return [*self._namespace.enter, self.path, *map(str, arguments)]
+
+
+class Within(Server):
+    """A server that only who is in its namespace can reach."""
+
+    def __init__(self, command, namespace):
+        self._namespace = namespace
+        super().__init__(command)
+
+    def stats(self):
+        time.sleep(0.15)  # As in Server.
+        return json.loads(self._namespace.run(sys.executable, __file__, "get",
+                                              f"http://{self.http}/stats"))
 
 
 @contextlib.contextmanager
@@ -105,10 +122,10 @@ def two_ends():
 
 @contextlib.contextmanager
 def served(millrace, bypass, *arguments, driver="net_af_packet0"):
-    server = Server(Program(millrace.path, bypass).command(
+    server = Within(Program(millrace.path, bypass).command(
         "serve", "--http", "10.8.0.1:0", "--udp", "[::]:0", "--io", "dpdk", "--dpdk-device",
         f"{driver},iface=fast", "--dpdk-address", "10.9.0.1/24", "--dpdk-address", "fd09::1/64",
-        *arguments))
+        *arguments), bypass)
     try:
         yield server
         code = server.stop()
@@ -131,4 +148,7 @@ def run_between(command):
 if __name__ == "__main__":
     if sys.argv[1] == "run":
         sys.exit(run_between(sys.argv[2:]))
+    if sys.argv[1] == "get":
+        with urllib.request.urlopen(sys.argv[2], timeout=20) as reply:
+            sys.exit(print(reply.read().decode()))
     plain_frames(sys.argv[2])
