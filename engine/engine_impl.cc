@@ -34,11 +34,6 @@ class MonotonicClock final : public Clock {
   Time now() const override { return io::monotonic_now(); }
 };
 
-const Clock& monotonic_clock() {
-  static const MonotonicClock clock;
-  return clock;
-}
-
 TableOptions table_options(const Settings& settings) {
   TableOptions options;
   options.max_sessions = settings.options.max_sessions;
@@ -53,6 +48,11 @@ TableOptions table_options(const Settings& settings) {
 }
 
 }  // namespace
+
+const Clock& monotonic_clock() {
+  static const MonotonicClock clock;
+  return clock;
+}
 
 EngineImpl::EngineImpl(Settings settings, KeyLogs key_logs,
                        std::shared_ptr<const crypto::DtlsContext> dtls)

@@ -53,7 +53,10 @@ class DpdkDevice final : public PacketDeviceImpl {
 
   Result<std::unique_ptr<ShardRunner>, Error> make_shard(unsigned index, const ShardWorld& world,
                                                          const Clock& clock) override {
-    auto datapath = io::DpdkDatapath::create(port_, static_cast<std::uint16_t>(index));
+    // The shard and its datapath live by one clock.
+    io::DpdkDatapath::ReadClock read;
+    if (&clock != &monotonic_clock()) read = [&clock] { return clock.now(); };
+    auto datapath = io::DpdkDatapath::create(port_, static_cast<std::uint16_t>(index), read);
     if (!datapath.ok()) return Failure(Error{datapath.error().message});
     return std::unique_ptr<ShardRunner>(std::make_unique<Shard<io::DpdkDatapath>>(
         index, world, std::move(datapath).value(), clock));

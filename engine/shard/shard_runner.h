@@ -19,6 +19,9 @@ class Clock {
   virtual Time now() const = 0;
 };
 
+// monotonic_clock is CLOCK_MONOTONIC.
+const Clock& monotonic_clock();
+
 // ShardRunner is a shard whatever its datapath, as the engine handles it.
 class ShardRunner {
  public:

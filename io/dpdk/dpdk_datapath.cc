@@ -68,29 +68,32 @@ std::vector<IpAddress> own_addresses(const NetLayer& layer) {
 }  // namespace
 
 Result<std::unique_ptr<DpdkDatapath>, IoError> DpdkDatapath::create(std::shared_ptr<DpdkPort> port,
-                                                                    std::uint16_t queue) {
+                                                                    std::uint16_t queue,
+                                                                    ReadClock clock) {
   CHECK(queue < port->queues());
   NetOptions options = port->options().net;
   // Each queue has neighbours of its own; one of them announces the device.
   options.announces = options.announces && queue == 0;
   SystemRng rng;
-  auto layer = NetLayer::create(options, monotonic_now(), rng);
+  const Time now = clock ? clock() : monotonic_now();
+  auto layer = NetLayer::create(options, now, rng);
   if (!layer)
     return Failure(IoError{"dpdk: " + port->name() + ": " + layer.error().message, EINVAL});
   std::unique_ptr<DpdkDatapath> made(new DpdkDatapath(  // tidy: allow, its constructor is private
-      std::move(port), queue, std::move(layer).value()));
+      std::move(port), queue, std::move(clock), now, std::move(layer).value()));
   if (!made->make_poll_set()) return Failure(io_error("dpdk: epoll", errno));
   return made;
 }
 
-DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
-                           std::unique_ptr<NetLayer> layer)
+DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue, ReadClock clock,
+                           Time now, std::unique_ptr<NetLayer> layer)
     : port_(std::move(port)),
       queue_(queue),
+      clock_(std::move(clock)),
       wake_(port_->queue(queue).wake),
       layer_(std::move(layer)),
       sockets_(port_->ports(), queue, own_addresses(*layer_)),
-      now_(monotonic_now()),
+      now_(now),
       reply_(layer_->max_frame_bytes()),
       runs_(kRuns),
       large_(kLargeRuns * kLargeBytes),
@@ -119,6 +122,8 @@ DpdkDatapath::~DpdkDatapath() {
   if (epoll_fd_ >= 0) close(epoll_fd_);
   if (timer_fd_ >= 0) close(timer_fd_);
 }
+
+Time DpdkDatapath::read_clock() const { return clock_ ? clock_() : monotonic_now(); }
 
 void DpdkDatapath::start() { register_eal_thread(); }
 
@@ -158,7 +163,7 @@ std::size_t DpdkDatapath::take_waiting(std::span<RxView> in) {
 
 std::size_t DpdkDatapath::rx_burst(std::span<RxView> in) {
   rx_done();
-  now_ = monotonic_now();
+  now_ = read_clock();
   std::size_t n = take_waiting(in);
   std::array<rte_mbuf*, kBurst> frames;
   while (n < in.size()) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -27,8 +28,12 @@ namespace millrace::io {
 // Destroy it in the thread that called `start`, or after that thread has ended.
 class DpdkDatapath final : private RxBufferHome {
  public:
+  // `clock` is what its owner lives by, where that is not CLOCK_MONOTONIC: a simulation's, in
+  // which nobody calls `wait`.
+  using ReadClock = std::function<Time()>;
   static Result<std::unique_ptr<DpdkDatapath>, IoError> create(std::shared_ptr<DpdkPort> port,
-                                                               std::uint16_t queue);
+                                                               std::uint16_t queue,
+                                                               ReadClock clock = {});
   ~DpdkDatapath();
   DpdkDatapath(const DpdkDatapath&) = delete;
   DpdkDatapath& operator=(const DpdkDatapath&) = delete;
@@ -83,8 +88,9 @@ class DpdkDatapath final : private RxBufferHome {
     std::array<std::uint8_t*, TxRun::kMaxSegments> data;
   };
 
-  DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue,
+  DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue, ReadClock clock, Time now,
                std::unique_ptr<NetLayer> layer);
+  Time read_clock() const;
 
   // Receive: dpdk_datapath.cc.
   std::size_t fetch_handed_over(std::span<rte_mbuf*> frames);
@@ -106,6 +112,7 @@ class DpdkDatapath final : private RxBufferHome {
   void commit_large(TxRun& run, const DeviceSocket& socket);
   const NextHop* find_hop(const DeviceSocket& socket, const Destination& to, std::size_t datagrams);
   void queue_datagram(const NextHop& hop, const UdpSend& send, rte_mbuf* frame, std::size_t length);
+  std::uint16_t next_fragment_id();
   void queue_control(ByteSpan frame);
   bool send_queued();
   struct SentBurst {
@@ -126,6 +133,7 @@ class DpdkDatapath final : private RxBufferHome {
 
   const std::shared_ptr<DpdkPort> port_;
   const std::uint16_t queue_;
+  const ReadClock clock_;  // Empty: CLOCK_MONOTONIC.
   std::shared_ptr<WakeState> wake_;
   IoStats stats_;
   RefusedSends refused_;
@@ -150,6 +158,7 @@ class DpdkDatapath final : private RxBufferHome {
   std::vector<std::uint32_t> free_large_;
   std::vector<rte_mbuf*> queued_;  // From `queued_begin_` on: to be given to the device.
   std::size_t queued_begin_ = 0;
+  std::uint16_t fragment_id_ = 0;
   Time blocked_since_ = kNever;
   Time link_due_{};
   Time revive_due_;

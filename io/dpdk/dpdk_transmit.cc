@@ -77,6 +77,12 @@ TxRun DpdkDatapath::reserve_large(const Destination& to, std::size_t segment_byt
                     .token = kLargeToken + slot});
 }
 
+// RFC 6864 §4.3: what may be fragmented has an id of its own, for as long as pieces may be about.
+std::uint16_t DpdkDatapath::next_fragment_id() {
+  if (++fragment_id_ == 0) ++fragment_id_;
+  return fragment_id_;
+}
+
 const NextHop* DpdkDatapath::find_hop(const DeviceSocket& socket, const Destination& to,
                                       std::size_t datagrams) {
   const IpAddress& bound = socket.local.ip;
@@ -110,10 +116,11 @@ void DpdkDatapath::commit(TxRun& run) {
       socket == nullptr || run.pushed() == 0 ? nullptr : find_hop(*socket, to, run.pushed());
   std::size_t sent = 0;
   if (hop != nullptr) {
-    const UdpSend send{socket->local.port, to.remote.port};
+    UdpSend send{.source_port = socket->local.port, .destination_port = to.remote.port};
     for (; sent < run.pushed(); ++sent) {
       if (run.length(sent) > hop->max_payload())
         refused_.push(to.socket, to.remote, run.length(sent));
+      if (run.may_fragment()) send.fragment_id = next_fragment_id();
       queue_datagram(*hop, send, held.frames[sent], run.length(sent));
     }
     // While they lie in the nearest cache, and the other end has something to begin with.
@@ -145,7 +152,9 @@ void DpdkDatapath::commit_large(TxRun& run, const DeviceSocket& socket) {
     if (hop == nullptr) {
       rte_pktmbuf_free(frame);
     } else {
-      queue_datagram(*hop, {socket.local.port, to.remote.port}, frame, bytes.size());
+      UdpSend send{.source_port = socket.local.port, .destination_port = to.remote.port};
+      if (run.may_fragment()) send.fragment_id = next_fragment_id();
+      queue_datagram(*hop, send, frame, bytes.size());
     }
   }
 }
@@ -300,7 +309,7 @@ void DpdkDatapath::flush() {
     watch_link(now_);
   run_layer(now_);
   if (send_queued()) return;
-  drop_stuck(monotonic_now());
+  drop_stuck(read_clock());
   if (queued_begin_ > queued_.size() / 2) {
     queued_.erase(queued_.begin(), queued_.begin() + static_cast<std::ptrdiff_t>(queued_begin_));
     queued_begin_ = 0;

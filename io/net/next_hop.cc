@@ -9,6 +9,8 @@
 namespace millrace::io {
 namespace {
 
+constexpr std::uint16_t kDf = 0x4000;  // What the template's word of flags is.
+
 template <std::size_t N>
 void copy_fixed(std::uint8_t* to, const std::uint8_t* from) {
   std::copy_n(from, N, to);
@@ -80,11 +82,14 @@ void NextHop::write_headers(std::uint8_t* frame, const UdpSend& send, std::size_
     const auto total = static_cast<std::uint16_t>(kIpv4Bytes + udp_bytes);
     ip[1] = send.tos;
     store_be16(ip + 2, total);
-    // RFC 1624's idea: only the words that differ from the template's are summed anew.
-    if (!ip_offload_) {
-      const ChecksumSum sum = checksum_add(checksum_add(ip_sum_, std::uint16_t{send.tos}), total);
-      store_be16(ip + 10, checksum_finish(sum));
+    ChecksumSum sum = checksum_add(checksum_add(ip_sum_, std::uint16_t{send.tos}), total);
+    if (send.fragment_id != 0) [[unlikely]] {
+      store_be16(ip + 4, send.fragment_id);
+      store_be16(ip + 6, 0);
+      sum = checksum_add(checksum_add(sum, send.fragment_id), static_cast<std::uint16_t>(~kDf));
     }
+    // RFC 1624's idea: only the words that differ from the template's are summed anew.
+    if (!ip_offload_) store_be16(ip + 10, checksum_finish(sum));
   }
   std::uint8_t* const udp = frame + header_bytes_ - kUdpBytes;
   store_be16(udp, send.source_port);

@@ -28,6 +28,9 @@ struct UdpSend {
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
   std::uint8_t tos = 0;  // Traffic class: DSCP and the two bits of ECN.
+  // Of an IPv4 datagram that routers may fragment, where their links carry less than ours;
+  // 0: none may (DF). IPv6 has none such.
+  std::uint16_t fragment_id = 0;
 };
 
 // HopTemplate is what a NextHop is made from; the addresses are of one family.

@@ -109,6 +109,26 @@ TEST(NextHop, TakesASumInPieces) {
   EXPECT_EQ(header, Bytes(whole.begin(), whole.begin() + 42));
 }
 
+// RFC 791 §3.2: without DF a router cuts what its next link does not carry.
+TEST(NextHop, WhatMayBeFragmentedHasNoDfAndAnIdOfItsOwn) {
+  NetHost host(with_peer());
+  const Bytes whole = sent(host, "192.0.2.1:9", "192.0.2.2:8", text_bytes("hello"));
+  const NextHop* const hop = host.layer().next_hop(Time{}, ip("192.0.2.1"), ip("192.0.2.2")).hop;
+  ASSERT_NE(hop, nullptr);
+  for (const std::uint16_t id : {std::uint16_t{1}, std::uint16_t{0x4000}, std::uint16_t{0xffff}}) {
+    Bytes frame(whole.begin(), whole.begin() + 47);
+    hop->write_headers(frame.data(), {.source_port = 9, .destination_port = 8, .fragment_id = id},
+                       5);
+    EXPECT_EQ(load_be16(frame.data() + 18), id);
+    EXPECT_EQ(load_be16(frame.data() + 20), 0);
+    EXPECT_TRUE(checksum_is_good(checksum_add({}, ByteSpan(frame).subspan(14, 20))));
+    // Nothing else differs.
+    Bytes rest = frame;
+    for (const std::size_t at : {18u, 19u, 20u, 21u, 24u, 25u}) rest[at] = whole[at];
+    EXPECT_EQ(rest, Bytes(whole.begin(), whole.begin() + 47));
+  }
+}
+
 TEST(NextHop, AKnownPairCostsNoSecondTemplate) {
   NetHost host(with_peer());
   for (int i = 0; i < 5; ++i) sent(host, "192.0.2.1:9", "192.0.2.2:8", text_bytes("x"));
