@@ -271,8 +271,7 @@ TEST(Hostile, TheLatestAuthenticatedCheckDecidesWhoseAnAddressIs) {
   ASSERT_TRUE(attacker.run([&] { return pair.at_server->opened.size() == 1; }));
   pair.client.reset();
   EngineOptions options;
-  options.io = IoBackend::kSim;
-  options.simulation = pair.simulation;
+  test::place_on(pair.simulation, options);
   options.max_sessions = 16;
   pair.client = test::make_engine(std::move(options), &pair.at_client);
   // Through the attacker again: to the server it is the same address.

@@ -60,8 +60,7 @@ class RecordTest : public testing::Test {
     options.listen = end->listen_address();
     if (&end == &pair_->client) options.listen.clear();
     end.reset();
-    options.io = IoBackend::kSim;
-    options.simulation = pair_->simulation;
+    test::place_on(pair_->simulation, options);
     options.max_sessions = 1024;
     end = make_engine(std::move(options), &script);
   }
@@ -268,8 +267,7 @@ TEST_F(RecordTest, ACaptureEndsAtItsSizeAndSaysWhatItLeftOut) {
 TEST_F(RecordTest, NamesTheFileThatCannotBeWritten) {
   for (const bool pcap : {true, false}) {
     EngineOptions options;
-    options.simulation = Simulation::create({});
-    options.io = IoBackend::kSim;
+    test::place_on(Simulation::create({}), options);
     options.max_sessions = 16;
     (pcap ? options.pcap_file : options.trace_file) = directory_ + "/no/such";
     const auto made = Engine::create(

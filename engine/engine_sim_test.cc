@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "engine/engine_test_hosts.h"
 #include "millrace/engine.h"
 #include "millrace/simulation.h"
 
@@ -56,13 +57,11 @@ class EngineSimTest : public testing::Test {
   void make(const SimulationOptions& options) {
     simulation_ = Simulation::create(options);
     EngineOptions server;
-    server.simulation = simulation_;
-    server.io = IoBackend::kSim;
     server.listen = "10.0.1.1:5000";
+    test::place_on(simulation_, server);
     server_ = create(std::move(server), true, server_side_);
     EngineOptions client;
-    client.simulation = simulation_;
-    client.io = IoBackend::kSim;
+    test::place_on(simulation_, client);
     client_ = create(std::move(client), false, client_side_);
   }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/engine_test_hosts.h"
 #include "millrace/engine.h"
 #include "millrace/simulation.h"
 
@@ -95,11 +96,11 @@ class SimPair {
   explicit SimPair(const SimulationOptions& network = {.delay = microseconds(100)},
                    EngineOptions options = {})
       : simulation(Simulation::create(network)) {
-    options.io = IoBackend::kSim;
-    options.simulation = simulation;
     if (options.max_sessions > 1024) options.max_sessions = 1024;
     EngineOptions listening = options;
     listening.listen = "10.0.1.1:5000";
+    place_on(simulation, listening);
+    place_on(simulation, options);
     server = make_engine(std::move(listening), &at_server);
     client = make_engine(std::move(options), &at_client);
   }

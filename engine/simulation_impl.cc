@@ -28,6 +28,7 @@ void SimulationImpl::settle() {
     for (Engine* const engine : engines_) {
       for (unsigned shard = 0; shard < engine->shards(); ++shard) worked |= engine->poll(shard);
     }
+    for (SimWire* const wire : wires_) worked |= wire->turn();
     // Links without delay deliver at this instant.
     if (network_.next_event() <= network_.now()) {
       network_.advance_to(network_.now());

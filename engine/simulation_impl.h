@@ -10,6 +10,15 @@
 
 namespace millrace::engine {
 
+// SimWire is what joins something that is no SimDatapath to a simulated network: a device with
+// frames to carry over.
+class SimWire {
+ public:
+  virtual ~SimWire() = default;
+  // Carries what there is, both ways; false if there was nothing. Called with the engines.
+  virtual bool turn() = 0;
+};
+
 // SimulationImpl turns engines that share a SimNetwork, in the order they were attached.
 class SimulationImpl final : public Simulation, public Clock {
  public:
@@ -24,14 +33,17 @@ class SimulationImpl final : public Simulation, public Clock {
   IpAddress next_host();
   void attach(Engine& engine) { engines_.push_back(&engine); }
   void detach(Engine& engine) { std::erase(engines_, &engine); }
+  void attach(SimWire& wire) { wires_.push_back(&wire); }
+  void detach(SimWire& wire) { std::erase(wires_, &wire); }
 
  private:
-  // Turns every engine until none has work at this instant.
+  // Turns every engine and wire until none has work at this instant.
   void settle();
   Time next_deadline() const;
 
   io::SimNetwork network_;
   std::vector<Engine*> engines_;
+  std::vector<SimWire*> wires_;
   std::uint8_t hosts_ = 0;
 };
 
