@@ -16,6 +16,11 @@ void add_network_settings(Settings& settings, DpdkOptions& options) {
   settings.list("dpdk-gateway", "ADDRESS", "Gateway; one of each family", options.gateways);
   settings.list("dpdk-neighbour", "IP=MAC", "Neighbour known for good; may be given again",
                 options.neighbours);
+  settings.number("dpdk-max-neighbours", "N", "Neighbours that a shard may know at once", 16, 32768,
+                  options.max_neighbours);
+  settings.milliseconds_of("dpdk-reachable-time",
+                           "A neighbour's answer holds; then it is asked anew", 100, 3'600'000,
+                           options.reachable_time);
   settings.text("dpdk-from-interface", "NAME",
                 "Kernel's interface whose addresses, gateway and MAC are taken over",
                 options.from_interface);

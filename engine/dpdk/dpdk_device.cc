@@ -25,6 +25,7 @@ constexpr std::size_t kBufferBytes = 2048 + 128 + 512;
 // No buffer lies across the border of two pages, for a device may need it in one piece.
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kBaseMemoryMb = 64;
+constexpr std::size_t kMinNeighbours = 16;
 // Between looks at the queues that do not ask.
 constexpr Duration kGatewayTurn = milliseconds(5);
 
@@ -102,6 +103,14 @@ std::optional<Error> parse_net(const DpdkOptions& options, io::NetOptions& net) 
     }
     net.mac = *mac;
   }
+  if (options.max_neighbours < kMinNeighbours) {
+    return Error{"dpdk neighbours: " + std::to_string(options.max_neighbours) + ": at least " +
+                 std::to_string(kMinNeighbours)};
+  }
+  net.neighbours.max_neighbours = options.max_neighbours;
+  net.neighbours.max_unresolved = options.max_neighbours / 4;
+  net.neighbours.reachable_time = options.reachable_time;
+  net.max_next_hops = std::max(net.max_next_hops, 2 * options.max_neighbours);
   net.vlan = options.vlan;
   net.mtu = options.mtu;
   if (options.from_interface.empty()) return std::nullopt;

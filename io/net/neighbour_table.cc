@@ -49,7 +49,7 @@ std::optional<MacAddress> NeighbourTable::known_mac(const IpAddress& ip) const {
   return entries_[i].mac;
 }
 
-NeighbourTable::Index NeighbourTable::insert(const IpAddress& ip, bool pinned) {
+NeighbourTable::Index NeighbourTable::insert(Time now, const IpAddress& ip, bool pinned) {
   CHECK(free_ != kNoIndex);
   const Index i = free_;
   Entry& entry = entries_[i];
@@ -57,6 +57,7 @@ NeighbourTable::Index NeighbourTable::insert(const IpAddress& ip, bool pinned) {
   entry.ip = ip;
   entry.ip.scope_id = 0;
   entry.pinned = pinned;
+  entry.used = now;
   entry.changed = Time::min();
   entry.asked = Time::min();
   Index& bucket = buckets_[bucket_of(ip)];
@@ -84,8 +85,10 @@ void NeighbourTable::set_state(Index i, NeighbourState state) {
   if (!entry.pinned) {
     if (is_unresolved(entry.state)) --unresolved_;
     if (is_unresolved(state)) ++unresolved_;
-    if (entry.state == NeighbourState::kFailed) --failed_;
-    if (state == NeighbourState::kFailed) ++failed_;
+    Queue* const from = queue_of(entry.state);
+    Queue* const to = queue_of(state);
+    if (from != to && from != nullptr) remove(*from, i);
+    if (from != to && to != nullptr) append(*to, i);
   }
   // What a template holds does not change between the states that have an address.
   if (has_mac(entry.state) != has_mac(state) || !has_mac(state)) ++entry.generation;
@@ -93,7 +96,7 @@ void NeighbourTable::set_state(Index i, NeighbourState state) {
 }
 
 void NeighbourTable::add_static(const IpAddress& ip, const MacAddress& mac) {
-  const Index i = insert(ip, true);
+  const Index i = insert(Time::min(), ip, true);
   entries_[i].mac = mac;
   set_state(i, NeighbourState::kStatic);
 }
@@ -102,11 +105,11 @@ NeighbourTable::Index NeighbourTable::resolve(Time now, const IpAddress& ip, boo
                                               NetDrop& refusal) {
   Index i = find(ip);
   if (i == kNoIndex) {
-    if (!pinned && !make_room()) {
+    if (!pinned && !make_room(now)) {
       refusal = NetDrop::kTxNeighbourTable;
       return kNoIndex;
     }
-    i = insert(ip, pinned);
+    i = insert(now, ip, pinned);
     set_state(i, NeighbourState::kIncomplete);
     entries_[i].attempts = 0;
     ask(now, i);
@@ -121,25 +124,58 @@ NeighbourTable::Index NeighbourTable::resolve(Time now, const IpAddress& ip, boo
   return i;
 }
 
-// Gives up the one unused for longest: of those that do not answer, else of those that are
-// not being talked to.
-bool NeighbourTable::make_room() {
+// Where the unresolved are too many, one of these has to go; where the table is full, too, if
+// there is one.
+bool NeighbourTable::make_room(Time now) {
   const bool may_ask = unresolved_ < options_.max_unresolved;
   if (may_ask && size_ < options_.max_neighbours) return true;
-  Index victim = failed_ > 0 ? least_used(NeighbourState::kFailed) : kNoIndex;
-  if (victim == kNoIndex && may_ask) victim = least_used(NeighbourState::kStale);
+  Index victim = oldest_question(now);
+  if (victim == kNoIndex && may_ask) victim = longest_unused(now);
   if (victim == kNoIndex) return false;
+  release_waiting(entries_[victim], false);
   erase(victim);
+  ++stats_.neighbours_displaced;
   return true;
 }
 
-NeighbourTable::Index NeighbourTable::least_used(NeighbourState state) const {
-  Index least = kNoIndex;
-  for (Index i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].state != state || entries_[i].pinned) continue;
-    if (least == kNoIndex || entries_[i].used < entries_[least].used) least = i;
+NeighbourTable::Index NeighbourTable::oldest_question(Time now) const {
+  const Index i = asked_.oldest;
+  return i != kNoIndex && now - entries_[i].queued >= options_.retransmit_time ? i : kNoIndex;
+}
+
+// The clock algorithm: an entry that was used since it was queued is queued anew.
+NeighbourTable::Index NeighbourTable::longest_unused(Time now) {
+  for (int looks = 0; looks < kMaxLooks; ++looks) {
+    const Index i = answered_.oldest;
+    if (i == kNoIndex) break;
+    const Entry& entry = entries_[i];
+    if (entry.used == entry.queued) {
+      return now - entry.queued >= options_.retransmit_time ? i : kNoIndex;
+    }
+    remove(answered_, i);
+    append(answered_, i);
   }
-  return least;
+  return kNoIndex;
+}
+
+NeighbourTable::Queue* NeighbourTable::queue_of(NeighbourState state) {
+  if (state == NeighbourState::kNone || state == NeighbourState::kStatic) return nullptr;
+  return is_unresolved(state) ? &asked_ : &answered_;
+}
+
+void NeighbourTable::append(Queue& queue, Index i) {
+  Entry& entry = entries_[i];
+  entry.queued = entry.used;
+  entry.older = queue.newest;
+  entry.newer = kNoIndex;
+  (queue.newest == kNoIndex ? queue.oldest : entries_[queue.newest].newer) = i;
+  queue.newest = i;
+}
+
+void NeighbourTable::remove(Queue& queue, Index i) {
+  const Entry& entry = entries_[i];
+  (entry.older == kNoIndex ? queue.oldest : entries_[entry.older].newer) = entry.newer;
+  (entry.newer == kNoIndex ? queue.newest : entries_[entry.newer].older) = entry.older;
 }
 
 // Queues a question, and the time by which it should be answered. RFC 4861 §7.2.2 asks at

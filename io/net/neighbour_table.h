@@ -46,9 +46,17 @@ struct Solicitation {
   MacAddress mac;
 };
 
-// NeighbourTable maps on-link addresses to MAC addresses. It grows by our own sends alone:
-// what comes from outside only updates what is there, so that it can be neither flooded nor
-// seeded. Its size, the unresolved part of it, and the frames that wait are bounded.
+// NeighbourTable maps on-link addresses to MAC addresses. It grows by our own sends alone: what
+// comes from outside only updates what is there. Its size, the unresolved part of it, and the
+// frames that wait are bounded.
+//
+// Answers to strangers are sends, too, so a host on the link that speaks from many addresses can
+// have the table filled (RFC 6583). Whatever it does,
+// - a place costs O(1): two queues by age, and no more than kMaxLooks entries looked at;
+// - who is talked to stays: an entry used since it was looked at last goes to the end of its queue;
+// - a newcomer finds a place within a `retransmit_time` of the oldest, for one that was asked for
+//   and has not answered by then, or was used once and not again, has had its chance;
+// - no more than `max_unresolved` new questions are asked in a `retransmit_time`.
 class NeighbourTable {
  public:
   using Index = std::uint32_t;
@@ -112,16 +120,26 @@ class NeighbourTable {
     bool question_queued = false;
     std::uint32_t generation = 1;
     Index next = kNoIndex;  // In its bucket, or in the free list.
+    Index older = kNoIndex;
+    Index newer = kNoIndex;
     Time used{};
+    Time queued{};   // Its `used` when it was put at the end of its queue.
     Time asked{};    // When the last question was queued.
     Time changed{};  // When its MAC address last became another.
     std::array<FrameToken, kMaxParkedEach> waiting{};
+  };
+  // Entries that are neither static nor pinned, oldest first.
+  struct Queue {
+    Index oldest = kNoIndex;
+    Index newest = kNoIndex;
   };
   struct Ready {
     FrameToken token;
     MacAddress mac;
     bool send;
   };
+
+  static constexpr int kMaxLooks = 8;
 
   static constexpr bool has_mac(NeighbourState state) {
     return state == NeighbourState::kReachable || state == NeighbourState::kStale ||
@@ -133,10 +151,14 @@ class NeighbourTable {
 
   std::size_t bucket_of(const IpAddress& ip) const;
   Index find(const IpAddress& ip) const;
-  Index insert(const IpAddress& ip, bool pinned);
+  Index insert(Time now, const IpAddress& ip, bool pinned);
   void erase(Index i);
-  bool make_room();
-  Index least_used(NeighbourState state) const;
+  bool make_room(Time now);
+  Index oldest_question(Time now) const;
+  Index longest_unused(Time now);
+  Queue* queue_of(NeighbourState state);
+  void append(Queue& queue, Index i);
+  void remove(Queue& queue, Index i);
   void set_state(Index i, NeighbourState state);
   void ask(Time now, Index i);
   void probe(Time now, Index i);
@@ -155,9 +177,10 @@ class NeighbourTable {
   Index free_ = kNoIndex;
   std::size_t size_ = 0;        // Neither static nor pinned.
   std::size_t unresolved_ = 0;  // Of these.
-  std::size_t failed_ = 0;      // Of these.
   std::size_t parked_ = 0;
   TimerWheel wheel_;
+  Queue asked_;     // The unresolved.
+  Queue answered_;  // The others.
   PodRing<Index> questions_;
   PodRing<Ready> ready_;
 };

@@ -141,9 +141,10 @@ TEST_F(NeighbourTableTest, ALinkThatComesUpBeginsAllQuestionsAnew) {
 TEST_F(NeighbourTableTest, TheOldestFailureMakesRoomForANewQuestion) {
   options_.max_unresolved = 2;
   resolve(host(1));
-  run(now_ + seconds(1));
+  run(now_ + milliseconds(500));
   resolve(host(2));
-  EXPECT_TRUE(refused(host(3), NetDrop::kTxNeighbourTable));  // Both are being asked for.
+  run(now_ + milliseconds(499));
+  EXPECT_TRUE(refused(host(3), NetDrop::kTxNeighbourTable));  // Neither had time to answer.
   run(now_ + milliseconds(8500));
   ASSERT_EQ(table().state(host(1)), State::kFailed);
   ASSERT_EQ(table().state(host(2)), State::kFailed);
@@ -344,6 +345,93 @@ TEST_F(NeighbourTableTest, AFullTableGivesUpTheOneUnusedForLongest) {
   EXPECT_EQ(table().state(host(1)), State::kNone);
   EXPECT_EQ(table().state(host(0)), State::kProbe);
   EXPECT_EQ(table().state(host(2)), State::kStale);
+}
+
+// RFC 6583 §3: whoever scans the link must not keep others from being found.
+TEST_F(NeighbourTableTest, AScanOfAddressesKeepsNobodyFromBeingFound) {
+  options_.max_unresolved = 4;
+  unsigned scanned = 1000;
+  for (unsigned one = 0; one < 20; ++one) {
+    while (resolve(host(scanned)) != NeighbourTable::kNoIndex) ++scanned;
+    EXPECT_EQ(refusal_, NetDrop::kTxNeighbourTable);
+    const std::size_t asked = run(now_ + seconds(1)).size();
+    EXPECT_LE(asked, 2 * options_.max_unresolved);
+    // Before the scan takes the place that has come free.
+    const auto i = resolve(host(one));
+    ASSERT_NE(i, NeighbourTable::kNoIndex);
+    EXPECT_TRUE(table().park(i, 7));
+    learn(host(one), kMac, kAnswer);
+    FrameToken token = 0;
+    MacAddress to;
+    for (bool send = false; !send;) ASSERT_TRUE(table().poll_parked(token, send, to));
+    EXPECT_EQ(token, 7u);
+    EXPECT_LE(table().unresolved(), options_.max_unresolved);
+  }
+  EXPECT_EQ(table().parked(), 0u);
+  EXPECT_GT(stats_.neighbours_displaced, 60u);
+}
+
+TEST_F(NeighbourTableTest, WhatWaitsForADisplacedOneIsGivenUpAndCounted) {
+  options_.max_unresolved = 1;
+  const auto i = resolve(host(1));
+  EXPECT_TRUE(table().park(i, 5));
+  const std::uint32_t before = table().generation(i);
+  run(now_ + seconds(1));
+  ASSERT_NE(resolve(host(2)), NeighbourTable::kNoIndex);
+  EXPECT_FALSE(table().use(now_, i, before));
+  FrameToken token = 0;
+  bool send = true;
+  MacAddress to;
+  ASSERT_TRUE(table().poll_parked(token, send, to));
+  EXPECT_EQ(token, 5u);
+  EXPECT_FALSE(send);
+  EXPECT_EQ(stats_.dropped(NetDrop::kTxUnreachable), 1u);
+  // Its question, if not yet sent, is another's now: one for each that is being asked for.
+  EXPECT_EQ(run(now_).size(), 1u);
+  EXPECT_EQ(table().state(host(1)), State::kNone);
+}
+
+// Ever new neighbours that answer, are spoken to once, and not again.
+TEST_F(NeighbourTableTest, AFloodOfNeighboursDisplacesItselfAndNotWhoIsTalkedTo) {
+  options_.max_neighbours = 16;
+  std::array<NeighbourTable::Index, 4> friends{};
+  for (unsigned n = 0; n < 4; ++n) {
+    make_reachable(host(n));
+    friends[n] = resolve(host(n));
+  }
+  unsigned strangers = 1000;
+  for (int tenth = 0; tenth < 600; ++tenth) {
+    run(now_ + milliseconds(100));
+    for (unsigned n = 0; n < 4; ++n) {
+      EXPECT_EQ(resolve(host(n)), friends[n]);
+      learn(host(n), kMac, kAnswer);
+    }
+    for (int i = 0; i < 100; ++i) {
+      ++strangers;
+      if (resolve(host(strangers)) != NeighbourTable::kNoIndex) {
+        learn(host(strangers), kOther, kAnswer);
+      }
+    }
+    EXPECT_LE(table().size(), 16u);
+  }
+  // And one more friend is found, within a second.
+  run(now_ + seconds(1));
+  EXPECT_NE(resolve(host(5)), NeighbourTable::kNoIndex);
+  EXPECT_GT(stats_.neighbours_displaced, 12u * 50);
+}
+
+TEST_F(NeighbourTableTest, WhereAllAreTalkedToANewOneIsRefused) {
+  options_.max_neighbours = 100;
+  for (unsigned n = 0; n < 100; ++n) make_reachable(host(n));
+  for (int turn = 0; turn < 50; ++turn) {
+    run(now_ + seconds(2));
+    for (unsigned n = 0; n < 100; ++n) {
+      resolve(host(n));
+      learn(host(n), kMac, kAnswer);
+    }
+    EXPECT_TRUE(refused(host(1000), NetDrop::kTxNeighbourTable));
+  }
+  EXPECT_EQ(stats_.neighbours_displaced, 0u);
 }
 
 TEST_F(NeighbourTableTest, AGatewayHasAPlaceOfItsOwn) {

@@ -67,6 +67,7 @@ struct NetStats {
   std::uint64_t tx_answers = 0;            // ARP replies and neighbour advertisements.
   std::uint64_t resolved = 0;              // Neighbours that answered when asked.
   std::uint64_t resolve_failures = 0;      // Neighbours that did not.
+  std::uint64_t neighbours_displaced = 0;  // Given up for others, for want of room.
   std::uint64_t next_hop_misses = 0;       // Look-ups that built a header template.
   std::array<std::uint64_t, kNetDropCount> drops{};
 

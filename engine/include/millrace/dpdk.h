@@ -30,6 +30,12 @@ struct DpdkOptions {
   std::vector<std::string> gateways;  // At most one of each family, within a prefix.
   // Neighbours known for good, "192.0.2.1=02:00:00:00:00:01".
   std::vector<std::string> neighbours;
+  // Neighbours that a shard may know at once beside those, 16 to 32768. Where there are more,
+  // one that is not talked to makes room.
+  std::size_t max_neighbours = 1024;
+  // How long one that has answered is believed to be there, half as much more or less; then the
+  // next use asks it again (RFC 4861 §6.3.2).
+  milliseconds reachable_time{30'000};
   // A kernel's interface whose addresses and IPv4 gateway are taken over, beside those above.
   std::string from_interface;
   std::string mac;                    // Empty: the device's own.
