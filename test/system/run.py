@@ -12,12 +12,14 @@ import cases_bench
 import cases_commands
 import cases_dpdk
 import cases_dpdk_kernel
+import cases_dpdk_neighbours
 import cases_hostile
 import cases_http
 import cases_sessions
 from program import Failed, Millrace, find_millrace
 
-MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile, cases_bench, cases_dpdk, cases_dpdk_kernel)
+MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile, cases_bench, cases_dpdk,
+           cases_dpdk_kernel, cases_dpdk_neighbours)
 
 
 def cases_of(module):
