@@ -7,7 +7,7 @@
 #include <string>
 
 #ifdef MILLRACE_DPDK
-#include "bench/reference/dpdk_frames.h"
+#include "engine/reference/dpdk_frames.h"
 #endif
 #include "bench/reference/report.h"
 #include "engine/cli/command_line.h"
@@ -93,17 +93,19 @@ int Role::conclude(const char* name, const Result<Report, io::IoError>& report) 
 
 #ifdef MILLRACE_DPDK
 int Role::run_on_device() const {
+  const auto port = open_frame_port(device_);
+  if (!port) return complain(port.error().message, cli::kExitFailed);
   switch (kind_) {
     case Kind::kReceive:
-      return conclude("recv", receive_frames(device_, options_));
+      return conclude("recv", receive_frames(port.value(), options_));
     case Kind::kSend:
-      return conclude("send", send_frames(device_, options_));
+      return conclude("send", send_frames(port.value(), options_));
     case Kind::kPong:
-      return conclude("pong", pong_frames(device_, options_));
+      return conclude("pong", pong_frames(port.value(), options_));
     case Kind::kPing:
       break;
   }
-  return conclude("ping", ping_frames(device_, options_));
+  return conclude("ping", ping_frames(port.value(), options_));
 }
 #else
 int Role::run_on_device() const {

@@ -20,20 +20,11 @@ namespace {
 
 constexpr Duration kWarmup = milliseconds(500);
 constexpr std::uint32_t kSocketBuffer = 4u << 20;
+constexpr std::size_t kPingBytes = 100;
 
 int complain(const std::string& message, int code) {
   std::fprintf(stderr, "millrace: %s\n", message.c_str());
   return code;
-}
-
-double microseconds_at(const Histogram& histogram, double percent) {
-  return 1e-3 * static_cast<double>(histogram.percentile(percent));
-}
-
-void set_latency(BenchReport::Rates& rates, const Histogram& round_trip) {
-  rates.p50_us = microseconds_at(round_trip, 50);
-  rates.p99_us = microseconds_at(round_trip, 99);
-  rates.p999_us = microseconds_at(round_trip, 99.9);
 }
 
 // Runs both ends of one exchange, each in a thread.
@@ -65,10 +56,11 @@ std::optional<std::string> keep(Result<Report, io::IoError> result, Report& out)
 }  // namespace
 
 BenchCommand::BenchCommand() {
-  settings_.choice("io", "Packet I/O of the engine; raw UDP takes sockets unless told", "auto",
+  settings_.choice("io", "Packet I/O of the engine; dpdk: over memif, beside bare frames", "auto",
                    {{"auto", [this] { io_ = IoBackend::kAuto; }},
                     {"uring", [this] { io_ = IoBackend::kUring; }},
-                    {"sockets", [this] { io_ = IoBackend::kSockets; }}});
+                    {"sockets", [this] { io_ = IoBackend::kSockets; }},
+                    {"dpdk", [this] { io_ = IoBackend::kDpdk; }}});
   settings_.seconds_of("duration", "Time of each of the four runs", 0.1, 600, duration_);
   Setting cpus;
   cpus.name = "cpu";
@@ -85,6 +77,9 @@ BenchCommand::BenchCommand() {
   };
   cpus.clear = [this] { cpus_.clear(); };
   settings_.add(std::move(cpus));
+  settings_.choice(
+      "dpdk-huge-pages", "With --io dpdk: memory in huge pages", "off",
+      {{"on", [this] { dpdk_.huge_pages = true; }}, {"off", [this] { dpdk_.huge_pages = false; }}});
   settings_.text("json", "FILE", "Figures as JSON; -: to standard output, alone", json_);
 }
 
@@ -97,6 +92,7 @@ void BenchCommand::choose_cpus() {
   }
 }
 
+// Both ends of raw UDP, one way and there and back.
 std::optional<std::string> BenchCommand::measure_reference() {
   reference::Options sender;
   sender.uring = io_ == IoBackend::kUring;
@@ -106,6 +102,9 @@ std::optional<std::string> BenchCommand::measure_reference() {
   sender.warmup = kWarmup;
   reference::Options receiver = sender;
   receiver.cpu = cpus_[1];
+  if (io_ == IoBackend::kDpdk) {
+    return measure_frames(dpdk_, sender, receiver, report_.reference);
+  }
   reference::ReceiverReport received;
   reference::SenderReport sent;
   if (auto error = run_both(
@@ -118,12 +117,9 @@ std::optional<std::string> BenchCommand::measure_reference() {
           })) {
     return error;
   }
-  BenchReport::Rates& rates = report_.reference;
-  rates.goodput_mbps = received.goodput_mbps();
-  const double gbit = std::max(static_cast<double>(received.bytes) * 8e-9, 1e-9);
-  rates.cpu_seconds_per_gbit = (received.cpu_seconds + sent.cpu_seconds) / gbit;
+  report_.reference.set_one_way(received, sent);
 
-  sender.datagram_bytes = receiver.datagram_bytes = 100;
+  sender.datagram_bytes = receiver.datagram_bytes = kPingBytes;
   reference::PongReport echoed;
   reference::PingReport pinged;
   auto error = run_both(
@@ -134,7 +130,7 @@ std::optional<std::string> BenchCommand::measure_reference() {
       [&](auto& socket, auto& options) {
         return keep(reference::run_ping(socket, options), pinged);
       });
-  set_latency(rates, pinged.round_trip);
+  report_.reference.set_latency(pinged.round_trip);
   return error;
 }
 
@@ -142,7 +138,7 @@ std::optional<std::string> BenchCommand::measure_engine(bool latency) {
   LoadPlan plan;
   plan.cpu_seconds = process_cpu_seconds;
   plan.config.pattern = latency ? report::Pattern::kEcho : report::Pattern::kUpload;
-  plan.config.size = latency ? 100 : 16'384;
+  plan.config.size = latency ? kPingBytes : 16'384;
   plan.config.outstanding = 1;
   plan.config.duration = duration_;
   plan.config.warmup = kWarmup;
@@ -153,6 +149,10 @@ std::optional<std::string> BenchCommand::measure_engine(bool latency) {
   options.log = [](const std::string& line) { log_warning(line); };
   EngineOptions serving = options;
   serving.listen = "127.0.0.1:0";
+  if (io_ == IoBackend::kDpdk) {
+    if (auto error = attach_memif(dpdk_, serving, options)) return error;
+    plan.local_ip = options.device->addresses().front();
+  }
   if (cpus_[0] >= 0) options.cpus = {cpus_[0]};
   if (cpus_[1] >= 0) serving.cpus = {cpus_[1]};
 
@@ -174,12 +174,36 @@ std::optional<std::string> BenchCommand::measure_engine(bool latency) {
     return "the engine's run failed" + (load.errors.empty() ? "" : ": " + load.errors[0]);
   report_.engine_io = load.environment.back_end;
   if (latency) {
-    set_latency(report_.engine, load.latency);
+    report_.engine.set_latency(load.latency);
     return std::nullopt;
   }
   report_.engine.goodput_mbps = load.goodput_mbps;
   const double gbit = std::max(static_cast<double>(load.delivered.bytes) * 8e-9, 1e-9);
   report_.engine.cpu_seconds_per_gbit = load.client_cpu_seconds / gbit;
+  return std::nullopt;
+}
+
+std::optional<std::string> BenchCommand::measure_packet() {
+  StepOptions options{.uring = io_ == IoBackend::kUring, .each = duration_ / 20};
+  std::optional<std::string> error;
+  std::thread steps([&] {
+    static_cast<void>(reference::pin_thread(cpus_[0]).ok());
+    if (io_ == IoBackend::kDpdk) error = measure_device_steps(dpdk_, options.each, options.device);
+    if (!error) report_.steps = measure_steps(options);
+  });
+  steps.join();
+  return error;
+}
+
+std::optional<std::string> BenchCommand::measure_all() {
+  std::fprintf(stderr, "measuring the steps of a packet...\n");
+  if (auto error = measure_packet()) return error;
+  std::fprintf(stderr, "measuring %s...\n", report_.reference_name.c_str());
+  if (auto error = measure_reference()) return error;
+  for (const bool latency : {false, true}) {
+    std::fprintf(stderr, "measuring the engine, %s...\n", latency ? "there and back" : "one way");
+    if (auto error = measure_engine(latency)) return error;
+  }
   return std::nullopt;
 }
 
@@ -190,21 +214,14 @@ int BenchCommand::run() {
   const bool uring = reference::uring_available();
   report_.back_ends = {"sockets"};
   if (uring) report_.back_ends.insert(report_.back_ends.begin(), "uring");
+  if (kHasDpdk) report_.back_ends.emplace_back("dpdk");
   report_.reference_io = io_ == IoBackend::kUring ? "uring" : "sockets";
-  report_.cpus = cpus_;
-
-  std::fprintf(stderr, "measuring the steps of a packet...\n");
-  std::thread steps([&] {
-    static_cast<void>(reference::pin_thread(cpus_[0]).ok());
-    report_.steps = measure_steps({.uring = io_ == IoBackend::kUring, .each = duration_ / 20});
-  });
-  steps.join();
-  std::fprintf(stderr, "measuring raw UDP...\n");
-  if (const auto error = measure_reference()) return complain(*error, kExitFailed);
-  for (const bool latency : {false, true}) {
-    std::fprintf(stderr, "measuring the engine, %s...\n", latency ? "there and back" : "one way");
-    if (const auto error = measure_engine(latency)) return complain(*error, kExitFailed);
+  if (io_ == IoBackend::kDpdk) {
+    report_.reference_io = "memif";
+    report_.reference_name = "raw frames";
   }
+  report_.cpus = cpus_;
+  if (const auto error = measure_all()) return complain(*error, kExitFailed);
   return deliver();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/cli/bench_dpdk.h"
 #include "engine/cli/bench_report.h"
 #include "engine/cli/setting.h"
 #include "millrace/engine.h"
@@ -25,6 +26,9 @@ class BenchCommand {
 
  private:
   void choose_cpus();
+  // Each returns what went wrong.
+  std::optional<std::string> measure_all();
+  std::optional<std::string> measure_packet();
   std::optional<std::string> measure_reference();
   std::optional<std::string> measure_engine(bool latency);
   // Prints the report, writes the file and returns the exit code.
@@ -35,6 +39,7 @@ class BenchCommand {
   Duration duration_ = seconds(10);
   std::vector<int> cpus_;  // Of sender and receiver; -1: not pinned.
   std::string json_;
+  DpdkOptions dpdk_;
   BenchReport report_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cli/bench_report.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -40,6 +41,22 @@ Json json_of(const BenchReport::Rates& rates) {
 
 }  // namespace
 
+void BenchReport::Rates::set_one_way(const reference::ReceiverReport& received,
+                                     const reference::SenderReport& sent) {
+  goodput_mbps = received.goodput_mbps();
+  const double gbit = std::max(static_cast<double>(received.bytes) * 8e-9, 1e-9);
+  cpu_seconds_per_gbit = (received.cpu_seconds + sent.cpu_seconds) / gbit;
+}
+
+void BenchReport::Rates::set_latency(const Histogram& round_trip) {
+  const auto at = [&](double percent) {
+    return 1e-3 * static_cast<double>(round_trip.percentile(percent));
+  };
+  p50_us = at(50);
+  p99_us = at(99);
+  p999_us = at(99.9);
+}
+
 double BenchReport::share_of_ceiling() const {
   return ratio(engine.goodput_mbps, steps.ceiling_mbps());
 }
@@ -54,15 +71,15 @@ std::string to_text(const BenchReport& report) {
     back_ends += (back_ends.empty() ? "" : ", ") + name;
   add(out, "processor    %.64s (%u)", report.machine.cpu.c_str(), report.machine.cpus);
   add(out, "kernel       %.64s", report.machine.kernel.c_str());
-  add(out, "back ends    %s; engine over %s, raw UDP over %s", back_ends.c_str(),
-      report.engine_io.c_str(), report.reference_io.c_str());
+  add(out, "back ends    %s; engine over %s, %s over %s", back_ends.c_str(),
+      report.engine_io.c_str(), report.reference_name.c_str(), report.reference_io.c_str());
   out += '\n';
   add(out, "a 1200-byte packet, in bursts of 54 %20s", "ns");
   add_steps(out, report.steps, StepSide::kSender, "sender");
   add_steps(out, report.steps, StepSide::kReceiver, "receiver");
   add_steps(out, report.steps, StepSide::kApart, "apart");
   out += '\n';
-  add(out, "%-30s %14s %14s %14s", "", "raw UDP", "engine", "ratio");
+  add(out, "%-30s %14s %14s %14s", "", report.reference_name.c_str(), "engine", "ratio");
   const auto row = [&](const char* name, double raw, double engine) {
     add(out, "%-30s %14.1f %14.1f %14.2f", name, raw, engine, ratio(engine, raw));
   };

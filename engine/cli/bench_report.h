@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/histogram.h"
 #include "engine/cli/bench_steps.h"
+#include "engine/reference/reference.h"
 #include "engine/report/load_report.h"
 
 namespace millrace::cli {
@@ -18,12 +20,17 @@ struct BenchReport {
     double p50_us = 0;
     double p99_us = 0;
     double p999_us = 0;
+
+    void set_one_way(const reference::ReceiverReport& received,
+                     const reference::SenderReport& sent);
+    void set_latency(const Histogram& round_trip);  // In nanoseconds.
   };
 
   report::Environment machine;
   std::vector<std::string> back_ends;  // That work here.
   std::string engine_io;               // What the engine ran over.
   std::string reference_io;
+  std::string reference_name = "raw UDP";
   std::vector<int> cpus;
   StepCosts steps;
   Rates reference;

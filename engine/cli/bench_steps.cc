@@ -225,6 +225,12 @@ StepCosts measure_steps(const StepOptions& options) {
       if (step.side == side) costs.steps.push_back(step);
     }
   };
+  std::vector<Step> kernel;
+  if (!options.device.empty()) {
+    for (const Step& step : io)
+      kernel.push_back({step.name + " instead", StepSide::kApart, step.ns});
+    io = options.device;
+  }
   // In the order of a packet's way.
   add("message into the send queue", StepSide::kSender, sctp.queue_ns);
   add("SCTP packet build", StepSide::kSender, sctp.build_ns);
@@ -236,6 +242,7 @@ StepCosts measure_steps(const StepOptions& options) {
   add("SCTP packet parse, reassembly", StepSide::kReceiver, sctp.parse_ns);
   add("message to the application", StepSide::kReceiver, sctp.deliver_ns);
   add("SACK build", StepSide::kReceiver, sctp.sack_build_ns);
+  add_those_of(kernel, StepSide::kApart);
   add("table look-up, once a buffer", StepSide::kApart, measure_lookup(options.each));
   add("timer moved, once a turn", StepSide::kApart, measure_timer(options.each));
   add("CRC32c of 1200 bytes", StepSide::kApart, measure_checksum(options.each));

@@ -27,6 +27,9 @@ struct Step {
 struct StepOptions {
   bool uring = false;
   Duration each = milliseconds(300);  // Time spent on each step.
+  // Steps of packet I/O past the kernel, measured already: they take the place of the kernel's,
+  // which are told apart.
+  std::vector<Step> device;
 };
 
 // StepCosts is a packet taken apart: 1200-byte datagrams in bursts of 54, the modules' own

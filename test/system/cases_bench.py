@@ -9,30 +9,80 @@ import subprocess
 import tempfile
 import time
 
+from cases_dpdk import has_dpdk
 from program import Failed, expect, find_beside
 
 RATES = ("goodput_mbps", "cpu_seconds_per_gbit", "p50_us", "p99_us", "p999_us")
 
 
-def case_bench_reports_steps_reference_and_engine(millrace):
-    code, out, err = millrace.run("bench", "--duration", "0.2", "--json", "-")
+# What a datagram over a device has instead of the kernel's two steps.
+DEVICE_STEPS = {
+    "sender": ("mbuf alloc", "UDP checksum, in software", "Ethernet, IP, UDP header build",
+               "tx_burst, memif"),
+    "receiver": ("rx_burst, memif", "Ethernet, IP, UDP header parse",
+                 "UDP checksum, verified in software", "mbuf free"),
+    "apart": ("UDP send, GSO instead", "UDP receive, GRO instead"),
+}
+
+
+def bench(millrace, *arguments):
+    """Runs `bench`; returns its report, whose figures agree with each other, and its steps by side."""
+    code, out, err = millrace.run("bench", *arguments, "--json", "-")
     expect(code == 0, err)
     report = json.loads(out)
     expect(report["schema"] == 1 and {"cpu", "kernel", "back_ends"} <= set(report["machine"]), report)
     for who in ("reference", "engine"):
         for key in RATES:
             expect(report[who][key] > 0, (who, key, report[who]))
-    sums = {"sender": 0, "receiver": 0, "apart": 0}
+    steps = {"sender": {}, "receiver": {}, "apart": {}}
     for step in report["steps"]:
         expect(0 < step["ns"] < 1e6, step)
-        sums[step["side"]] += step["ns"]
-    expect(len(report["steps"]) >= 12, report["steps"])
-    expect(abs(sums["sender"] - report["sender_ns"]) < 1, report)
+        expect(step["name"] not in steps[step["side"]], step)
+        steps[step["side"]][step["name"]] = step["ns"]
+    for side in ("sender", "receiver"):
+        expect(abs(sum(steps[side].values()) - report[f"{side}_ns"]) < 1, (side, report))
     ceiling = report["payload_bytes_per_packet"] * 8e3 / max(report["sender_ns"], report["receiver_ns"])
     expect(abs(ceiling / report["ceiling_mbps"] - 1) < 0.01, report)
-    share = report["engine"]["goodput_mbps"] / report["ceiling_mbps"]
-    expect(abs(share / report["share_of_ceiling"] - 1) < 0.01, report)
+    for key, part in (("share_of_ceiling", report["ceiling_mbps"]),
+                      ("share_of_reference", report["reference"]["goodput_mbps"])):
+        expect(abs(report["engine"]["goodput_mbps"] / part / report[key] - 1) < 0.01, (key, report))
+    return report, steps
+
+
+def case_bench_reports_steps_reference_and_engine(millrace):
+    report, steps = bench(millrace, "--duration", "0.2")
+    expect(len(report["steps"]) >= 12, report["steps"])
+    expect("UDP send, GSO" in steps["sender"] and "UDP receive, GRO" in steps["receiver"], steps)
     return f"{len(report['steps'])} steps"
+
+
+def case_bench_over_dpdk_reports_what_a_frame_costs(millrace):
+    if not has_dpdk(millrace):
+        code, _, err = millrace.run("bench", "--io", "dpdk", "--duration", "0.1")
+        expect(code == 1 and "millrace: io: this build has no DPDK" in err, (code, err))
+        return "this build has no DPDK"
+    kernel, kernel_steps = bench(millrace, "--duration", "0.2")
+    report, steps = bench(millrace, "--io", "dpdk", "--duration", "0.5")
+    expect(report["engine_io"] == "dpdk" and report["reference_io"] == "memif", report)
+    expect("dpdk" in report["machine"]["back_ends"], report["machine"])
+    for side, names in DEVICE_STEPS.items():
+        for name in names:
+            expect(name in steps[side], (side, name, steps))
+    # All that is not packet I/O is the same.
+    for side in ("sender", "receiver"):
+        shared = set(kernel_steps[side]) - {"UDP send, GSO", "UDP receive, GRO"}
+        expect(set(steps[side]) == shared | set(DEVICE_STEPS[side]), (side, steps))
+    payload = kernel["payload_bytes_per_packet"]
+    expect(abs(report["payload_bytes_per_packet"] / payload - 1) < 0.05, (payload, report))
+    return f"{report['share_of_reference']:.2f} of bare frames"
+
+
+def case_bench_over_dpdk_prints_a_table_of_80_columns(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    code, out, err = millrace.run("bench", "--io", "dpdk", "--duration", "0.1")
+    expect(code == 0 and "reached" in out and "raw frames over memif" in out, err)
+    expect(max(map(len, out.splitlines())) <= 80, out)
 
 
 def case_bench_prints_a_table_of_80_columns(millrace):

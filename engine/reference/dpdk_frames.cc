@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/reference/dpdk_frames.h"
+#include "engine/reference/dpdk_frames.h"
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -36,19 +36,22 @@ constexpr std::size_t kContentBytes = 32;
 
 class Frames {
  public:
-  static Result<std::unique_ptr<Frames>, io::IoError> open(const std::string& device, int cpu) {
-    io::DpdkPortOptions options;
-    options.device = device;
-    options.eal.memory_mb = 128;
-    options.net.mtu = 0;
-    options.net.addresses.push_back(*io::IpPrefix::parse("198.18.0.1/24"));
-    auto port = io::DpdkPort::create(std::move(options));
-    if (!port) return Failure(port.error());
-    if (const auto pinned = pin_thread(cpu); !pinned) return Failure(pinned.error());
+  // In the thread that is to use it.
+  static Result<std::unique_ptr<Frames>, io::IoError> begin(const FramePort& port,
+                                                            const Options& options) {
+    if (const auto pinned = pin_thread(options.cpu); !pinned) return Failure(pinned.error());
     io::register_eal_thread();
-    return std::make_unique<Frames>(std::move(port).value());
+    auto frames = std::make_unique<Frames>(port);
+    if (!frames->await_link(options.patience)) return Failure(frames->nobody(options.patience));
+    return frames;
   }
-  explicit Frames(std::shared_ptr<io::DpdkPort> port) : port_(std::move(port)) {}
+  explicit Frames(FramePort port) : port_(std::move(port)) {}
+
+  io::IoError nobody(Duration patience) const {
+    const auto waited = std::chrono::duration_cast<milliseconds>(patience).count();
+    return {port_->name() + ": nobody at the other end within " + std::to_string(waited) + " ms",
+            0};
+  }
 
   // False: the link is still down after `patience`.
   bool await_link(Duration patience) {
@@ -132,24 +135,8 @@ class Frames {
   }
 
  private:
-  const std::shared_ptr<io::DpdkPort> port_;
+  const FramePort port_;
 };
-
-io::IoError nobody(const std::string& device, Duration patience) {
-  const auto waited = std::chrono::duration_cast<milliseconds>(patience).count();
-  return {device.substr(0, device.find(',')) + ": nobody at the other end within " +
-              std::to_string(waited) + " ms",
-          0};
-}
-
-Result<std::unique_ptr<Frames>, io::IoError> open_linked(const std::string& device,
-                                                         const Options& options) {
-  auto frames = Frames::open(device, options.cpu);
-  if (frames.ok() && !frames.value()->await_link(options.patience)) {
-    return Failure(nobody(device, options.patience));
-  }
-  return frames;
-}
 
 double seconds_between(Time from, Time to) {
   return std::chrono::duration<double>(to - from).count();
@@ -157,9 +144,17 @@ double seconds_between(Time from, Time to) {
 
 }  // namespace
 
-Result<ReceiverReport, io::IoError> receive_frames(const std::string& device,
-                                                   const Options& options) {
-  auto opened = open_linked(device, options);
+Result<FramePort, io::IoError> open_frame_port(const std::string& device) {
+  io::DpdkPortOptions options;
+  options.device = device;
+  options.eal.memory_mb = 128;
+  options.net.mtu = 0;
+  options.net.addresses.push_back(*io::IpPrefix::parse("198.18.0.1/24"));
+  return io::DpdkPort::create(std::move(options));
+}
+
+Result<ReceiverReport, io::IoError> receive_frames(const FramePort& port, const Options& options) {
+  auto opened = Frames::begin(port, options);
   if (!opened) return Failure(opened.error());
   Frames& frames = *opened.value();
   ReceiverReport report;
@@ -178,7 +173,7 @@ Result<ReceiverReport, io::IoError> receive_frames(const std::string& device,
     }
     const std::uint16_t n = frames.receive(burst);
     if (n == 0) {
-      if (now - last > options.patience) return Failure(nobody(device, options.patience));
+      if (now - last > options.patience) return Failure(frames.nobody(options.patience));
       continue;
     }
     last = now;
@@ -207,11 +202,11 @@ Result<ReceiverReport, io::IoError> receive_frames(const std::string& device,
   return report;
 }
 
-Result<SenderReport, io::IoError> send_frames(const std::string& device, const Options& options) {
-  auto opened = open_linked(device, options);
+Result<SenderReport, io::IoError> send_frames(const FramePort& port, const Options& options) {
+  auto opened = Frames::begin(port, options);
   if (!opened) return Failure(opened.error());
   Frames& frames = *opened.value();
-  if (!frames.call(options)) return Failure(nobody(device, options.patience));
+  if (!frames.call(options)) return Failure(frames.nobody(options.patience));
   const std::size_t bytes = kHeaderBytes + options.datagram_bytes;
   SenderReport report;
   std::array<rte_mbuf*, kBurst> burst;
@@ -238,8 +233,8 @@ Result<SenderReport, io::IoError> send_frames(const std::string& device, const O
   return report;
 }
 
-Result<PongReport, io::IoError> pong_frames(const std::string& device, const Options& options) {
-  auto opened = open_linked(device, options);
+Result<PongReport, io::IoError> pong_frames(const FramePort& port, const Options& options) {
+  auto opened = Frames::begin(port, options);
   if (!opened) return Failure(opened.error());
   Frames& frames = *opened.value();
   PongReport report;
@@ -262,16 +257,16 @@ Result<PongReport, io::IoError> pong_frames(const std::string& device, const Opt
       if (frames.send(&burst[i], 1) == 0) rte_pktmbuf_free(burst[i]);
     }
   }
-  if (!begun) return Failure(nobody(device, options.patience));
+  if (!begun) return Failure(frames.nobody(options.patience));
   report.cpu_seconds = cpu_seconds(options.thread_time) - cpu;
   return report;
 }
 
-Result<PingReport, io::IoError> ping_frames(const std::string& device, const Options& options) {
-  auto opened = open_linked(device, options);
+Result<PingReport, io::IoError> ping_frames(const FramePort& port, const Options& options) {
+  auto opened = Frames::begin(port, options);
   if (!opened) return Failure(opened.error());
   Frames& frames = *opened.value();
-  if (!frames.call(options)) return Failure(nobody(device, options.patience));
+  if (!frames.call(options)) return Failure(frames.nobody(options.patience));
   PingReport report;
   std::array<rte_mbuf*, kBurst> burst;
   const Time begin = monotonic_now() + options.warmup;
