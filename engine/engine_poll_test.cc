@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shards in an embedder's own loop, over real sockets.
+// Shards in an embedder's own loop, in real time.
 #include <poll.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/engine_test_network.h"
 #include "engine/engine_test_support.h"
 
 namespace millrace {
@@ -43,25 +44,29 @@ class Loop {
   Engine& engine_;
 };
 
-class EnginePollTest : public testing::TestWithParam<IoBackend> {
+class EnginePollTest : public testing::TestWithParam<test::NetworkCase> {
  protected:
   EngineOptions options() {
     EngineOptions options;
-    options.io = GetParam();
     options.own_threads = false;
     options.max_sessions = 64;
     options.log = [](const std::string&) {};
     return options;
   }
+
+  const std::unique_ptr<test::TestNetwork> network_ = GetParam().make();
 };
 
 TEST_P(EnginePollTest, OneThreadCarriesEachEnd) {
   EngineOptions listening = options();
-  listening.listen = "127.0.0.1:0";
+  listening.listen = network_->join(listening).v4 + ":0";
+  EngineOptions dialling = options();
+  Engine::OfferOptions offering;
+  offering.local_ip = network_->join(dialling).v4;
   Script* at_server = nullptr;
   Script* at_client = nullptr;
   auto server = test::make_engine(std::move(listening), &at_server);
-  auto client = test::make_engine(options(), &at_client);
+  auto client = test::make_engine(std::move(dialling), &at_client);
   ASSERT_TRUE(server && client);
   at_server->message = [](Channel channel, const MessageView& message) {
     EXPECT_EQ(channel.send(message.pieces, message.kind), SendStatus::kOk);
@@ -76,7 +81,7 @@ TEST_P(EnginePollTest, OneThreadCarriesEachEnd) {
       EXPECT_EQ(channel.send(message.pieces, message.kind), SendStatus::kOk);
     }
   };
-  client->create_offer({}, [&](Result<Description, SignalError> offer) {
+  client->create_offer(offering, [&](Result<Description, SignalError> offer) {
     ASSERT_TRUE(offer.ok());
     auto answer = server->accept_offer(offer.value().sdp);
     ASSERT_TRUE(answer.ok());
@@ -104,7 +109,9 @@ TEST_P(EnginePollTest, OneThreadCarriesEachEnd) {
 
 // A post from another thread ends the embedder's sleep at once, whenever it comes.
 TEST_P(EnginePollTest, NoPostIsSleptOver) {
-  auto engine = test::make_engine(options());
+  EngineOptions wanted = options();
+  network_->join(wanted);
+  auto engine = test::make_engine(std::move(wanted));
   ASSERT_TRUE(engine);
   std::atomic<int> seen{0};
   std::atomic<bool> stop{false};
@@ -128,11 +135,8 @@ TEST_P(EnginePollTest, NoPostIsSleptOver) {
   EXPECT_FALSE(engine->post(1, [] {}));
 }
 
-std::string backend_name(const testing::TestParamInfo<IoBackend>& backend) {
-  return backend.param == IoBackend::kUring ? "Uring" : "Sockets";
-}
-INSTANTIATE_TEST_SUITE_P(Backends, EnginePollTest,
-                         testing::Values(IoBackend::kSockets, IoBackend::kUring), backend_name);
+INSTANTIATE_TEST_SUITE_P(Networks, EnginePollTest, testing::ValuesIn(test::network_cases()),
+                         test::network_name);
 
 }  // namespace
 }  // namespace millrace

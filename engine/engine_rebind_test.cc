@@ -2,96 +2,68 @@
 //
 // A peer behind a NAT that gives it a new address: its datagrams may reach another shard
 // than the one that owns its session, which hands them over (DESIGN, association table).
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 
+#include "engine/engine_test_network.h"
 #include "millrace/engine.h"
 
 namespace millrace {
 namespace {
 
-int bound_socket(std::uint16_t& port) {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  port = ntohs(address.sin_port);
-  return fd;
-}
-
 // Nat relays between one peer and a server; `rebind` changes the address that the server
 // sees, and what is sent to the old one is lost.
 class Nat {
  public:
-  explicit Nat(std::uint16_t server_port) {
-    server_.sin_family = AF_INET;
-    server_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    server_.sin_port = htons(server_port);
-    inside_ = bound_socket(port_);
-    std::uint16_t ignored = 0;
-    outside_ = bound_socket(ignored);
-    thread_ = std::thread([this] { run(); });
-  }
+  Nat(std::unique_ptr<test::TestHost> host, const Address& server)
+      : host_(std::move(host)),
+        server_(server),
+        inside_(host_->open()),
+        outside_(host_->open()),
+        address_(host_->address(inside_)),
+        thread_([this] { run(); }) {}
   ~Nat() {
     stop_ = true;
     thread_.join();
-    ::close(inside_);
-    ::close(outside_);
   }
   Nat(const Nat&) = delete;
   Nat& operator=(const Nat&) = delete;
 
-  std::uint16_t port() const { return port_; }
+  // Where the peer finds the server.
+  const Address& address() const { return address_; }
   void rebind() { rebind_ = true; }
 
  private:
   void run() {
-    std::array<char, 65536> bytes;
     while (!stop_) {
       if (rebind_.exchange(false)) {
-        std::uint16_t ignored = 0;
-        const int fresh = bound_socket(ignored);
-        ::close(outside_);
+        const io::SocketId fresh = host_->open();
+        host_->close(outside_);
         outside_ = fresh;
       }
-      std::array<pollfd, 2> ready{pollfd{inside_, POLLIN, 0}, pollfd{outside_, POLLIN, 0}};
-      if (::poll(ready.data(), ready.size(), 5) <= 0) continue;
-      if ((ready[0].revents & POLLIN) != 0) {
-        socklen_t size = sizeof(peer_);
-        const ssize_t n = ::recvfrom(inside_, bytes.data(), bytes.size(), 0,
-                                     reinterpret_cast<sockaddr*>(&peer_), &size);
-        if (n > 0) send(outside_, bytes.data(), n, server_);
-      }
-      if ((ready[1].revents & POLLIN) != 0) {
-        const ssize_t n = ::recv(outside_, bytes.data(), bytes.size(), 0);
-        if (n > 0) send(inside_, bytes.data(), n, peer_);
-      }
+      host_->receive([this](io::SocketId at, const Address& from, ByteSpan bytes) {
+        if (at == inside_) {
+          peer_ = from;
+          host_->send(outside_, server_, bytes);
+        } else if (at == outside_ && peer_.port != 0) {
+          host_->send(inside_, peer_, bytes);
+        }
+      });
     }
   }
-  static void send(int fd, const char* bytes, ssize_t n, const sockaddr_in& to) {
-    [[maybe_unused]] const ssize_t sent =
-        ::sendto(fd, bytes, static_cast<std::size_t>(n), 0, reinterpret_cast<const sockaddr*>(&to),
-                 sizeof(to));
-  }
 
-  std::uint16_t port_ = 0;
-  int inside_ = -1;
-  int outside_ = -1;
-  sockaddr_in peer_{};
-  sockaddr_in server_{};
+  const std::unique_ptr<test::TestHost> host_;
+  const Address server_;
+  const io::SocketId inside_;
+  io::SocketId outside_;
+  const Address address_;
+  Address peer_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> rebind_{false};
   std::thread thread_;
@@ -140,34 +112,44 @@ std::uint64_t forwarded(const Engine& engine) {
   return sum;
 }
 
-TEST(Rebinding, TheSessionGoesOnWhicheverShardItsPeerReaches) {
+class Rebinding : public testing::TestWithParam<test::NetworkCase> {
+ protected:
+  const std::unique_ptr<test::TestNetwork> network_ = GetParam().make();
+};
+
+TEST_P(Rebinding, TheSessionGoesOnWhicheverShardItsPeerReaches) {
   EngineOptions options;
-  options.listen = "127.0.0.1:0";
   options.shards = 2;
   options.max_sessions = 16;
+  options.listen = network_->join(options).v4 + ":0";
   auto server = Engine::create(options, [](ShardContext&) { return std::make_unique<Echo>(); });
   ASSERT_TRUE(server.ok());
   std::atomic<std::uint64_t> echoed{0};
-  auto client = Engine::create(EngineOptions{}, [&](ShardContext& context) {
-    return std::make_unique<Pinger>(context, echoed);
-  });
+  EngineOptions dialling;
+  dialling.max_sessions = 16;
+  Engine::OfferOptions offering;
+  offering.local_ip = network_->join(dialling).v4;
+  auto client = Engine::create(
+      dialling, [&](ShardContext& context) { return std::make_unique<Pinger>(context, echoed); });
   ASSERT_TRUE(client.ok());
   server.value()->start();
   client.value()->start();
-  const std::string address = server.value()->listen_address();
-  const std::string server_port = address.substr(address.rfind(':') + 1);
-  Nat nat(static_cast<std::uint16_t>(std::stoi(server_port)));
+  const Address address = *Address::parse(server.value()->listen_address());
+  Nat nat(network_->make_host(), address);
 
-  client.value()->create_offer({}, [&](Result<Description, SignalError> offer) {
+  client.value()->create_offer(offering, [&](Result<Description, SignalError> offer) {
     ASSERT_TRUE(offer.ok());
     auto answer = server.value()->accept_offer(offer.value().sdp);
     ASSERT_TRUE(answer.ok());
     // The candidate leads through the NAT.
+    const auto candidate = [](const Address& to) {
+      return to.ip.to_string() + " " + std::to_string(to.port) + " typ";
+    };
     std::string sdp = answer.value().sdp;
-    const std::string from = "127.0.0.1 " + server_port + " typ";
+    const std::string from = candidate(address);
     const std::size_t at = sdp.find(from);
     ASSERT_NE(at, std::string::npos);
-    sdp.replace(at, from.size(), "127.0.0.1 " + std::to_string(nat.port()) + " typ");
+    sdp.replace(at, from.size(), candidate(nat.address()));
     client.value()->accept_answer(offer.value().session, sdp,
                                   [](std::optional<SignalError> error) { EXPECT_FALSE(error); });
   });
@@ -186,6 +168,9 @@ TEST(Rebinding, TheSessionGoesOnWhicheverShardItsPeerReaches) {
   EXPECT_EQ(server.value()->stats().shards[0].sessions + server.value()->stats().shards[1].sessions,
             1u);
 }
+
+INSTANTIATE_TEST_SUITE_P(Networks, Rebinding, testing::ValuesIn(test::network_cases()),
+                         test::network_name);
 
 }  // namespace
 }  // namespace millrace

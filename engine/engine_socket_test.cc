@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Engines over real sockets on loopback, each shard on its own thread.
+// Engines in real time, each shard on its own thread: over real sockets on loopback, or whatever
+// else the program links as networks.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -13,10 +14,13 @@
 #include <thread>
 #include <vector>
 
+#include "engine/engine_test_network.h"
 #include "millrace/engine.h"
 
 namespace millrace {
 namespace {
+
+using test::TestNetwork;
 
 constexpr auto kPatience = std::chrono::seconds(30);
 
@@ -80,45 +84,38 @@ class EchoClient : public Handler {
   const std::string text_;
 };
 
-class EngineSocketTest : public testing::TestWithParam<IoBackend> {
+class EngineSocketTest : public testing::TestWithParam<test::NetworkCase> {
  protected:
-  std::unique_ptr<Engine> make_server(unsigned shards, const std::string& listen = "127.0.0.1:0") {
+  // Over IPv6 it listens, and is dialled, in `dial`'s way.
+  std::unique_ptr<Engine> make_server(unsigned shards, bool v6 = false,
+                                      std::size_t max_sessions = 1024) {
     EngineOptions options;
-    options.io = GetParam();
-    options.listen = listen;
     options.shards = shards;
-    options.max_sessions = 1024;
-    options.log = [](const std::string&) {};
-    auto engine = Engine::create(std::move(options),
-                                 [](ShardContext&) { return std::make_unique<EchoHandler>(); });
-    if (!engine.ok()) {
-      ADD_FAILURE() << engine.error().message;
-      return nullptr;
-    }
-    engine.value()->start();
-    return std::move(engine).value();
+    options.max_sessions = max_sessions;
+    return make(options, [&](const TestNetwork::Host& host) {
+      options.listen = v6 ? "[" + host.v6 + "]:0" : host.v4 + ":0";
+      return [](ShardContext&) { return std::make_unique<EchoHandler>(); };
+    });
   }
 
   std::unique_ptr<Engine> make_client(Tally& tally, int messages, std::size_t bytes) {
     EngineOptions options;
-    options.io = GetParam();
     options.max_sessions = 1024;
-    options.log = [](const std::string&) {};
-    auto engine = Engine::create(std::move(options), [&, messages, bytes](ShardContext& context) {
-      return std::make_unique<EchoClient>(context, tally, messages, bytes);
+    return make(options, [&, messages, bytes](const TestNetwork::Host&) {
+      return [&tally, messages, bytes](ShardContext& context) {
+        return std::make_unique<EchoClient>(context, tally, messages, bytes);
+      };
     });
-    if (!engine.ok()) {
-      ADD_FAILURE() << engine.error().message;
-      return nullptr;
-    }
-    engine.value()->start();
-    return std::move(engine).value();
   }
 
-  static void dial(Engine& client, Engine& server, const std::string& local_ip = "127.0.0.1") {
+  Engine::OfferOptions offer_from(const Engine& client, bool v6 = false) {
     Engine::OfferOptions options;
-    options.local_ip = local_ip;
-    client.create_offer(options, [&](Result<Description, SignalError> offer) {
+    options.local_ip = v6 ? hosts_[&client].v6 : hosts_[&client].v4;
+    return options;
+  }
+
+  void dial(Engine& client, Engine& server, bool v6 = false) {
+    client.create_offer(offer_from(client, v6), [&](Result<Description, SignalError> offer) {
       if (!offer.ok()) {
         ADD_FAILURE() << offer.error().reason;
         return;
@@ -132,6 +129,27 @@ class EngineSocketTest : public testing::TestWithParam<IoBackend> {
                            [](std::optional<SignalError> error) { EXPECT_FALSE(error); });
     });
   }
+
+ private:
+  // `make_handler` is told the host that the engine is on, before it is made.
+  std::unique_ptr<Engine> make(
+      EngineOptions& options,
+      const std::function<MakeHandler(const TestNetwork::Host&)>& make_handler) {
+    const TestNetwork::Host host = network_->join(options);
+    options.log = [](const std::string&) {};
+    const MakeHandler handler = make_handler(host);
+    auto engine = Engine::create(options, handler);
+    if (!engine.ok()) {
+      ADD_FAILURE() << engine.error().message;
+      return nullptr;
+    }
+    hosts_[engine.value().get()] = host;
+    engine.value()->start();
+    return std::move(engine).value();
+  }
+
+  const std::unique_ptr<TestNetwork> network_ = GetParam().make();
+  std::map<const Engine*, TestNetwork::Host> hosts_;
 };
 
 // RFC 8899 §5.3, over an interface that carries more than the largest size tried.
@@ -162,10 +180,10 @@ TEST_P(EngineSocketTest, EchoesSmallMessages) {
 
 TEST_P(EngineSocketTest, EchoesFragmentedMessagesOverIpv6) {
   Tally tally;
-  auto server = make_server(1, "[::1]:0");
+  auto server = make_server(1, true);
   auto client = make_client(tally, 20, 200'000);
   ASSERT_TRUE(server && client);
-  dial(*client, *server, "::1");
+  dial(*client, *server, true);
   EXPECT_TRUE(wait_until([&] { return tally.echoed == 20; }));
   EXPECT_EQ(tally.damaged, 0);
 }
@@ -263,23 +281,17 @@ TEST_P(EngineSocketTest, StoppingTheServerClosesItsPeers) {
 }
 
 TEST_P(EngineSocketTest, RefusesOffersBeyondTheLimit) {
-  EngineOptions options;
-  options.io = GetParam();
-  options.listen = "127.0.0.1:0";
-  options.max_sessions = 1;
-  options.log = [](const std::string&) {};
-  auto server = Engine::create(std::move(options),
-                               [](ShardContext&) { return std::make_unique<EchoHandler>(); });
-  ASSERT_TRUE(server.ok());
+  auto server = make_server(1, false, 1);
+  ASSERT_TRUE(server);
   Tally tally;
   auto client = make_client(tally, 1, 1);
   ASSERT_TRUE(client);
   std::atomic<int> full{0};
   std::atomic<int> accepted{0};
   for (int i = 0; i < 2; ++i) {
-    client->create_offer({}, [&](Result<Description, SignalError> offer) {
+    client->create_offer(offer_from(*client), [&](Result<Description, SignalError> offer) {
       ASSERT_TRUE(offer.ok());
-      auto answer = server.value()->accept_offer(offer.value().sdp);
+      auto answer = server->accept_offer(offer.value().sdp);
       if (answer.ok()) {
         ++accepted;
       } else if (answer.error().kind == SignalError::Kind::kFull) {
@@ -291,65 +303,8 @@ TEST_P(EngineSocketTest, RefusesOffersBeyondTheLimit) {
   EXPECT_EQ(full, 1);
 }
 
-TEST(EngineCreate, TakesSocketsByItselfWhereItNeverSleeps) {
-  EngineOptions options;
-  options.listen = "127.0.0.1:0";
-  options.wait = WaitPolicy::kSpin;
-  const auto engine =
-      Engine::create(options, [](ShardContext&) { return std::make_unique<EchoHandler>(); });
-  ASSERT_TRUE(engine.ok()) << engine.error().message;
-  EXPECT_EQ(engine.value()->io(), IoBackend::kSockets);
-}
-
-TEST(EngineCreate, NamesThePortThatIsInUse) {
-  const auto handler = [](ShardContext&) { return std::make_unique<EchoHandler>(); };
-  // With two, the shards share the port, but no other engine has a part in it.
-  for (const unsigned shards : {1u, 2u}) {
-    EngineOptions options;
-    options.shards = shards;
-    options.listen = "127.0.0.1:0";
-    auto first = Engine::create(options, handler);
-    ASSERT_TRUE(first.ok());
-    options.listen = first.value()->listen_address();
-    const auto second = Engine::create(options, handler);
-    ASSERT_FALSE(second.ok()) << shards;
-    EXPECT_NE(second.error().message.find(options.listen), std::string::npos);
-    EXPECT_NE(second.error().message.find("in use"), std::string::npos);
-  }
-}
-
-// A server's successor comes while the kernel still ends its io_uring.
-TEST(EngineCreate, WaitsALittleForAPortThatIsGivenUp) {
-  const auto handler = [](ShardContext&) { return std::make_unique<EchoHandler>(); };
-  EngineOptions options;
-  options.listen = "127.0.0.1:0";
-  auto first = Engine::create(options, handler);
-  ASSERT_TRUE(first.ok());
-  options.listen = first.value()->listen_address();
-  std::thread leaving([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    first.value().reset();
-  });
-  const auto second = Engine::create(options, handler);
-  leaving.join();
-  EXPECT_TRUE(second.ok());
-}
-
-TEST(EngineCreate, NamesTheCertificateFileThatIsMissing) {
-  EngineOptions options;
-  options.certificate_file = "/nonexistent/cert.pem";
-  options.key_file = "/nonexistent/key.pem";
-  const auto engine =
-      Engine::create(options, [](ShardContext&) { return std::make_unique<EchoHandler>(); });
-  ASSERT_FALSE(engine.ok());
-  EXPECT_EQ(engine.error().message, "certificate_file: cannot read '/nonexistent/cert.pem'");
-}
-
-std::string backend_name(const testing::TestParamInfo<IoBackend>& backend) {
-  return backend.param == IoBackend::kUring ? "Uring" : "Sockets";
-}
-INSTANTIATE_TEST_SUITE_P(Backends, EngineSocketTest,
-                         testing::Values(IoBackend::kSockets, IoBackend::kUring), backend_name);
+INSTANTIATE_TEST_SUITE_P(Networks, EngineSocketTest, testing::ValuesIn(test::network_cases()),
+                         test::network_name);
 
 }  // namespace
 }  // namespace millrace

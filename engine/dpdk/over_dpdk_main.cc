@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The engine's tests over DPDK; and here, with its reason, what cannot be had over it.
+// The engine's tests over DPDK; and here, with its reason, what cannot be had over it. What
+// engine_test has besides touches no datapath, but for EngineCreate: ports and descriptors there
+// are the kernel's.
 #include <gtest/gtest.h>
 
 #include <cstdio>
