@@ -13,7 +13,6 @@ using sctp::EventKind;
 constexpr int kA = AssociationPair::kA;
 constexpr int kB = AssociationPair::kB;
 constexpr std::uint16_t kMarkerStream = 12;
-constexpr std::size_t kHeaderBytes = 16;
 
 // What such a path, crossing set-ups and ends without their state may cause; anything else is
 // a fault of ours.
@@ -155,29 +154,24 @@ void HostileScenario::receive_whole(int end, std::uint16_t stream, const Bytes& 
   ++coverage_.delivered;
   End& self = at(end);
   Inbox& inbox = self.inboxes[stream];
-  if (payload.size() < kHeaderBytes) return fault("a message too short");
-  const std::uint32_t epoch = load_be32(payload.data());
-  const std::uint32_t life_number = load_be32(payload.data() + 4);
-  const std::uint32_t number = load_be32(payload.data() + 8);
-  if (load_be16(payload.data() + 12) != stream || load_be16(payload.data() + 14) != 1 - end) {
+  const std::optional<MessageTag> tag = read_tag(payload);
+  if (!tag) return fault("corrupt payload");
+  if (tag->stream != stream || tag->sender != 1 - end) {
     return fault("a message on another stream than it was sent on");
   }
-  for (std::size_t i = kHeaderBytes; i < payload.size(); ++i) {
-    if (payload[i] != static_cast<std::uint8_t>(number * 31 + i)) return fault("corrupt payload");
-  }
+  const std::uint32_t epoch = tag->epoch;
   if (self.peer_epoch == 0 && epoch >= self.oldest_peer_epoch) self.peer_epoch = epoch;
   if (epoch != self.peer_epoch) {
     return fault("a message of epoch " + std::to_string(epoch) + " in epoch " +
                  std::to_string(self.peer_epoch));
   }
   if (stream == kMarkerStream) self.markers_seen.insert(epoch);
-  if (life_number != inbox.life) {
-    return fault("a message of life " + std::to_string(life_number) + " of stream " +
+  if (tag->life != inbox.life) {
+    return fault("a message of life " + std::to_string(tag->life) + " of stream " +
                  std::to_string(stream) + " in life " + std::to_string(inbox.life));
   }
-  if (!unordered && number <= inbox.newest) fault("out of order");
-  inbox.newest = std::max(inbox.newest, number);
-  if (!inbox.seen.insert(number).second) fault("twice");
+  const std::string wrong = inbox.arrived.note(tag->number, !unordered);
+  if (!wrong.empty()) fault(wrong);
 }
 
 // The peer's stream has come to the end of a life: all that was reliable is here.
@@ -185,7 +179,7 @@ void HostileScenario::end_of_life(int end, std::uint16_t stream) {
   Inbox& inbox = at(end).inboxes[stream];
   judge_life(end, stream, inbox);
   ++at(end).generations[stream];
-  inbox = Inbox{.life = inbox.life + 1, .newest = 0, .seen = {}, .part = {}};
+  inbox = Inbox{.life = inbox.life + 1, .arrived = {}, .part = {}};
 }
 
 void HostileScenario::judge_life(int end, std::uint16_t stream, const Inbox& inbox) {
@@ -195,13 +189,9 @@ void HostileScenario::judge_life(int end, std::uint16_t stream, const Inbox& inb
   const std::deque<Life>& lives = peer.lives[stream];
   if (inbox.life >= lives.size()) return;
   const Life& life = lives[inbox.life];
-  if (inbox.seen.size() > life.sent.size()) fault("more than was sent");
-  if (life.is_reliable() && inbox.seen.size() != life.sent.size()) {
-    fault("lost on stream " + std::to_string(stream) + ": " +
-          std::to_string(life.sent.size() - inbox.seen.size()) + " of " +
-          std::to_string(life.sent.size()));
-  }
-  if (!life.is_reliable()) coverage_.given_up += life.sent.size() - inbox.seen.size();
+  const std::string wrong = inbox.arrived.judge(life.sent, life.is_reliable());
+  if (!wrong.empty()) fault("stream " + std::to_string(stream) + ": " + wrong);
+  if (!life.is_reliable()) coverage_.given_up += life.sent.size() - inbox.arrived.count();
 }
 
 void HostileScenario::judge_all() {

@@ -10,7 +10,6 @@ constexpr int kA = AssociationPair::kA;
 constexpr int kB = AssociationPair::kB;
 constexpr std::uint16_t kStreams = 12;
 constexpr std::uint16_t kMarkerStream = kStreams;  // Never reset.
-constexpr std::size_t kHeaderBytes = 16;
 // Virtual time that any step of a run may take: some retransmissions at the full RTO, or what
 // it takes to find out that the peer has gone.
 constexpr Duration kPatience = seconds(10000);
@@ -142,9 +141,9 @@ void HostileScenario::send_burst(int end) {
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto stream = static_cast<std::uint16_t>(rng_.below(kStreams));
     if (at(end).resetting.contains(stream)) continue;
-    std::size_t size = kHeaderBytes + rng_.below(200);
-    if (chance(4)) size = kHeaderBytes + rng_.below(20000);
-    if (chance(40)) size = kHeaderBytes + rng_.below(200000);
+    std::size_t size = kTagBytes + rng_.below(200);
+    if (chance(4)) size = kTagBytes + rng_.below(20000);
+    if (chance(40)) size = kTagBytes + rng_.below(200000);
     send(end, stream, std::min(size, max_size_));
   }
   if (chance(6)) begin_large(end);
@@ -216,16 +215,12 @@ sctp::SendOptions HostileScenario::options_of(Mode mode) {
 // The payload says what it is, and the rest follows from its number.
 Bytes HostileScenario::make_payload(int end, std::uint16_t stream, std::size_t size) {
   current_life(end, stream);
-  Bytes payload(size);
-  store_be32(payload.data(), at(end).epoch);
-  store_be32(payload.data() + 4, static_cast<std::uint32_t>(at(end).lives[stream].size() - 1));
-  store_be32(payload.data() + 8, next_number_);
-  store_be16(payload.data() + 12, stream);
-  store_be16(payload.data() + 14, static_cast<std::uint16_t>(end));
-  for (std::size_t i = kHeaderBytes; i < size; ++i) {
-    payload[i] = static_cast<std::uint8_t>(next_number_ * 31 + i);
-  }
-  return payload;
+  return tagged_payload({.epoch = at(end).epoch,
+                         .life = static_cast<std::uint32_t>(at(end).lives[stream].size() - 1),
+                         .number = next_number_,
+                         .stream = stream,
+                         .sender = static_cast<std::uint16_t>(end)},
+                        size);
 }
 
 bool HostileScenario::send(int end, std::uint16_t stream, std::size_t size) {
@@ -340,7 +335,7 @@ void HostileScenario::mark(int end) {
   End& self = at(end);
   if (self.marker_epoch == self.epoch) return;
   current_life(end, kMarkerStream).mode = Mode::kReliable;
-  if (!send(end, kMarkerStream, kHeaderBytes)) return;
+  if (!send(end, kMarkerStream, kTagBytes)) return;
   self.marker_epoch = self.epoch;
   pair_.drain();
 }
@@ -355,7 +350,7 @@ void HostileScenario::finish() {
       aborted_ = true;
       pair_[end].abort(pair_.now(), "done");
     } else {
-      send(end, 0, kHeaderBytes);
+      send(end, 0, kTagBytes);
       pair_[end].shutdown(pair_.now());
       if (chance(3)) {
         at(1 - end).ending = true;

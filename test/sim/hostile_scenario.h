@@ -12,6 +12,7 @@
 
 #include "engine/base/rng.h"
 #include "sctp/association.h"
+#include "test/sim/message_ledger.h"
 #include "test/support/association_pair.h"
 
 namespace millrace::test {
@@ -71,8 +72,7 @@ class HostileScenario {
   // What the receiver of a stream has of its sender's current life.
   struct Inbox {
     std::uint32_t life = 0;
-    std::uint32_t newest = 0;
-    std::set<std::uint32_t> seen;
+    ArrivedMessages arrived;
     Bytes part;  // Of a message that comes in parts.
   };
   // A message larger than the peer's window, which is sent part by part.
@@ -101,12 +101,6 @@ class HostileScenario {
     std::uint32_t marker = 0;  // Number of the last message of the run, and its epoch.
     std::uint32_t marker_epoch = 0;
     std::set<std::uint32_t> markers_seen;  // Epochs of the peer's markers.
-  };
-  struct Header {
-    std::uint32_t epoch;
-    std::uint32_t life;
-    std::uint32_t number;
-    std::uint16_t stream;
   };
 
   sctp::Options random_options();
