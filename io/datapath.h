@@ -23,6 +23,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -61,6 +62,9 @@ struct SocketOptions {
   std::uint32_t receive_buffer_bytes = 4u << 20;
   std::uint32_t send_buffer_bytes = 4u << 20;
   std::uint32_t busy_poll_us = 0;  // SO_BUSY_POLL; 0 leaves the kernel's default.
+  // The one peer that the socket is for, where port 0 leaves a choice: a device that spreads what
+  // it receives over queues is given a port whose datagrams from there come to this shard's.
+  std::optional<Address> peer = std::nullopt;
 };
 
 // IoError is why a set-up call failed, in one line that names the value at fault:
@@ -72,6 +76,10 @@ struct IoError {
 
 // Datapath is one shard's UDP sockets (or queue pair) and the owner of packet memory.
 // The shard is a template over it, so a burst costs no virtual call.
+//
+// One over a device with several queues may have `bool is_home(SocketId, const Address& peer)
+// const` besides: false where what `peer` sends to the socket is known to come to another shard's
+// queue, to be handed over. SocketOptions::peer makes a socket that is.
 template <class D>
 concept Datapath = requires(D d, const D c, std::span<RxView> in, const Destination& to, TxRun& run,
                             const Address& local, const SocketOptions& options, SocketId socket) {

@@ -40,9 +40,10 @@ struct IoStats {
   std::uint64_t tx_retries = 0;    // Sends put off by EAGAIN or ENOBUFS.
   std::uint64_t syscalls = 0;
   std::uint64_t sleeps = 0;
-  std::uint64_t reserve_short = 0;  // reserve() returned fewer segments than asked.
-  std::uint64_t rx_starved = 0;     // Times that no receive buffer was free.
-  std::uint64_t rx_refused = 0;     // ICMP errors seen on receive (ECONNREFUSED); noise.
+  std::uint64_t reserve_short = 0;   // reserve() returned fewer segments than asked.
+  std::uint64_t rx_starved = 0;      // Times that no receive buffer was free.
+  std::uint64_t rx_handed_over = 0;  // Came to this queue, and went to another shard's (a device).
+  std::uint64_t rx_refused = 0;      // ICMP errors seen on receive (ECONNREFUSED); noise.
   std::array<std::uint64_t, static_cast<std::size_t>(IoDrop::kCount)> drops{};
   bool gso_unavailable = false;  // The kernel or device refused GSO; sent one by one since.
   bool gro_unavailable = false;

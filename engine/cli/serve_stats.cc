@@ -94,6 +94,8 @@ void add_device(std::string& out, const PacketDeviceStats& device) {
   head(out, "device_buffers_free", "Buffers that neither a shard nor the device has", true);
   line(out, "device_buffers_free", "direction=\"rx\"", device.rx_buffers_free);
   line(out, "device_buffers_free", "direction=\"tx\"", device.tx_buffers_free);
+  head(out, "device_handed_over_total", "Frames that came to another shard's queue", false);
+  line(out, "device_handed_over_total", "", device.frames_handed_over);
   head(out, "device_drops_total", "Frames dropped between device and sockets, by reason", false);
   for (const auto& [name, value] : device.drops) {
     line(out, "device_drops_total", "reason=\"" + escaped(name) + "\"", value);
@@ -150,6 +152,7 @@ std::string ServeStats::json(Time now) const {
     told["link_up"] = device.link_up;
     told["rx_buffers_free"] = device.rx_buffers_free;
     told["tx_buffers_free"] = device.tx_buffers_free;
+    told["frames_handed_over"] = device.frames_handed_over;
     told["drops"] = nlohmann::ordered_json::object();
     for (const auto& [name, value] : device.drops) told["drops"][name] = value;
     told["counters"] = nlohmann::ordered_json::object();

@@ -2,6 +2,8 @@
 //
 // Devices of DPDK as engines take them: options in text become those of io/dpdk, and shards
 // are made over its datapath.
+#include "engine/dpdk/dpdk_device.h"
+
 #include <algorithm>
 #include <string>
 #include <tuple>
@@ -47,6 +49,7 @@ class DpdkDevice final : public PacketDeviceImpl {
     PacketDeviceStats out;
     out.link_up = port_->link_up();
     std::tie(out.rx_buffers_free, out.tx_buffers_free) = port_->free_buffers();
+    out.frames_handed_over = port_->handed_over();
     out.device = port_->extended_stats();
     out.drops = port_->net_drops();
     return out;
@@ -185,10 +188,15 @@ Result<std::shared_ptr<PacketDevice>, Error> open_device(const DpdkOptions& opti
   auto port = io::DpdkPort::create(std::move(wanted).value());
   if (!port.ok()) return Failure(Error{port.error().message});
   if (auto error = await_gateways(port.value(), options)) return Failure(*error);
-  return std::shared_ptr<PacketDevice>(std::make_shared<DpdkDevice>(std::move(port).value()));
+  return make_packet_device(std::move(port).value());
 }
 
 }  // namespace
+
+std::shared_ptr<PacketDevice> make_packet_device(std::shared_ptr<io::DpdkPort> port) {
+  return std::make_shared<DpdkDevice>(std::move(port));
+}
+
 }  // namespace engine
 
 Result<std::shared_ptr<PacketDevice>, Error> open_dpdk_device(const DpdkOptions& options,

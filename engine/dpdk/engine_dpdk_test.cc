@@ -2,14 +2,22 @@
 //
 // Engines over DPDK: a pair of connected devices in one process.
 #include <gtest/gtest.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "engine/dpdk/dpdk_device.h"
 #include "io/allocation_count.h"
+#include "io/dpdk/dpdk_port.h"
+#include "io/dpdk/ring_pair.h"
+#include "io/net/rss_hash.h"
 #include "millrace/dpdk.h"
 #include "millrace/engine.h"
 
@@ -73,6 +81,13 @@ class EngineDpdkTest : public testing::Test {
     device.log = [](const std::string& line) { ADD_FAILURE() << line; };
     auto pair = open_dpdk_pair(device, shards);
     ASSERT_TRUE(pair.ok()) << pair.error().message;
+    make(std::move(pair).value(), shards, bytes, window, threads, listen);
+  }
+
+  void make(std::pair<std::shared_ptr<PacketDevice>, std::shared_ptr<PacketDevice>> devices,
+            unsigned shards, std::size_t bytes, int window, bool threads,
+            const std::string& listen) {
+    client_device_ = devices.second;
     EngineOptions options;
     options.io = IoBackend::kDpdk;
     options.shards = shards;
@@ -81,8 +96,8 @@ class EngineDpdkTest : public testing::Test {
     options.log = [](const std::string&) {};
     EngineOptions listening = options;
     listening.listen = listen;
-    listening.device = pair.value().first;
-    options.device = pair.value().second;
+    listening.device = devices.first;
+    options.device = devices.second;
     auto at_server =
         Engine::create(listening, [](ShardContext&) { return std::make_unique<Echo>(); });
     ASSERT_TRUE(at_server.ok()) << at_server.error().message;
@@ -125,6 +140,7 @@ class EngineDpdkTest : public testing::Test {
   }
 
   Tally tally_;
+  std::shared_ptr<PacketDevice> client_device_;
   std::unique_ptr<Engine> server_;
   std::unique_ptr<Engine> client_;
 };
@@ -152,6 +168,110 @@ TEST_F(EngineDpdkTest, SessionsOfEachQueueStayOnItsShard) {
     EXPECT_EQ(shard.datagrams_forwarded, 0u);
   }
 }
+
+// FakeCard is what stands between two connected devices: it puts what the server sends on the
+// client's queue that receive side scaling chooses, as a card does, by a key and a table of its
+// own.
+class FakeCard {
+ public:
+  static io::RssMap spread(std::uint16_t queues) {
+    io::RssSetUp set_up;
+    const auto key = io::symmetric_rss_key();
+    set_up.key.assign(key.begin(), key.end());
+    for (std::uint16_t i = 0; i < 128; ++i) {
+      set_up.table.push_back(static_cast<std::uint16_t>((i / 3) % queues));
+    }
+    set_up.udp_v4 = set_up.udp_v6 = true;
+    return *io::RssMap::make(std::move(set_up));
+  }
+  static void put_before(std::uint16_t server_port, std::uint16_t queues) {
+    spread_ = spread(queues);
+    burst_ = rte_eth_fp_ops[server_port].tx_pkt_burst;
+    queues_ = rte_eth_fp_ops[server_port].txq.data;
+    rte_eth_fp_ops[server_port].tx_pkt_burst = &FakeCard::send;
+  }
+
+ private:
+  static std::uint16_t queue_of(const rte_mbuf& frame) {
+    const auto* const bytes = rte_pktmbuf_mtod(&frame, const std::uint8_t*);
+    constexpr std::uint8_t kUdp = 17;
+    if (load_be16(bytes + 12) != 0x0800 || bytes[23] != kUdp) return 0;
+    const auto address = [&](std::size_t ip, std::size_t port) {
+      return Address{IpAddress::v4(bytes[ip], bytes[ip + 1], bytes[ip + 2], bytes[ip + 3]),
+                     load_be16(bytes + port)};
+    };
+    return spread_->queue_of(address(26, 34), address(30, 36)).value();
+  }
+  static std::uint16_t send(void*, rte_mbuf** frames, std::uint16_t n) {
+    for (std::uint16_t i = 0; i < n; ++i) {
+      if (burst_(queues_[queue_of(*frames[i])], frames + i, 1) == 0) return i;
+    }
+    return n;
+  }
+
+  // Of the process, for the driver's function knows nothing of who made it.
+  static inline std::optional<io::RssMap> spread_;
+  static inline eth_tx_burst_t burst_ = nullptr;
+  static inline void** queues_ = nullptr;
+};
+
+class EngineDpdkHome : public EngineDpdkTest, public testing::WithParamInterface<bool> {
+ protected:
+  static constexpr std::uint16_t kQueues = 2;
+  static std::shared_ptr<io::DpdkPort> open_port(const std::string& device, const char* address,
+                                                 std::optional<io::RssMap> spread) {
+    io::DpdkPortOptions options;
+    options.device = device;
+    options.queues = kQueues;
+    options.net.mtu = 0;
+    options.net.addresses.push_back(*io::IpPrefix::parse(address));
+    options.rx_buffers = options.tx_buffers = 2048;
+    options.spread = std::move(spread);
+    auto port = io::DpdkPort::create(std::move(options));
+    EXPECT_TRUE(port.ok()) << (port.ok() ? "" : port.error().message);
+    return port.ok() ? port.value() : nullptr;
+  }
+};
+
+// Where the device tells how it spreads, a dialled session takes a port that leads to its home;
+// where it does not, what comes to another shard's queue is handed over, and nothing is lost.
+TEST_P(EngineDpdkHome, ADialledSessionIsHeardOnItsOwnQueue) {
+  const bool known = GetParam();
+  io::EalOptions eal;
+  eal.memory_mb = 320;
+  ASSERT_FALSE(io::start_eal(eal));
+  const auto names = io::make_ring_pair(kQueues);
+  ASSERT_TRUE(names.ok());
+  auto at_server = open_port(names.value().first, "198.18.0.1/24", std::nullopt);
+  auto at_client = open_port(names.value().second, "198.18.0.2/24",
+                             known ? std::optional(FakeCard::spread(kQueues)) : std::nullopt);
+  ASSERT_TRUE(at_server && at_client);
+  FakeCard::put_before(at_server->id(), kQueues);
+  make({engine::make_packet_device(std::move(at_server)),
+        engine::make_packet_device(std::move(at_client))},
+       kQueues, 1000, 1, true, "198.18.0.1:0");
+  ASSERT_TRUE(server_ && client_);
+  constexpr unsigned kSessions = 16;
+  for (unsigned i = 0; i < kSessions; ++i) dial(i % kQueues);
+  ASSERT_TRUE(run(true, [&] { return tally_.opened == kSessions && tally_.echoed > 2000; }));
+  // Noted four times a second, by each shard.
+  const std::uint64_t seen = tally_.echoed;
+  std::this_thread::sleep_for(milliseconds(600));
+  ASSERT_TRUE(run(true, [&] { return tally_.echoed > seen + 100; }));
+  if (known) {
+    EXPECT_EQ(client_device_->stats().frames_handed_over, 0u);
+  } else {
+    EXPECT_GT(client_device_->stats().frames_handed_over, 100u);
+  }
+  EXPECT_EQ(tally_.damaged, 0);
+  EXPECT_EQ(tally_.closed, 0);
+  server_.reset();
+  client_.reset();
+}
+
+INSTANTIATE_TEST_SUITE_P(Spread, EngineDpdkHome, testing::Bool(), [](const auto& about) {
+  return std::string(about.param ? "Known" : "Unknown");
+});
 
 TEST_F(EngineDpdkTest, StoppingTheServerClosesItsPeers) {
   make(1, 10, 1, true);

@@ -39,6 +39,8 @@ class Path {
     return agent == nullptr ? nullptr : agent->get();
   }
   io::SocketId socket() const { return socket_; }
+  // Only before anything was sent.
+  void move_to(io::SocketId socket) { socket_ = socket; }
 
   // DTLS may be taken from `pair`: ICE has authenticated it, or it is the stated address.
   bool accepts_dtls(const ice::CandidatePair& pair) const {

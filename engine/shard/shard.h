@@ -124,6 +124,13 @@ class Shard final : public ShardRunner, private SocketPort {
   Address local_address(io::SocketId socket) const override {
     return datapath_->local_address(socket);
   }
+  bool is_home(io::SocketId socket, const Address& peer) const override {
+    if constexpr (requires { datapath_->is_home(socket, peer); }) {
+      return datapath_->is_home(socket, peer);
+    } else {
+      return true;
+    }
+  }
   Time read_clock() const override { return clock_.now(); }
   const io::IoStats& io_stats() const override { return datapath_->stats(); }
 

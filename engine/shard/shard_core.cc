@@ -158,10 +158,7 @@ void ShardCore::destroy(Session& session) {
   end_trace(session);
   wheel_.cancel(session.slot);
   if (session.entry != EntryRef{}) table_.remove(session.entry, table_.handle(session.entry));
-  if (session.owns_socket) {
-    by_socket_[io::socket_slot(session.path.socket())] = 0;
-    sockets_.close_socket(session.path.socket());
-  }
+  if (session.owns_socket) disown_socket(session);
   by_id_.erase(session.id);
   live_.store(by_id_.size(), std::memory_order_relaxed);
   world_.directory.forget(session.id);

@@ -57,6 +57,8 @@ class SocketPort {
                                                         const io::SocketOptions& options) = 0;
   virtual void close_socket(io::SocketId socket) = 0;
   virtual Address local_address(io::SocketId socket) const = 0;
+  // False: what `peer` sends to it comes to another shard's queue, and is handed over.
+  virtual bool is_home(io::SocketId socket, const Address& peer) const = 0;
   virtual Time read_clock() const = 0;
   virtual const io::IoStats& io_stats() const = 0;
 };
@@ -192,6 +194,8 @@ class ShardCore {
   Session* add_session(SessionId id, io::SocketId socket);
   io::SocketOptions socket_options() const;
   void own_socket(Session& session);
+  void disown_socket(Session& session);
+  void move_home(Session& session, const std::vector<ice::Candidate>& remotes);
   Session* session_of_socket(io::SocketId socket);
   Session* claim(Time now, EntryRef entry);
   void start_dtls(Time now, Session& session);

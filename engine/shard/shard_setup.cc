@@ -69,6 +69,32 @@ void ShardCore::own_socket(Session& session) {
   by_socket_[place] = session.slot + 1;
 }
 
+void ShardCore::disown_socket(Session& session) {
+  by_socket_[io::socket_slot(session.path.socket())] = 0;
+  sockets_.close_socket(session.path.socket());
+}
+
+// A lite peer learns our address from our checks alone (RFC 8445 §7.3.2), and none was sent yet:
+// where a device would bring its datagrams to another shard's queue, a port is taken that brings
+// them to ours. A full peer sends checks of its own to the port that the offer had, so that stays,
+// and what comes to another queue is handed over (decision 0012).
+void ShardCore::move_home(Session& session, const std::vector<ice::Candidate>& remotes) {
+  const Address local = sockets_.local_address(session.path.socket());
+  const ice::Candidate* best = nullptr;
+  for (const ice::Candidate& remote : remotes) {
+    const bool fits = remote.address.ip.family == local.ip.family;
+    if (fits && (best == nullptr || remote.priority > best->priority)) best = &remote;
+  }
+  if (best == nullptr || sockets_.is_home(session.path.socket(), best->address)) return;
+  io::SocketOptions options = socket_options();
+  options.peer = best->address;
+  const auto socket = sockets_.open_socket(Address{local.ip, 0}, options);
+  if (!socket.ok()) return;  // The one that there is does, too.
+  disown_socket(session);
+  session.path.move_to(socket.value());
+  own_socket(session);
+}
+
 Session* ShardCore::session_of_socket(io::SocketId socket) {
   const std::uint32_t place = io::socket_slot(socket);
   if (place >= by_socket_.size() || by_socket_[place] == 0) return nullptr;
@@ -142,6 +168,7 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   if (init && init->fields.initiate_tag == session->terms.local_init.initiate_tag) {
     session->terms.peer_init.clear();
   }
+  if (remote.ice_lite) move_home(*session, remote.candidates);
   ice::IceControllingAgent::Setup setup;
   setup.local = std::move(*session->local);
   session->local.reset();
@@ -167,7 +194,9 @@ void ShardCore::add_peer(SessionId id, const Address& local, const Address& remo
     handler_->on_session_close(id, CloseReason::kResourceLimit);
   };
   if (free_slots_.empty()) return fail("session limit reached");
-  const auto socket = sockets_.open_socket(local, socket_options());
+  io::SocketOptions options = socket_options();
+  options.peer = remote;
+  const auto socket = sockets_.open_socket(local, options);
   if (!socket.ok()) return fail(socket.error().message);
   Session& session = *add_session(id, socket.value());
   own_socket(session);

@@ -127,6 +127,24 @@ Time DpdkDatapath::read_clock() const { return clock_ ? clock_() : monotonic_now
 
 void DpdkDatapath::start() { register_eal_thread(); }
 
+Result<SocketId, IoError> DpdkDatapath::open_socket(const Address& local,
+                                                    const SocketOptions& options) {
+  const RssMap* const spread = port_->spread();
+  if (spread == nullptr || !options.peer || local.port != 0 || local.ip.is_unspecified()) {
+    return sockets_.open(local, options);
+  }
+  return sockets_.open(local, options, [&](std::uint16_t port) {
+    return spread->queue_of(*options.peer, Address{local.ip, port}) == queue_;
+  });
+}
+
+bool DpdkDatapath::is_home(SocketId socket, const Address& peer) const {
+  const RssMap* const spread = port_->spread();
+  const DeviceSocket* const found = sockets_.find(socket);
+  if (spread == nullptr || found == nullptr || found->local.ip.is_unspecified()) return true;
+  return spread->queue_of(peer, found->local).value_or(queue_) == queue_;
+}
+
 std::size_t DpdkDatapath::fetch_handed_over(std::span<rte_mbuf*> frames) {
   rte_ring* const ring = port_->queue(queue_).handed_over;
   if (ring == nullptr) return 0;
@@ -247,7 +265,10 @@ bool DpdkDatapath::deliver(rte_mbuf* frame, const RxFrame& received, RxView& vie
 void DpdkDatapath::hand_over(rte_mbuf* frame, std::uint16_t port) {
   const std::uint16_t owner = port_->ports().owner(port);
   if (owner < port_->queues() && owner != queue_) {
-    if (enqueue(owner, frame)) return;
+    if (enqueue(owner, frame)) {
+      ++stats_.rx_handed_over;
+      return;
+    }
     stats_.drop(IoDrop::kRxKernelQueue);
   } else {
     stats_.drop(IoDrop::kRxClosedSocket);

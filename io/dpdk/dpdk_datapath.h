@@ -38,14 +38,13 @@ class DpdkDatapath final : private RxBufferHome {
   DpdkDatapath(const DpdkDatapath&) = delete;
   DpdkDatapath& operator=(const DpdkDatapath&) = delete;
 
-  Result<SocketId, IoError> open_socket(const Address& local, const SocketOptions& options) {
-    return sockets_.open(local, options);
-  }
+  Result<SocketId, IoError> open_socket(const Address& local, const SocketOptions& options);
   void close_socket(SocketId socket) { sockets_.close(socket); }
   Address local_address(SocketId socket) const {
     const DeviceSocket* const found = sockets_.find(socket);
     return found == nullptr ? Address{} : found->local;
   }
+  bool is_home(SocketId socket, const Address& peer) const;
   void start();
 
   std::size_t rx_burst(std::span<RxView> in);

@@ -10,6 +10,7 @@
 #include <array>
 #include <barrier>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "io/dpdk/dpdk_fixture.h"
 #include "io/dpdk/pool_sizes.h"
 #include "io/monotonic_clock.h"
+#include "io/net/rss_hash.h"
 
 namespace millrace::io {
 namespace {
@@ -172,6 +174,93 @@ TEST(DpdkDevice, NeighboursTimersWakeAnEmbedderWhomNoFrameWakes) {
     path.end_wait();
   }
   EXPECT_EQ(path.stats().dropped(IoDrop::kTxUnreachable), 1u);
+}
+
+// net_null tells how it would spread what it makes up.
+TEST(DpdkDevice, ADeviceWithRssTellsWhichQueueADatagramComesTo) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  constexpr std::uint16_t kQueues = 3;
+  DpdkPortOptions options = test_port("net_null0", "10.0.0.1/24", nullptr, "fd00::1/64", {});
+  options.queues = kQueues;
+  const auto made = DpdkPort::create(options);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  const DpdkPort& port = *made.value();
+  const RssMap* const spread = port.spread();
+  ASSERT_NE(spread, nullptr);
+  std::array<std::uint8_t, kRssKeyBytes> key{};
+  rte_eth_rss_conf conf{};
+  conf.rss_key = key.data();
+  conf.rss_key_len = key.size();
+  ASSERT_EQ(rte_eth_dev_rss_hash_conf_get(port.id(), &conf), 0);
+  std::array<rte_eth_rss_reta_entry64, 8> groups{};
+  rte_eth_dev_info info{};
+  ASSERT_EQ(rte_eth_dev_info_get(port.id(), &info), 0);
+  for (auto& group : groups) group.mask = UINT64_MAX;
+  ASSERT_EQ(rte_eth_dev_rss_reta_query(port.id(), groups.data(), info.reta_size), 0);
+  std::set<std::uint16_t> seen;
+  for (std::uint16_t i = 0; i < 200; ++i) {
+    const Address peer{ip("10.0.0.9"), static_cast<std::uint16_t>(1000 + i)};
+    const Address own{ip("10.0.0.1"), 4000};
+    const std::uint32_t at = rss_hash(key, peer, own) & (info.reta_size - 1u);
+    const auto queue = spread->queue_of(peer, own);
+    ASSERT_EQ(queue, groups[at / RTE_ETH_RETA_GROUP_SIZE].reta[at % RTE_ETH_RETA_GROUP_SIZE]);
+    seen.insert(*queue);
+  }
+  EXPECT_EQ(seen, (std::set<std::uint16_t>{0, 1, 2}));
+}
+
+// By a table that the device does not tell; `second` is the second queue's place in it.
+std::shared_ptr<DpdkPort> open_spread_port(std::uint16_t second) {
+  const auto devices = make_ring_pair(2);
+  EXPECT_TRUE(devices.ok());
+  if (!devices.ok()) return nullptr;
+  DpdkPortOptions options =
+      test_port(devices.value().first, "10.0.0.1/24", nullptr, "fd00::1/64", {});
+  options.queues = 2;
+  RssSetUp set_up;
+  const auto key = symmetric_rss_key();
+  set_up.key.assign(key.begin(), key.end());
+  set_up.table = {0, second, second, 0};
+  set_up.udp_v4 = true;  // Where IPv6 comes to is unknown.
+  options.spread = RssMap::make(std::move(set_up));
+  const auto port = DpdkPort::create(std::move(options));
+  EXPECT_TRUE(port.ok());
+  return port.ok() ? port.value() : nullptr;
+}
+
+TEST(DpdkDevice, ASocketForOnePeerHasAPortThatLeadsToItsQueueIfThereIsOne) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  for (const std::uint16_t second : {std::uint16_t{1}, std::uint16_t{0}}) {
+    const auto port = open_spread_port(second);
+    ASSERT_TRUE(port);
+    for (std::uint16_t queue = 0; queue < 2; ++queue) {
+      auto made = DpdkDatapath::create(port, queue);
+      ASSERT_TRUE(made.ok());
+      DpdkDatapath& path = *made.value();
+      for (std::uint16_t i = 0; i < 20; ++i) {
+        const Address peer{ip("10.0.0.2"), static_cast<std::uint16_t>(5000 + i)};
+        const auto socket = path.open_socket(*Address::parse("10.0.0.1:0"), {.peer = peer});
+        ASSERT_TRUE(socket.ok());
+        EXPECT_EQ(path.is_home(socket.value(), peer), queue == 0 || second == 1);
+      }
+    }
+  }
+}
+
+TEST(DpdkDevice, WhatCannotBeForetoldIsTakenForHome) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  const auto port = open_spread_port(1);
+  ASSERT_TRUE(port);
+  auto made = DpdkDatapath::create(port, 1);
+  ASSERT_TRUE(made.ok());
+  DpdkDatapath& path = *made.value();
+  const Address six = *Address::parse("[fd00::2]:5000");
+  for (const char* local : {"[fd00::1]:0", "0.0.0.0:0", "[::]:0"}) {
+    const auto socket = path.open_socket(*Address::parse(local), {.peer = six});
+    ASSERT_TRUE(socket.ok()) << local;
+    EXPECT_TRUE(path.is_home(socket.value(), six)) << local;
+  }
+  EXPECT_TRUE(path.is_home(kNoSocket, *Address::parse("10.0.0.2:5000")));
 }
 
 TEST(PoolSizes, AreSumsOfWhatIsHeldWithEveryCacheFull) {

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <set>
 #include <string_view>
 #include <thread>
 
@@ -139,6 +140,7 @@ std::optional<IoError> DpdkPort::open() {
     if (!failed) failed = start();
   }
   if (failed) return failed;
+  spread_ = options_.spread ? options_.spread : read_spread();
   return await_link();
 }
 
@@ -252,8 +254,7 @@ std::optional<IoError> DpdkPort::set_up_queues() {
   rte_eth_txconf conf = info.default_txconf;
   conf.offloads = tx_offloads_;
   queues_.resize(options_.queues);
-  net_drops_ =
-      std::make_unique<std::array<std::atomic<std::uint64_t>, kNetDropCount>[]>(options_.queues);
+  noted_ = std::make_unique<Noted[]>(options_.queues);
   for (std::uint16_t i = 0; i < options_.queues; ++i) {
     Queue& queue = queues_[i];
     if (queue.rx_pool == nullptr) queue.rx_pool = pool("rx", sizes.rx);
@@ -307,6 +308,49 @@ std::optional<IoError> DpdkPort::start() {
     if (rx_interrupts_) rte_eth_dev_rx_intr_disable(id_, i);
   }
   return std::nullopt;
+}
+
+// Queues by the low bits of the hash; empty where the device does not tell.
+std::vector<std::uint16_t> DpdkPort::read_redirection() const {
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(id_, &info) != 0 || info.reta_size == 0) return {};
+  std::vector<rte_eth_rss_reta_entry64> groups((info.reta_size + RTE_ETH_RETA_GROUP_SIZE - 1u) /
+                                               RTE_ETH_RETA_GROUP_SIZE);
+  const auto entry = [&](std::size_t i) -> std::uint16_t& {
+    return groups[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE];
+  };
+  for (rte_eth_rss_reta_entry64& group : groups) group.mask = UINT64_MAX;
+  if (rte_eth_dev_rss_reta_query(id_, groups.data(), info.reta_size) != 0) return {};
+  std::set<std::uint16_t> named;
+  for (std::size_t i = 0; i < info.reta_size; ++i) named.insert(entry(i));
+  // A queue that the table does not name would never hear of anything.
+  if (named.size() != options_.queues || *named.rbegin() >= options_.queues) {
+    for (std::size_t i = 0; i < info.reta_size; ++i) {
+      entry(i) = static_cast<std::uint16_t>(i % options_.queues);
+    }
+    if (rte_eth_dev_rss_reta_update(id_, groups.data(), info.reta_size) != 0 ||
+        rte_eth_dev_rss_reta_query(id_, groups.data(), info.reta_size) != 0) {
+      return {};
+    }
+  }
+  std::vector<std::uint16_t> table;
+  for (std::size_t i = 0; i < info.reta_size; ++i) table.push_back(entry(i));
+  return table;
+}
+
+// By what the device says is in force, whatever was asked of it.
+std::optional<RssMap> DpdkPort::read_spread() const {
+  if (options_.queues == 1 || rss_types_ == 0) return std::nullopt;
+  RssSetUp set_up;
+  set_up.key.resize(rss_key_bytes_);
+  rte_eth_rss_conf conf{};
+  conf.rss_key = set_up.key.data();
+  conf.rss_key_len = rss_key_bytes_;
+  if (rte_eth_dev_rss_hash_conf_get(id_, &conf) != 0) return std::nullopt;
+  set_up.udp_v4 = (conf.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_UDP) != 0;
+  set_up.udp_v6 = (conf.rss_hf & RTE_ETH_RSS_NONFRAG_IPV6_UDP) != 0;
+  set_up.table = read_redirection();
+  return RssMap::make(std::move(set_up));
 }
 
 bool DpdkPort::link_up() const {
@@ -393,10 +437,20 @@ std::vector<std::pair<std::string, std::uint64_t>> DpdkPort::extended_stats() co
   return out;
 }
 
-void DpdkPort::note_net(std::uint16_t queue, const NetStats& stats) {
+void DpdkPort::note_stats(std::uint16_t queue, const NetStats& net, const IoStats& io) {
+  Noted& noted = noted_[queue];
   for (std::size_t i = 0; i < kNetDropCount; ++i) {
-    net_drops_[queue][i].store(stats.drops[i], std::memory_order_relaxed);
+    noted.net_drops[i].store(net.drops[i], std::memory_order_relaxed);
   }
+  noted.handed_over.store(io.rx_handed_over, std::memory_order_relaxed);
+}
+
+std::uint64_t DpdkPort::handed_over() const {
+  std::uint64_t total = 0;
+  for (std::uint16_t i = 0; i < queues(); ++i) {
+    total += noted_[i].handed_over.load(std::memory_order_relaxed);
+  }
+  return total;
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> DpdkPort::net_drops() const {
@@ -404,7 +458,7 @@ std::vector<std::pair<std::string, std::uint64_t>> DpdkPort::net_drops() const {
   for (std::size_t i = 0; i < kNetDropCount; ++i) {
     std::uint64_t total = 0;
     for (std::uint16_t queue = 0; queue < queues(); ++queue) {
-      total += net_drops_[queue][i].load(std::memory_order_relaxed);
+      total += noted_[queue].net_drops[i].load(std::memory_order_relaxed);
     }
     if (total > 0) out.emplace_back(drop_name(static_cast<NetDrop>(i)), total);
   }

@@ -19,6 +19,7 @@
 #include "io/dpdk/port_space.h"
 #include "io/net/net_options.h"
 #include "io/net/net_stats.h"
+#include "io/net/rss_map.h"
 #include "io/waker.h"
 
 struct rte_mempool;
@@ -49,6 +50,8 @@ struct DpdkPortOptions {
   // How long a card's link may take to come up; virtual devices are not waited for.
   Duration link_wait = seconds(5);
   Duration gateway_wait = seconds(3);
+  // How datagrams are spread over the queues, where that is known and the device does not tell.
+  std::optional<RssMap> spread;
 };
 
 // DpdkPort is one started device with a queue pair for each shard. It outlives the
@@ -79,6 +82,8 @@ class DpdkPort {
   PortSpace& ports() { return ports_; }
   // Bytes of a frame that one buffer holds.
   std::size_t frame_room() const { return frame_room_; }
+  // How the device spreads datagrams over its queues; null where that is unknown, or there is one.
+  const RssMap* spread() const { return spread_ ? &*spread_ : nullptr; }
   bool has_rx_interrupts() const { return rx_interrupts_; }
   bool link_up() const;
   // False while a memif has no other end to start with: bursts carry nothing. For a burst it
@@ -100,8 +105,10 @@ class DpdkPort {
   // What the queues' network layers have dropped, as last noted, by reason; only reasons that
   // occurred. Any thread.
   std::vector<std::pair<std::string, std::uint64_t>> net_drops() const;
+  // Frames that came to one queue and went to another's shard, as last noted. Any thread.
+  std::uint64_t handed_over() const;
   // For a queue's thread, now and then.
-  void note_net(std::uint16_t queue, const NetStats& stats);
+  void note_stats(std::uint16_t queue, const NetStats& net, const IoStats& io);
   // Buffers that no shard, queue or device has, of all queues: receive, transmit.
   std::pair<std::size_t, std::size_t> free_buffers() const;
 
@@ -113,6 +120,8 @@ class DpdkPort {
   std::optional<IoError> set_up_queues();
   std::optional<IoError> start();
   std::optional<IoError> await_link();
+  std::optional<RssMap> read_spread() const;
+  std::vector<std::uint16_t> read_redirection() const;
   void choose_mac();
   void choose_offloads();
   // Runs `task` where the driver's own doings cannot cross it.
@@ -140,8 +149,12 @@ class DpdkPort {
   std::uint8_t rss_key_bytes_ = 0;
   std::unique_ptr<MemifGuard> guard_;
   std::vector<Queue> queues_;
-  // By queue and reason.
-  std::unique_ptr<std::array<std::atomic<std::uint64_t>, kNetDropCount>[]> net_drops_;
+  std::optional<RssMap> spread_;
+  struct Noted {
+    std::array<std::atomic<std::uint64_t>, kNetDropCount> net_drops{};
+    std::atomic<std::uint64_t> handed_over{0};
+  };
+  std::unique_ptr<Noted[]> noted_;  // By queue.
   PortSpace ports_;
 };
 

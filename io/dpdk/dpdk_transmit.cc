@@ -222,7 +222,7 @@ void DpdkDatapath::run_layer(Time now) {
 // first word may come too soon after one of somebody else's.
 void DpdkDatapath::watch_link(Time now) {
   link_due_ = now + kLinkInterval;
-  port_->note_net(queue_, layer_->stats());
+  port_->note_stats(queue_, layer_->stats(), stats_);
   if (const unsigned ups = port_->link_ups(); ups != link_ups_) {
     link_ups_ = ups;
     layer_->handle_link_up(now);

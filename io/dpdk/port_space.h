@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -24,8 +25,10 @@ class PortSpace {
   PortSpace();
   // False: another queue has the port, or `options.first_of_port` and somebody shares it.
   bool take(std::uint16_t port, std::uint16_t queue, const SocketOptions& options);
-  // Takes a port that nobody has; 0 when there is none.
-  std::uint16_t take_any(std::uint16_t queue, const SocketOptions& options);
+  // Takes a port that nobody has, one that `fits` where there is such a one; 0 when there is none.
+  using Fits = std::function<bool(std::uint16_t port)>;
+  std::uint16_t take_any(std::uint16_t queue, const SocketOptions& options,
+                         const Fits& fits = nullptr);
   void release(std::uint16_t port);
 
   // The queue that has `port`, kShared or kNobody.
@@ -40,6 +43,8 @@ class PortSpace {
     std::uint16_t users = 0;
   };
   bool take_locked(std::uint16_t port, std::uint16_t queue, const SocketOptions& options);
+  std::uint16_t take_next_locked(std::uint16_t queue, const SocketOptions& options,
+                                 const Fits& fits);
 
   std::mutex mutex_;
   std::unique_ptr<Port[]> ports_;
@@ -62,7 +67,9 @@ class DeviceSockets {
   DeviceSockets(const DeviceSockets&) = delete;
   DeviceSockets& operator=(const DeviceSockets&) = delete;
 
-  Result<SocketId, IoError> open(const Address& local, const SocketOptions& options);
+  // Of the ports that port 0 may become those that `fits` come first.
+  Result<SocketId, IoError> open(const Address& local, const SocketOptions& options,
+                                 const PortSpace::Fits& fits = nullptr);
   void close(SocketId id);
   const DeviceSocket* find(SocketId id) const {
     const std::uint32_t slot = socket_slot(id);

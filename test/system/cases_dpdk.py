@@ -83,6 +83,7 @@ def case_dpdk_tells_of_the_device(millrace):
             load.wait()
     expect(device["link_up"] and device["counters"]["rx_good_packets"] > 500, device)
     expect(device["rx_buffers_free"] > 4000 and device["tx_buffers_free"] > 2000, device)
+    expect(device["frames_handed_over"] == 0, device)
     for bad in ("rx_ip_checksum", "rx_udp_checksum", "rx_truncated", "tx_too_big"):
         expect(bad not in device["drops"], device["drops"])
     for line in ("millrace_device_link_up 1", 'millrace_device_buffers_free{direction="rx"} ',

@@ -16,6 +16,8 @@ struct PacketDeviceStats {
   // Buffers that neither a shard nor the device has, of all queues.
   std::uint64_t rx_buffers_free = 0;
   std::uint64_t tx_buffers_free = 0;
+  // Frames that came to one shard's queue and were another's, a quarter of a second old at most.
+  std::uint64_t frames_handed_over = 0;
   Counters device;  // By the names that its driver gives them.
   // Frames dropped on their way between device and sockets, by reason, a quarter of a second
   // old at most; only reasons that occurred.
