@@ -98,6 +98,8 @@ class Association {
   bool may_be_fragmented() const { return may_be_fragmented_; }
   // A packet of `bytes` never left this host, whose interface carries less.
   void handle_packet_refused(Time now, std::size_t bytes);
+  // A router said that a packet of `bytes` is too large, and `limit` is not; 0: it did not say.
+  void handle_packet_too_big(Time now, std::size_t bytes, std::size_t limit);
   // The packets take another path from here on, to whose MTU nothing found so far applies.
   void handle_path_change();
   bool poll_event(Event& out);

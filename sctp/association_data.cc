@@ -101,6 +101,8 @@ Stats Association::stats() const {
   stats.mtu_probes_lost = path_mtu_.probes_lost();
   stats.mtu_black_holes = path_mtu_.black_holes();
   stats.mtu_refused = path_mtu_.refused();
+  stats.mtu_hints = path_mtu_.hints();
+  stats.mtu_hints_ignored = path_mtu_.hints_ignored();
   if (receiver_) {
     stats.data_chunks_received += receiver_->stats().data_chunks_received;
     stats.messages_received += receiver_->stats().messages_received;

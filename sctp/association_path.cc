@@ -121,6 +121,10 @@ void Association::handle_packet_refused(Time now, std::size_t bytes) {
   if (!dead_ && path_mtu_.handle_refused(now, bytes)) apply_path_mtu();
 }
 
+void Association::handle_packet_too_big(Time now, std::size_t bytes, std::size_t limit) {
+  if (!dead_ && path_mtu_.handle_too_big(now, bytes, limit)) apply_path_mtu();
+}
+
 void Association::handle_path_change() {
   if (!options_.path_mtu.enabled || dead_) return;
   path_mtu_.reset();

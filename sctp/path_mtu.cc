@@ -34,6 +34,9 @@ constexpr std::array kLikely{
     packet_in(9000, kIpv6Header), packet_in(9000, kIpv4Header),
 };
 
+// Words of routers that turn out to be wrong, within kRaiseTimer, before none is heard.
+constexpr int kMaxFalseHints = 3;
+
 // A gain smaller than this share of PLPMTU is not worth three lost probes.
 constexpr int kWorthwhileShare = 16;
 
@@ -73,12 +76,14 @@ void PathMtu::reset() {
   stop();
   plpmtu_ = base_;
   recent_black_holes_ = 0;
+  hint_ = doubted_ = 0;
   if (running) enter_base();
 }
 
 // RFC 8899 §5.2, BASE. A PLPMTU below the base is not raised before the base is confirmed.
 void PathMtu::enter_base() {
   state_ = State::kBase;
+  hint_ = 0;
   lower_to(base_);
   failed_ = static_cast<std::uint16_t>(max_ + 4);
   probe(base_);
@@ -103,6 +108,7 @@ void PathMtu::probe(std::uint16_t bytes) {
 
 std::uint16_t PathMtu::next_size() const {
   const int upper = std::min<int>(failed_, max_ + 4);
+  if (hint_ > plpmtu_ && hint_ < upper) return hint_;
   for (const std::uint16_t likely : kLikely) {
     if (likely > plpmtu_ && likely < upper) return likely;
   }
@@ -154,6 +160,7 @@ std::optional<PathMtu::Answer> PathMtu::handle_answer(Time now, ByteSpan info) {
   if (attempt == attempt_) answer.rtt = now - sent_at_;
   const std::uint16_t before = plpmtu_;
   const std::uint16_t confirmed = probed_;
+  note_confirmed(now, confirmed);
   if (state_ == State::kError && confirmed < base_ && confirmed == min_) {
     // The path carries this and does not carry the base.
     lower_to(min_);
@@ -261,6 +268,55 @@ bool PathMtu::handle_refused(Time now, std::size_t bytes) {
   enter_base();
   failed_ = static_cast<std::uint16_t>(bytes);
   return true;
+}
+
+bool PathMtu::is_credible(Time now, std::size_t bytes, std::size_t limit) const {
+  if (state_ == State::kDisabled || now < distrust_until_) return false;
+  const bool probe = bytes == probed_ && attempt_ > 0;
+  if ((!probe && bytes > plpmtu_) || bytes <= min_) return false;
+  // RFC 8899 §4.6.2: below MIN_PLPMTU it is invalid, and at the packet's own size or above it is
+  // inconsistent.
+  return limit == 0 || (limit >= min_ && limit < bytes);
+}
+
+bool PathMtu::handle_too_big(Time now, std::size_t bytes, std::size_t limit) {
+  if (!is_credible(now, bytes, limit)) {
+    ++hints_ignored_;
+    return false;
+  }
+  ++hints_;
+  const std::uint16_t hint = floored(limit);
+  // The smallest size that is said not to pass.
+  const std::size_t doubted = hint == 0 ? bytes : std::size_t{hint} + 4;
+  if (doubted_ == 0 || doubted < doubted_) doubted_ = static_cast<std::uint16_t>(doubted);
+  if (bytes > plpmtu_ && (hint == 0 || hint >= plpmtu_)) {
+    // RFC 8899 §4.6.2, PLPMTU < PL_PTB_SIZE < PROBED_SIZE: what is in use stays valid.
+    hint_ = hint;
+    give_up_probed(now);
+    return false;
+  }
+  if (std::min<std::size_t>(bytes, plpmtu_) > base_) {
+    // RFC 8899 §4.6.2, BASE_PLPMTU <= PL_PTB_SIZE < PLPMTU.
+    lower_to(base_);
+    enter_base();
+    hint_ = hint;
+    return true;
+  }
+  // RFC 8899 §4.6.2, MIN_PLPMTU < PL_PTB_SIZE < BASE_PLPMTU: probes tell what the path carries.
+  if (state_ != State::kError || probed_ != min_) enter_error();
+  hint_ = hint;
+  return false;
+}
+
+// RFC 8899 §5.3.3: routers that contradict each other, or somebody who forges their words.
+void PathMtu::note_confirmed(Time now, std::uint16_t bytes) {
+  if (doubted_ == 0 || bytes < doubted_) return;
+  doubted_ = 0;
+  if (now - false_hint_at_ >= kRaiseTimer) false_hints_ = 0;
+  false_hint_at_ = now;
+  if (++false_hints_ < kMaxFalseHints) return;
+  false_hints_ = 0;
+  distrust_until_ = now + kRaiseTimer;
 }
 
 }  // namespace millrace::sctp

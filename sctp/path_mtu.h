@@ -67,6 +67,14 @@ class PathMtu {
   // `packet_bytes` has changed.
   bool handle_refused(Time now, std::size_t bytes);
 
+  // A router's word that a packet of `bytes` is too large for the path, and that `limit` would
+  // pass (0: it does not say): RFC 8899 §4.6.2, PL_PTB_SIZE. The caller has done what can be done
+  // to tell that the packet was sent (§4.6.1); still anybody on the path may have made it up. So
+  // it sets no size: it ends the wait for a probe, or brings PLPMTU back to the base, from where
+  // probes find out, `limit` first. Words that probes have refuted thrice make the next ones
+  // go unheard for kRaiseTimer (§5.3.3). True if `packet_bytes` has changed.
+  bool handle_too_big(Time now, std::size_t bytes, std::size_t limit);
+
   // PLPMTU: the largest packet that may be sent now, probes apart.
   std::size_t packet_bytes() const { return plpmtu_; }
   // What a black hole falls back to; packets above it put the path to the test. Nothing is
@@ -85,6 +93,8 @@ class PathMtu {
   std::uint32_t probes_lost() const { return probes_lost_; }
   std::uint32_t black_holes() const { return black_holes_; }
   std::uint32_t refused() const { return refused_; }
+  std::uint32_t hints() const { return hints_; }
+  std::uint32_t hints_ignored() const { return hints_ignored_; }
 
  private:
   void lower_to(std::uint16_t bytes) { plpmtu_ = std::min(plpmtu_, bytes); }
@@ -94,6 +104,8 @@ class PathMtu {
   void search_on(Time now);
   void give_up_probed(Time now);
   void end_rest(Time now);
+  bool is_credible(Time now, std::size_t bytes, std::size_t limit) const;
+  void note_confirmed(Time now, std::uint16_t bytes);
   // The size to try between PLPMTU and the smallest that failed; 0 if none is worth a probe.
   std::uint16_t next_size() const;
 
@@ -119,6 +131,14 @@ class PathMtu {
   std::uint32_t probes_lost_ = 0;
   std::uint32_t black_holes_ = 0;
   std::uint32_t refused_ = 0;
+  // Of routers' words: what is to be tried next, what they doubt, and what that came to.
+  std::uint16_t hint_ = 0;
+  std::uint16_t doubted_ = 0;
+  std::uint8_t false_hints_ = 0;
+  Time false_hint_at_{};
+  Time distrust_until_{};
+  std::uint32_t hints_ = 0;
+  std::uint32_t hints_ignored_ = 0;
 };
 
 }  // namespace millrace::sctp

@@ -409,5 +409,154 @@ TEST_F(PathMtuTest, ARefusalIsBelievedWithoutProbesToo) {
   EXPECT_EQ(pinned.packet_bytes(), kBase);
 }
 
+constexpr std::size_t kTunnel = 1352;  // IPv4, 1420 bytes.
+
+// RFC 8899 §4.6.2: a probe that a router has dropped is not waited for, and the next one is of the
+// size that it named.
+TEST_F(PathMtuTest, ARouterThatDropsAProbeNamesTheNextOne) {
+  constexpr std::size_t kOdd = 1300;  // Between those that are tried by themselves.
+  mtu_ = kOdd;
+  start();
+  ASSERT_EQ(path_.state(), State::kSearching);
+  const std::size_t in_use = path_.packet_bytes();
+  const std::size_t dropped = probes_.back();
+  ASSERT_GT(dropped, kOdd);
+  EXPECT_FALSE(path_.handle_too_big(now_, dropped, kOdd));
+  EXPECT_EQ(path_.packet_bytes(), in_use) << "RFC 8899 §4.6.2: it sets no size";
+  EXPECT_EQ(path_.probe_bytes(), kOdd);
+  const Time before = now_;
+  probe_on();
+  EXPECT_EQ(path_.packet_bytes(), kOdd);
+  EXPECT_EQ(now_ - before, kRtt);
+  EXPECT_EQ(path_.probes_lost(), 0u);
+  EXPECT_EQ(path_.hints(), 1u);
+}
+
+// RFC 8899 §4.6.2, BASE_PLPMTU <= PL_PTB_SIZE < PLPMTU: the base, and then a search.
+TEST_F(PathMtuTest, ARouterThatDropsDataBringsTheSizeToTheBaseAndASearch) {
+  start();
+  ASSERT_EQ(path_.packet_bytes(), kJumbo);
+  mtu_ = kEthernet;
+  EXPECT_TRUE(path_.handle_too_big(now_, kJumbo - 1000, kEthernet));
+  EXPECT_EQ(path_.packet_bytes(), kBase);
+  EXPECT_FALSE(path_.handle_too_big(now_, kJumbo - 500, kEthernet)) << "of the same burst";
+  EXPECT_EQ(path_.hints_ignored(), 1u);
+  probes_.clear();
+  probe_on();
+  // The base, what the router named, and one above it, for it may be wrong.
+  ASSERT_EQ(probes_.size(), 3u);
+  EXPECT_EQ(probes_[0], kBase);
+  EXPECT_EQ(probes_[1], kEthernet);
+  EXPECT_EQ(path_.packet_bytes(), kEthernet);
+  // An old router (RFC 1191 §5) names no size.
+  mtu_ = kTunnel;
+  EXPECT_TRUE(path_.handle_too_big(now_, kEthernet, 0));
+  probe_on();
+  EXPECT_GT(path_.packet_bytes(), kBase);
+  EXPECT_LE(path_.packet_bytes(), kTunnel);
+}
+
+// RFC 8899 §4.6.2, MIN_PLPMTU < PL_PTB_SIZE < BASE_PLPMTU.
+TEST_F(PathMtuTest, ARouterBelowTheBaseIsBelievedWhenTheLeastHasPassedAndTheBaseHasNot) {
+  start();
+  constexpr std::size_t kSmall = 700;
+  mtu_ = kSmall;
+  EXPECT_TRUE(path_.handle_too_big(now_, kJumbo, kSmall));
+  EXPECT_EQ(path_.packet_bytes(), kBase);
+  probe_on();
+  EXPECT_FALSE(path_.handle_too_big(now_, kBase, kSmall));
+  EXPECT_EQ(path_.packet_bytes(), kBase) << "nothing smaller is known to pass";
+  EXPECT_EQ(path_.state(), State::kError);
+  probe_on();
+  EXPECT_EQ(path_.packet_bytes(), kMin);
+  EXPECT_FALSE(path_.handle_too_big(now_, kBase, kSmall));
+  probe_on();
+  EXPECT_EQ(path_.packet_bytes(), kSmall);
+  EXPECT_EQ(path_.probes_lost(), 0u);
+}
+
+// RFC 8899 §3 (6), §4.6.2: what is inconsistent, below the least, or of a size that was not sent.
+TEST_F(PathMtuTest, MakesNothingOfWordsThatCannotBeTrue) {
+  start();
+  ASSERT_EQ(path_.packet_bytes(), kJumbo);
+  const struct {
+    std::size_t bytes, limit;
+  } words[] = {
+      {kJumbo + 4, kEthernet},
+      {65000, kEthernet},  // Larger than anything sent.
+      {kJumbo, kJumbo},
+      {kJumbo, kJumbo + 4},
+      {kEthernet, 65000},  // No smaller limit.
+      {kJumbo, kMin - 1},
+      {kJumbo, 1},  // Below the least.
+      {kMin, 400},
+      {kMin, 0},
+      {0, 0},
+  };
+  for (const auto& [bytes, limit] : words) {
+    EXPECT_FALSE(path_.handle_too_big(now_, bytes, limit)) << bytes << ' ' << limit;
+    EXPECT_EQ(path_.packet_bytes(), kJumbo);
+    EXPECT_EQ(path_.state(), State::kSearchComplete);
+  }
+  EXPECT_EQ(path_.hints_ignored(), std::size(words));
+  EXPECT_EQ(path_.hints(), 0u);
+}
+
+TEST_F(PathMtuTest, ARouterIsNotHeardWhereNothingCanBeProbed) {
+  path_.forgo();
+  EXPECT_FALSE(path_.handle_too_big(now_, kBase, 700));
+  EXPECT_EQ(path_.packet_bytes(), kBase);
+  EXPECT_EQ(path_.hints(), 0u);
+}
+
+// RFC 8899 §5.3.3, §8: whoever forges routers' words gains a few round trips, and then nothing.
+TEST_F(PathMtuTest, WordsThatProbesRefuteAreHeardThriceAndThenNotForAWhile) {
+  start();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(path_.handle_too_big(now_, kJumbo, kBase)) << i;
+    EXPECT_EQ(path_.packet_bytes(), kBase);
+    probe_on();
+    ASSERT_EQ(path_.packet_bytes(), kJumbo) << i;
+  }
+  const Time since = now_;
+  for (; now_ < since + PathMtu::kRaiseTimer - seconds(1); now_ += seconds(1)) {
+    ASSERT_FALSE(path_.handle_too_big(now_, kJumbo, kBase));
+    ASSERT_EQ(path_.packet_bytes(), kJumbo);
+  }
+  now_ += seconds(2);
+  EXPECT_TRUE(path_.handle_too_big(now_, kJumbo, kBase));
+}
+
+// A flood of them, of any kind, at any moment: no size below the least, and data goes on.
+TEST_F(PathMtuTest, AFloodOfForgedWordsKeepsNothingFromPassing) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SeededRng rng(seed);
+    PathMtu path({.enabled = true}, kBase, rng);
+    path.start();
+    Time now{seconds(1000)};
+    for (int turn = 0; turn < 4000; ++turn) {
+      const std::size_t bytes = rng.below(3) == 0 ? path.packet_bytes() : rng.below(9500);
+      path.handle_too_big(now, bytes, rng.below(2) == 0 ? 0 : rng.below(9500));
+      ASSERT_GE(path.packet_bytes(), kMin);
+      ASSERT_LE(path.packet_bytes(), kJumbo);
+      if (path.probe_bytes() > 0) {
+        ASSERT_LE(path.probe_bytes(), kJumbo);
+        const PathMtu::Info info = path.make_probe(now, kRto);
+        now += kRtt;
+        path.handle_answer(now, info);
+      } else {
+        now = std::min(now + kRtt, std::max(now, path.next_timeout()));
+        path.handle_timeout(now);
+      }
+    }
+    // It has been found out, and the path is used as it is.
+    while (path.probe_bytes() > 0) {
+      now += kRtt;
+      path.handle_answer(now, path.make_probe(now, kRto));
+    }
+    EXPECT_EQ(path.packet_bytes(), kJumbo) << seed;
+  }
+}
+
 }  // namespace
 }  // namespace millrace::sctp

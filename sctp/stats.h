@@ -66,6 +66,8 @@ struct Stats {
   std::uint64_t mtu_probes_lost = 0;
   std::uint64_t mtu_black_holes = 0;
   std::uint64_t mtu_refused = 0;  // Sizes that this host's interface did not take.
+  std::uint64_t mtu_hints = 0;    // Routers' words that a packet was too large, made use of.
+  std::uint64_t mtu_hints_ignored = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
   std::uint64_t dropped(DropReason reason) const { return drops[static_cast<std::size_t>(reason)]; }
