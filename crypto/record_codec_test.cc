@@ -245,6 +245,37 @@ TEST(RecordCodec, KeepsTheContentTypeUnderTheSeal) {
   EXPECT_EQ(opened(*keys, alert).type, ContentType::kAlert);
 }
 
+TEST(RecordKeys, KnowsWhatItMayHaveSealedByTheHeader) {
+  RecordKeysPool pool;
+  const RecordKeysPtr keys = pool.make(keys_of(CipherSuite::kAes128GcmSha256));
+  Bytes record;
+  for (int i = 0; i < 3; ++i) record = sealed(*keys, bytes_of("hello"));
+  const auto known = [&](const Bytes& head, std::size_t bytes) {
+    return keys->may_have_sealed(head, bytes);
+  };
+  EXPECT_TRUE(known(record, record.size()));
+  EXPECT_TRUE(known(Bytes(record.begin(), record.begin() + 13), record.size()));
+  for (std::size_t n = 0; n < 13; ++n) {
+    EXPECT_FALSE(known(Bytes(record.begin(), record.begin() + static_cast<int>(n)), record.size()));
+  }
+  for (const std::size_t bytes : {record.size() - 1, record.size() + 1, std::size_t{12},
+                                  std::size_t{0}, record.size() + 65536}) {
+    EXPECT_FALSE(known(record, bytes)) << bytes;
+  }
+  // Type, version, epoch, a number that is still to come, length.
+  for (std::size_t at = 0; at < 13; ++at) {
+    Bytes other = record;
+    other[at] = static_cast<std::uint8_t>(other[at] ^ 0x40);
+    EXPECT_FALSE(known(other, record.size())) << at;
+  }
+  Bytes next = record;
+  ++next[10];
+  EXPECT_FALSE(known(next, record.size()));
+  Bytes earlier = record;
+  --earlier[10];
+  EXPECT_TRUE(known(earlier, record.size()));
+}
+
 TEST(RecordKeysPool, ReusesWhatCameBackAndStaysSmall) {
   // The bound on an idle session's memory counts on this.
   EXPECT_LE(sizeof(RecordKeys), 2432u);

@@ -75,6 +75,17 @@ void RecordKeys::seed_replay(std::uint64_t sequence) {
   if (replay_.is_new(sequence)) replay_.commit(sequence);
 }
 
+bool RecordKeys::may_have_sealed(ByteSpan head, std::size_t bytes) const {
+  // Longer than a round trip at the rate of a fast card.
+  constexpr std::uint64_t kLately = std::uint64_t{1} << 20;
+  if (head.size() < kRecordHeaderBytes || bytes < kRecordHeaderBytes) return false;
+  const std::uint64_t sequence = load_be48(head.data() + 5);
+  return head[0] == static_cast<std::uint8_t>(ContentType::kApplicationData) &&
+         load_be16(head.data() + 1) == kDtls12Version && load_be16(head.data() + 3) == epoch_ &&
+         load_be16(head.data() + 11) == bytes - kRecordHeaderBytes && sequence < write_sequence_ &&
+         write_sequence_ - sequence <= kLately;
+}
+
 void RecordKeys::prefetch_write() const {
   prefetch_material(write_material_.data());
   __builtin_prefetch(&write_sequence_, 1);

@@ -85,6 +85,11 @@ class alignas(64) RecordKeys {
            forgeries_ >= limits_.forgeries;
   }
 
+  // True if a datagram that begins with `head` and has `bytes` may be a record of application
+  // data that was sealed here lately, by its header in the clear (RFC 6347 §4.1). Whoever makes
+  // one up without having seen a record of the session has to guess its number.
+  bool may_have_sealed(ByteSpan head, std::size_t bytes) const;
+
   // Marks a number of the read epoch as seen before the first record is opened here.
   void seed_replay(std::uint64_t sequence);
 

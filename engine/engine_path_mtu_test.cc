@@ -3,8 +3,13 @@
 // Path MTU discovery (RFC 8899) by engines over a simulated network.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
+#include <vector>
 
+#include "engine/base/bytes.h"
+#include "engine/base/rng.h"
 #include "engine/engine_test_support.h"
 #include "engine/simulation_impl.h"
 
@@ -51,6 +56,25 @@ class PathMtuTest : public ::testing::Test {
     pair_->pass(seconds(1));
     const ShardStats after = pair_->client->stats().shards[0];
     return (after.bytes_sent - before.bytes_sent) / (after.datagrams_sent - before.datagrams_sent);
+  }
+  // A router tells, where one is too narrow.
+  void narrow_to(std::size_t bytes) {
+    io::LinkOptions link;
+    link.delay = milliseconds(5);
+    link.mtu = bytes;
+    link.router_tells = true;
+    network().set_default_link(link);
+  }
+  // The client's end of its path.
+  Address client_address() {
+    std::string local;
+    pair_->client->session_stats(pair_->at_client->opened.back(),
+                                 [&local](Result<SessionStats, SignalError> stats) {
+                                   if (stats.ok() && stats.value().pair)
+                                     local = stats.value().pair->local;
+                                 });
+    EXPECT_TRUE(pair_->run([&] { return !local.empty(); }));
+    return *Address::parse(local);
   }
   void set_mtu(std::size_t bytes, bool sender_refuses = false) {
     io::LinkOptions link;
@@ -144,6 +168,58 @@ TEST_F(PathMtuTest, AnInterfaceThatShrinksCostsOneRetransmission) {
   const std::size_t bytes = datagram_bytes();
   EXPECT_LE(bytes + 28, 1400u);
   EXPECT_GE(bytes, 1300u);
+  EXPECT_TRUE(pair_->at_client->closed.empty());
+}
+
+// RFC 8899 §4.6.2: nobody waits for a packet to be lost twice where a router says why, and the
+// size that it names is what is found.
+TEST_F(PathMtuTest, ARouterThatTellsCostsNoWait) {
+  for (const std::size_t mtu : {1400u, 1307u, 900u}) {
+    use(9000);
+    ASSERT_TRUE(transfer(20));
+    ASSERT_GE(datagram_bytes(), 7000u);
+    narrow_to(mtu);
+    const Time begun = pair_->simulation->now();
+    ASSERT_TRUE(transfer(1));
+    EXPECT_LE(pair_->simulation->now() - begun, milliseconds(150)) << mtu;
+    ASSERT_TRUE(transfer(20));
+    const std::size_t bytes = datagram_bytes();
+    EXPECT_LE(bytes + 28, mtu);
+    EXPECT_GE(bytes + 28, mtu - mtu / 12);
+    EXPECT_EQ(test::drops(*pair_->client, "shard.unknown_too_big"), 0u);
+    EXPECT_TRUE(pair_->at_client->closed.empty());
+  }
+}
+
+// RFC 8899 §4.6.1: who is not on the path may know addresses and ports, and guesses the rest.
+TEST_F(PathMtuTest, NoForgedWordOfARouterChangesAnything) {
+  use(9000);
+  ASSERT_TRUE(transfer(20));
+  const std::size_t honest = datagram_bytes();
+  ASSERT_GE(honest, 7000u);
+  const Address client = client_address();
+  const Address server = *Address::parse("10.0.1.1:5000");
+  SeededRng rng(1);
+  for (int i = 0; i < 3000; ++i) {
+    std::vector<std::uint8_t> datagram(1 + rng.below(8972));
+    // A record of the session's, but for its number, which is too low by much or yet to come.
+    const std::array<std::uint8_t, 5> head{23, 0xfe, 0xfd, 0, 1};
+    std::copy_n(head.begin(), std::min(datagram.size(), head.size()), datagram.begin());
+    if (datagram.size() > 13) {
+      store_be48(datagram.data() + 5, (std::uint64_t{1} << 22) + rng.below(std::uint64_t{1} << 40));
+      store_be16(datagram.data() + 11, static_cast<std::uint16_t>(datagram.size() - 13));
+    }
+    network().tell_too_big(client, server, datagram, rng.below(2) == 0 ? 1228 : 0);
+    network().tell_too_big(client, *Address::parse("10.0.1.9:5000"), datagram, 1228);
+    network().tell_too_big(server, client, ByteSpan(datagram).first(1), 1228);
+    if (i % 8 == 0) pair_->pass(milliseconds(1));
+    if (i % 200 == 0) {
+      ASSERT_TRUE(transfer(1));
+    }
+  }
+  EXPECT_GE(datagram_bytes() + 200, honest);
+  EXPECT_GT(test::drops(*pair_->client, "shard.unknown_too_big"), 300u);
+  EXPECT_GT(test::drops(*pair_->server, "shard.unknown_too_big"), 300u);
   EXPECT_TRUE(pair_->at_client->closed.empty());
 }
 

@@ -230,6 +230,15 @@ void SimDatapath::stage(const Socket& socket, const TxRun& run) {
   if (run.pushed() > 1) ++stats_.tx_gso_sends;
 }
 
+void SimDatapath::hear_router(const Address& from, const Address& to, ByteSpan datagram,
+                              std::size_t limit) {
+  const Socket* const socket = owns(from.ip) ? find(from) : nullptr;
+  if (socket == nullptr) return;
+  RouterWord word{.local = from.ip, .limit = limit};
+  word.set_quote(datagram);
+  refused_.push(socket->id, to, datagram.size(), word);
+}
+
 void SimDatapath::flush() {
   for (const std::uint32_t packet : staged_) network_.send(packet);
   staged_.clear();

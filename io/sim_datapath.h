@@ -71,6 +71,8 @@ class SimDatapath {
   bool owns(const IpAddress& address) const;
   // From the network: false when no socket takes the packet, or the queue is full.
   bool accept(std::uint32_t packet, bool& queue_full);
+  // From the network: see SimNetwork::tell_too_big.
+  void hear_router(const Address& from, const Address& to, ByteSpan datagram, std::size_t limit);
   const Socket* find(SocketId id) const;
   const Socket* find(const Address& to) const;
   // Copies the next waiting datagrams of one sender into one buffer.

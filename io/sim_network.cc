@@ -97,9 +97,16 @@ bool SimNetwork::refuses(const IpAddress& from, const IpAddress& to, std::size_t
   return options.sender_refuses && bytes + header_bytes(to) > options.mtu;
 }
 
+void SimNetwork::tell_too_big(const Address& from, const Address& to, ByteSpan datagram,
+                              std::size_t mtu) {
+  const std::size_t limit = mtu == 0 ? 0 : mtu - header_bytes(to.ip);
+  for (SimDatapath* const host : hosts_) host->hear_router(from, to, datagram, limit);
+}
+
 void SimNetwork::send(std::uint32_t id) {
   Packet& sent = packet(id);
   ++stats_.sent;
+  const Address inside = sent.from;
   for (const Mapping& mapping : mappings_) {
     if (mapping.inside == sent.from) sent.from = mapping.outside;
   }
@@ -108,7 +115,10 @@ void SimNetwork::send(std::uint32_t id) {
   const LinkOptions& options = link.options;
   const std::size_t wire_bytes = sent.bytes.size() + header_bytes(sent.to.ip);
   if (wire_bytes > options.mtu) {
-    if (!sent.may_fragment) return drop(id, stats_.mtu_drops, kMtuDrop);
+    if (!sent.may_fragment) {
+      if (options.router_tells) tell_too_big(inside, sent.to, sent.bytes, options.mtu);
+      return drop(id, stats_.mtu_drops, kMtuDrop);
+    }
     ++stats_.fragmented;
   }
 

@@ -29,7 +29,8 @@ struct LinkOptions {
   std::uint64_t bits_per_second = 0;     // 0: unlimited. Counts 28/48 header bytes too.
   std::size_t queue_bytes = 256u << 10;  // Drop-tail queue before the bottleneck.
   std::size_t mtu = 65535;               // IP datagram; a larger one vanishes, if it has DF,
-  bool sender_refuses = false;           // or is refused, as by the sender's own interface.
+  bool sender_refuses = false;           // or is refused, as by the sender's own interface,
+  bool router_tells = false;             // or vanishes, and the sender is told.
 };
 
 // SimStats counts datagrams by their fate in the network.
@@ -82,6 +83,10 @@ class SimNetwork {
   // (rebinding): datagrams to its old outside address go nowhere.
   void map_address(const Address& inside, const Address& outside);
   void unmap_address(const Address& inside);
+
+  // Has the host at `from` hear, as from a router (or from somebody who forges its words), that
+  // `datagram` from there to `to` was too large for `mtu`; 0: it says no size.
+  void tell_too_big(const Address& from, const Address& to, ByteSpan datagram, std::size_t mtu);
 
   const SimStats& stats() const { return stats_; }
   // A hash over time, addresses, length and fate of every datagram so far: equal for

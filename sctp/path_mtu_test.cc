@@ -509,7 +509,7 @@ TEST_F(PathMtuTest, ARouterIsNotHeardWhereNothingCanBeProbed) {
   EXPECT_EQ(path_.hints(), 0u);
 }
 
-// RFC 8899 §5.3.3, §8: whoever forges routers' words gains a few round trips, and then nothing.
+// RFC 8899 §4.6.2, §5.3.3, §8: whoever forges routers' words gains a few round trips, and then nothing.
 TEST_F(PathMtuTest, WordsThatProbesRefuteAreHeardThriceAndThenNotForAWhile) {
   start();
   for (int i = 0; i < 3; ++i) {
@@ -527,7 +527,7 @@ TEST_F(PathMtuTest, WordsThatProbesRefuteAreHeardThriceAndThenNotForAWhile) {
   EXPECT_TRUE(path_.handle_too_big(now_, kJumbo, kBase));
 }
 
-// A flood of them, of any kind, at any moment: no size below the least, and data goes on.
+// RFC 8899 §3 (6): a flood of them, of any kind, at any moment: no size below the least, and data goes on.
 TEST_F(PathMtuTest, AFloodOfForgedWordsKeepsNothingFromPassing) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     SeededRng rng(seed);

@@ -133,6 +133,10 @@ Json association(const SctpTransportStats& from) {
   out["messages_abandoned_sent"] = from.messages_abandoned_sent;
   out["heartbeats_sent"] = from.heartbeats_sent;
   out["heartbeats_acked"] = from.heartbeats_acked;
+  out["mtu_probes_lost"] = from.mtu_probes_lost;
+  out["mtu_black_holes"] = from.mtu_black_holes;
+  out["mtu_hints"] = from.mtu_hints;
+  out["mtu_hints_ignored"] = from.mtu_hints_ignored;
   out["restarts"] = from.restarts;
   out["drops"] = Json::object();
   for (const auto& [reason, count] : from.drops) out["drops"][std::string(reason)] = count;

@@ -21,6 +21,7 @@ enum class DropReason : std::uint8_t {
   kBeforeAnswer,      // A datagram for a session whose answer has not come.
   kTableFull,         // The association table had no room for an address.
   kSessionLimit,      // DTLS of a session for which the shard has no place.
+  kUnknownTooBig,     // A router's word on a datagram that no session here has sent lately.
   kCount,
 };
 
@@ -28,7 +29,7 @@ constexpr std::string_view to_string(DropReason reason) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(DropReason::kCount)> kNames = {
       "unknown_first_byte", "unknown_source", "unauthenticated", "malformed_stun",
       "unknown_ufrag",      "refused_check",  "forward_full",    "control_full",
-      "before_answer",      "table_full",     "session_limit"};
+      "before_answer",      "table_full",     "session_limit",   "unknown_too_big"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

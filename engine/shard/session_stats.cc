@@ -162,6 +162,10 @@ SctpTransportStats describe_sctp(const sctp::Association& association) {
   out.t3_expiries = stats.t3_expiries;
   out.heartbeats_sent = stats.heartbeats_sent;
   out.heartbeats_acked = stats.heartbeats_acked;
+  out.mtu_probes_lost = stats.mtu_probes_lost;
+  out.mtu_black_holes = stats.mtu_black_holes;
+  out.mtu_hints = stats.mtu_hints;
+  out.mtu_hints_ignored = stats.mtu_hints_ignored;
   out.restarts = stats.restarts;
   for (std::size_t i = 0; i < stats.drops.size(); ++i) {
     if (stats.drops[i] == 0) continue;

@@ -197,6 +197,8 @@ class ShardCore {
   void disown_socket(Session& session);
   void move_home(Session& session, const std::vector<ice::Candidate>& remotes);
   Session* session_of_socket(io::SocketId socket);
+  Session* sender_of(const io::RefusedSend& refused);
+  void handle_router_word(Time now, const io::RefusedSend& refused);
   Session* claim(Time now, EntryRef entry);
   void start_dtls(Time now, Session& session);
   bool is_quiet(Time now) const;

@@ -70,20 +70,49 @@ ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
 
 // What is no packet of a session's present path, a check on another or a late one, says nothing
 // of it.
-void ShardCore::handle_refused(Time now, const io::RefusedSend& refused) {
+Session* ShardCore::sender_of(const io::RefusedSend& refused) {
   Session* session = session_of_socket(refused.socket);
   if (session == nullptr) {
     const Found found = table_.find(AddressKey(refused.remote));
-    if (!found.handle.is_claimed() || found.handle.shard() != index_) return;
+    if (!found.handle.is_claimed() || found.handle.shard() != index_) return nullptr;
     session = slots_[found.handle.slot()].get();
-    if (session == nullptr || session->entry != found.entry) return;
+    if (session == nullptr || session->entry != found.entry) return nullptr;
   }
   const ice::CandidatePair* const pair = session->path.selected();
-  if (pair == nullptr || pair->remote != refused.remote) return;
-  if (!session->sctp || !session->dtls->established()) return;
+  if (pair == nullptr || pair->remote != refused.remote) return nullptr;
+  if (!session->sctp || !session->dtls->established()) return nullptr;
+  return refused.bytes > session->dtls->record_keys()->overhead() ? session : nullptr;
+}
+
+void ShardCore::handle_refused(Time now, const io::RefusedSend& refused) {
+  if (refused.router) return handle_router_word(now, refused);
+  Session* const session = sender_of(refused);
+  if (session == nullptr) return;
   const std::size_t overhead = session->dtls->record_keys()->overhead();
-  if (refused.bytes <= overhead) return;
   session->sctp->association.handle_packet_refused(now, refused.bytes - overhead);
+  touch(*session);
+}
+
+// RFC 8899 §4.6.1: addresses and ports are those of the session's path, and what is quoted is a
+// record that it may have sealed, which who is not on the path can only guess.
+void ShardCore::handle_router_word(Time now, const io::RefusedSend& refused) {
+  const io::RouterWord& word = *refused.router;
+  Session* const session = sender_of(refused);
+  if (session == nullptr) {
+    // Those who share a port all hear it.
+    const Found found = table_.find(AddressKey(refused.remote));
+    if (found.handle.is_claimed() && found.handle.shard() != index_) return;
+    return drop(DropReason::kUnknownTooBig);
+  }
+  const std::size_t overhead = session->dtls->record_keys()->overhead();
+  const bool possible = word.limit == 0 || word.limit > overhead;
+  if (!possible || !session->path.accepts_dtls({refused.remote, word.local}) ||
+      !session->dtls->record_keys()->may_have_sealed(ByteSpan(word.quote).first(word.quoted),
+                                                     refused.bytes)) {
+    return drop(DropReason::kUnknownTooBig);
+  }
+  session->sctp->association.handle_packet_too_big(now, refused.bytes - overhead,
+                                                   word.limit == 0 ? 0 : word.limit - overhead);
   touch(*session);
 }
 

@@ -231,6 +231,7 @@ bool DpdkDatapath::accept(rte_mbuf* frame, bool second_hand, RxView& view) {
   if (verdict == RxVerdict::kDatagram) [[likely]]
     return deliver(frame, received, view);
   if (verdict == RxVerdict::kReply) queue_control(ByteSpan(reply_).first(received.reply_bytes));
+  if (verdict == RxVerdict::kPathMtu) hear_router(received.path_mtu);
   if (received.concerns_all && !second_hand && port_->queues() > 1) tell_others(frame);
   rte_pktmbuf_free(frame);
   return false;
@@ -274,6 +275,17 @@ void DpdkDatapath::hand_over(rte_mbuf* frame, std::uint16_t port) {
     stats_.drop(IoDrop::kRxClosedSocket);
   }
   rte_pktmbuf_free(frame);
+}
+
+// Whoever has the socket passes it on; the other queues have copies.
+void DpdkDatapath::hear_router(const PathMtu& word) {
+  const DeviceSocket* const socket = sockets_.find(word.local);
+  if (socket == nullptr) return;
+  RouterWord told{.local = word.local.ip, .limit = word.limit};
+  told.set_quote(word.payload);
+  if (!refused_.push(socket->id, word.remote, word.bytes, told)) {
+    layer_->count_drop(NetDrop::kRxPathMtuLimit, 1);
+  }
 }
 
 // Neighbours answer to whichever queue the device chose; every shard has asked.

@@ -100,6 +100,7 @@ class DpdkDatapath final : private RxBufferHome {
   bool accept(rte_mbuf* frame, bool second_hand, RxView& view);
   bool deliver(rte_mbuf* frame, const RxFrame& received, RxView& view);
   void hand_over(rte_mbuf* frame, std::uint16_t port);
+  void hear_router(const PathMtu& word);
   void tell_others(const rte_mbuf* frame);
   bool enqueue(std::uint16_t owner, rte_mbuf* frame);
   void wake_others();

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +19,7 @@
 
 #include "io/dpdk/dpdk_fixture.h"
 #include "io/monotonic_clock.h"
+#include "io/net/wire.h"
 
 namespace millrace::io {
 namespace {
@@ -141,12 +144,12 @@ class HandOverTest : public DpdkDatapathTest {
     DpdkPortOptions first = test_port(devices.value().first, "10.0.0.1/24", nullptr, nullptr, {});
     DpdkPortOptions second = test_port(devices.value().second, "10.0.0.2/24", nullptr, nullptr, {});
     first.queues = second.queues = 2;
-    const auto peer_port = open_port(first);
-    const auto port = open_port(second);
-    ASSERT_TRUE(peer_port && port);
+    peer_port_ = open_port(first);
+    port_ = open_port(second);
+    ASSERT_TRUE(peer_port_ && port_);
     for (std::uint16_t i = 0; i < 2; ++i) {
-      peer_.push_back(open_queue(peer_port, i));
-      own_.push_back(open_queue(port, i));
+      peer_.push_back(open_queue(peer_port_, i));
+      own_.push_back(open_queue(port_, i));
     }
     from_ = bind(*peer_[0], "10.0.0.1:4000", {.reuse_port = true, .first_of_port = true});
     from_1_ = bind(*peer_[1], "10.0.0.1:4000", {.reuse_port = true});
@@ -172,11 +175,73 @@ class HandOverTest : public DpdkDatapathTest {
     peer_[queue]->flush();
   }
 
+  std::shared_ptr<DpdkPort> peer_port_;
+  std::shared_ptr<DpdkPort> port_;
   std::vector<std::unique_ptr<DpdkDatapath>> peer_;
   std::vector<std::unique_ptr<DpdkDatapath>> own_;
   SocketId from_ = kNoSocket;
   SocketId from_1_ = kNoSocket;
 };
+
+// A router's word (RFC 792) on a datagram of 1400 bytes from 10.0.0.2:6000 to `remote`.
+std::vector<std::uint8_t> router_word(const DpdkPort& from, const DpdkPort& to,
+                                      const Address& remote) {
+  const IpAddress own = ip("10.0.0.2");
+  constexpr std::size_t kIcmp = 14 + 20;
+  constexpr std::size_t kQuote = kIcmp + 8;
+  std::vector<std::uint8_t> frame(kQuote + 20 + 8 + 16);
+  std::size_t at = write_ethernet(frame.data(), to.options().net.mac, from.options().net.mac,
+                                  std::nullopt, EtherType::kIpv4);
+  write_ipv4(&frame[at], ip("10.0.0.1"), own, IpProtocol::kIcmp, 64);
+  store_be16(&frame[at + 2], static_cast<std::uint16_t>(frame.size() - at));
+  store_be16(&frame[at + 10], checksum_finish(checksum_add({}, ByteSpan(&frame[at], 20))));
+  frame[kIcmp] = 3;
+  frame[kIcmp + 1] = 4;
+  store_be16(&frame[kIcmp + 6], 1300);
+  write_ipv4(&frame[kQuote], own, remote.ip, IpProtocol::kUdp, 63);
+  store_be16(&frame[kQuote + 2], 1428);
+  store_be16(&frame[kQuote + 20], 6000);
+  store_be16(&frame[kQuote + 22], remote.port);
+  store_be16(&frame[kQuote + 24], 1408);
+  std::fill_n(&frame[kQuote + 28], 16, std::uint8_t{9});
+  store_be16(&frame[kIcmp + 2], checksum_finish(checksum_add({}, ByteSpan(frame).subspan(kIcmp))));
+  return frame;
+}
+
+void transmit(DpdkPort& port, std::uint16_t queue, ByteSpan frame) {
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(port.queue(queue).tx_pool);
+  ASSERT_NE(mbuf, nullptr);
+  std::copy(frame.begin(), frame.end(), rte_pktmbuf_mtod(mbuf, std::uint8_t*));
+  mbuf->data_len = static_cast<std::uint16_t>(frame.size());
+  mbuf->pkt_len = mbuf->data_len;
+  ASSERT_EQ(rte_eth_tx_burst(port.id(), queue, &mbuf, 1), 1u);
+}
+
+// ICMP has no ports to be spread by: it comes to whichever queue the device chooses.
+TEST_F(HandOverTest, ARoutersWordComesToTheShardThatHasThePort) {
+  const Address remote = *Address::parse("198.51.100.7:2000");
+  transmit(*peer_port_, 0, router_word(*peer_port_, *port_, remote));
+  turn(*own_[0]);
+  EXPECT_TRUE(own_[0]->refused_sends().empty());
+  turn(*own_[1]);
+  const std::span<const RefusedSend> told = own_[1]->refused_sends();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].remote, remote);
+  EXPECT_EQ(told[0].bytes, 1400u);
+  ASSERT_TRUE(told[0].router);
+  EXPECT_EQ(told[0].router->local, ip("10.0.0.2"));
+  EXPECT_EQ(told[0].router->limit, 1272u);
+  EXPECT_EQ(told[0].router->quoted, 16u);
+  EXPECT_EQ(told[0].router->quote[15], 9);
+  EXPECT_TRUE(own_[1]->refused_sends().empty());
+  // A flood of them is cut short, and counted.
+  for (int i = 0; i < 20; ++i) {
+    transmit(*peer_port_, 1, router_word(*peer_port_, *port_, remote));
+  }
+  turn(*own_[1]);
+  EXPECT_EQ(own_[1]->refused_sends().size(), RefusedSends::kMaxWords);
+  EXPECT_EQ(own_[1]->net_stats().dropped(NetDrop::kRxPathMtuLimit), 20u - RefusedSends::kMaxWords);
+}
 
 TEST_F(HandOverTest, WakesTheShardThatAFrameIsHandedTo) {
   send_many(0, 3);

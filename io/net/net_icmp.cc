@@ -25,7 +25,34 @@ constexpr std::uint8_t kListenerQuery = 130;
 constexpr std::uint8_t kNeighbourSolicitation = 135;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
+constexpr std::uint32_t kMinMtuV4 = 68;  // RFC 791 §3.2.
 constexpr std::uint32_t kMinMtuV6 = 1280;
+
+// Reads the header of a quoted packet that went out from here (RFC 8899 §4.6.1): UDP without
+// options or extension headers, with DF, of `total` bytes. False where it cannot have.
+bool read_quoted(ByteSpan quoted, bool v4, PathMtu& out, std::size_t& total) {
+  constexpr std::uint8_t kDontFragment = 0x40;
+  const std::size_t header = v4 ? kIpv4Bytes : kIpv6Bytes;
+  if (quoted.size() < header + kUdpBytes) return false;
+  if (v4) {
+    total = load_be16(quoted.data() + 2);
+    out.local.ip = load_ipv4(quoted.data() + 12);
+    out.remote.ip = load_ipv4(quoted.data() + 16);
+  } else {
+    total = kIpv6Bytes + load_be16(quoted.data() + 4);
+    out.local.ip = load_ipv6(quoted.data() + 8);
+    out.remote.ip = load_ipv6(quoted.data() + 24);
+  }
+  const auto protocol = static_cast<IpProtocol>(quoted[v4 ? 9 : 6]);
+  const bool plain = v4 ? quoted[0] == 0x45 && (quoted[6] & 0xbf) == 0 && quoted[7] == 0 &&
+                              (quoted[6] & kDontFragment) != 0
+                        : quoted[0] >> 4 == 6;
+  if (!plain || protocol != IpProtocol::kUdp || total < header + kUdpBytes) return false;
+  const std::uint8_t* const udp = quoted.data() + header;
+  out.local.port = load_be16(udp);
+  out.remote.port = load_be16(udp + 2);
+  return load_be16(udp + 4) == total - header;
+}
 
 }  // namespace
 
@@ -61,10 +88,7 @@ RxVerdict NetLayer::receive_icmpv6(Frame& frame) {
   if (is_multicast(frame.destination)) return drop(frame, NetDrop::kRxIcmpIgnored);
   if (message[0] == kEchoV6 && message[1] == 0) return answer_echo(frame, kEchoReplyV6);
   if (message[0] == kPacketTooBigV6) {
-    const std::uint32_t mtu = load_be32(message.data() + 4);
-    // RFC 8201 §4: no path is narrower than that, whatever a message says.
-    if (mtu < kMinMtuV6) return drop(frame, NetDrop::kRxIcmpMalformed);
-    return receive_path_mtu(frame, mtu);
+    return receive_path_mtu(frame, load_be32(message.data() + 4));
   }
   return drop(frame, NetDrop::kRxIcmpIgnored);
 }
@@ -72,32 +96,28 @@ RxVerdict NetLayer::receive_icmpv6(Frame& frame) {
 // The message quotes the packet that was too large, from its IP header on: only one that we
 // may have sent is believed (RFC 8899 §4.6.1).
 RxVerdict NetLayer::receive_path_mtu(Frame& frame, std::uint32_t mtu) {
-  const ByteSpan quoted = frame.bytes.subspan(kIcmpBytes);
   const bool v4 = frame.source.is_v4();
+  const std::size_t headers = (v4 ? kIpv4Bytes : kIpv6Bytes) + kUdpBytes;
+  const ByteSpan quoted = frame.bytes.subspan(kIcmpBytes);
   PathMtu& out = frame.out.path_mtu;
-  std::size_t header = kIpv6Bytes;
-  if (quoted.size() < (v4 ? kIpv4Bytes : kIpv6Bytes)) {
+  std::size_t total = 0;
+  // No path is narrower than that, whatever a message says (RFC 8201 §4).
+  const bool possible = mtu >= (v4 ? kMinMtuV4 : kMinMtuV6) || (v4 && mtu == 0);
+  // A router answers whom it had the packet from.
+  if (!possible || !read_quoted(quoted, v4, out, total) || out.local.ip != frame.destination) {
     return drop(frame, NetDrop::kRxIcmpMalformed);
   }
-  IpProtocol protocol{};
-  if (v4) {
-    header = 4 * (quoted[0] & 0x0f);
-    protocol = static_cast<IpProtocol>(quoted[9]);
-    out.local.ip = load_ipv4(quoted.data() + 12);
-    out.remote.ip = load_ipv4(quoted.data() + 16);
-  } else {
-    protocol = static_cast<IpProtocol>(quoted[6]);
-    out.local.ip = load_ipv6(quoted.data() + 8);
-    out.remote.ip = load_ipv6(quoted.data() + 24);
+  // Its copies for other queues have paid for it already.
+  if (!frame.flags.second_hand &&
+      !take_token(frame.now, options_.path_mtu_per_second, path_mtu_due_)) {
+    return drop(frame, NetDrop::kRxPathMtuLimit);
   }
-  // We send neither options nor extension headers.
-  const bool ours = quoted[0] == (v4 ? 0x45 : (quoted[0] & 0x0f) | 0x60) &&
-                    protocol == IpProtocol::kUdp && own_.owns(out.local.ip) &&
-                    quoted.size() >= header + kUdpBytes;
-  if (!ours) return drop(frame, NetDrop::kRxIcmpMalformed);
-  out.local.port = load_be16(quoted.data() + header);
-  out.remote.port = load_be16(quoted.data() + header + 2);
   out.mtu = mtu;
+  out.bytes = total - headers;
+  out.limit = mtu == 0 ? 0 : mtu - headers;
+  out.payload = quoted.subspan(headers, std::min(quoted.size() - headers, out.bytes));
+  // It came to whichever queue the device chose.
+  frame.out.concerns_all = true;
   ++stats_.rx_path_mtu;
   return RxVerdict::kPathMtu;
 }

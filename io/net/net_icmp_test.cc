@@ -139,10 +139,16 @@ TEST(NetIcmp, TellsOfANarrowPath) {
   EXPECT_EQ(host.last.path_mtu.mtu, 1400u);
   EXPECT_EQ(host.last.path_mtu.local, at("192.0.2.1:1000"));
   EXPECT_EQ(host.last.path_mtu.remote, at("198.51.100.7:2000"));
+  EXPECT_EQ(host.last.path_mtu.bytes, 5u);
+  EXPECT_EQ(host.last.path_mtu.limit, 1372u);
+  EXPECT_EQ(host.last.path_mtu.payload.size(), 5u);
   EXPECT_EQ(host.receive(kNow, hex(kPacketTooBig)), RxVerdict::kPathMtu);
   EXPECT_EQ(host.last.path_mtu.mtu, 1400u);
   EXPECT_EQ(host.last.path_mtu.local, at("[2001:db8::1]:1000"));
   EXPECT_EQ(host.last.path_mtu.remote, at("[2001:db8:1::7]:2000"));
+  EXPECT_EQ(host.last.path_mtu.bytes, 5u);
+  EXPECT_EQ(host.last.path_mtu.limit, 1352u);
+  EXPECT_EQ(host.last.path_mtu.payload.size(), 5u);
   EXPECT_EQ(host.layer().stats().rx_path_mtu, 2u);
 }
 
@@ -160,6 +166,7 @@ TEST(NetIcmp, AnOldRouterNamesNoMtu) {
   EXPECT_EQ(host.receive(kNow, changed(kFragmentationNeeded, kIcmp4At + 6, {0, 0})),
             RxVerdict::kPathMtu);
   EXPECT_EQ(host.last.path_mtu.mtu, 0u);
+  EXPECT_EQ(host.last.path_mtu.limit, 0u);
 }
 
 TEST(NetIcmp, BelievesNoRouterThatQuotesWhatWeDidNotSend) {
@@ -167,13 +174,25 @@ TEST(NetIcmp, BelievesNoRouterThatQuotesWhatWeDidNotSend) {
   constexpr std::size_t kQuoted4 = kIcmp4At + 8;
   constexpr std::size_t kQuoted6 = kIcmp6At + 8;
   const Bytes frames[] = {
-      changed(kFragmentationNeeded, kQuoted4, {0x65}),        // Version.
-      changed(kFragmentationNeeded, kQuoted4, {0x46}),        // Options.
-      changed(kFragmentationNeeded, kQuoted4 + 9, {6}),       // TCP.
-      changed(kFragmentationNeeded, kQuoted4 + 15, {3}),      // Another's address.
-      changed(kPacketTooBig, kQuoted6, {0x45}),               // Version.
-      changed(kPacketTooBig, kQuoted6 + 6, {44}),             // A fragment.
-      changed(kPacketTooBig, kQuoted6 + 23, {3}),             // Another's address.
+      changed(kFragmentationNeeded, kQuoted4, {0x65}),       // Version.
+      changed(kFragmentationNeeded, kQuoted4, {0x46}),       // Options.
+      changed(kFragmentationNeeded, kQuoted4 + 9, {6}),      // TCP.
+      changed(kFragmentationNeeded, kQuoted4 + 15, {3}),     // Another's address.
+      changed(kFragmentationNeeded, kQuoted4 + 6, {0, 0}),   // Without DF.
+      changed(kFragmentationNeeded, kQuoted4 + 6, {0x60}),   // A fragment,
+      changed(kFragmentationNeeded, kQuoted4 + 7, {1}),      // or another.
+      changed(kFragmentationNeeded, kQuoted4 + 3, {32}),     // Lengths that disagree.
+      changed(kFragmentationNeeded, kQuoted4 + 2, {0, 27}),  // Shorter than its headers.
+      changed(kFragmentationNeeded, kQuoted4 + 25, {14}),    // UDP's length.
+      changed(kFragmentationNeeded, kIcmp4At + 6, {0, 67}),  // RFC 791 §3.2: 68 at least.
+      changed(kPacketTooBig, kQuoted6, {0x45}),              // Version.
+      changed(kPacketTooBig, kQuoted6 + 6, {44}),            // A fragment.
+      changed(kPacketTooBig, kQuoted6 + 23, {3}),            // Another's address.
+      changed(kPacketTooBig, kQuoted6 + 5, {12}),            // Lengths that disagree.
+      changed(kPacketTooBig, kQuoted6 + 4, {0, 7}),          // Shorter than its headers.
+      // From an address of ours, and told to another: our link-local one.
+      changed(kPacketTooBig, kQuoted6 + 8,
+              {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 1}),
       changed(kPacketTooBig, kIcmp6At + 4, {0, 0, 4, 0xff}),  // RFC 8201 §4: below 1280.
   };
   for (const Bytes& frame : frames) EXPECT_EQ(host.receive(kNow, frame), RxVerdict::kDropped);
@@ -195,6 +214,21 @@ TEST(NetIcmp, AQuotationCutShortIsRefused) {
     }
   }
   EXPECT_EQ(host.dropped(NetDrop::kRxIcmpMalformed), 28u + 48u);
+}
+
+TEST(NetIcmp, RoutersWordsAreBoundedByRate) {
+  NetOptions options = host_options(1);
+  options.path_mtu_per_second = 10;
+  NetHost host(options);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(host.receive(kNow, hex(kFragmentationNeeded)), RxVerdict::kPathMtu) << i;
+  }
+  EXPECT_EQ(host.receive(kNow, hex(kPacketTooBig)), RxVerdict::kDropped);
+  EXPECT_EQ(host.dropped(NetDrop::kRxPathMtuLimit), 1u);
+  EXPECT_FALSE(host.last.concerns_all) << "other layers need not drop it, too";
+  // A copy of one that another layer has let through.
+  EXPECT_EQ(host.receive(kNow, hex(kPacketTooBig), {.second_hand = true}), RxVerdict::kPathMtu);
+  EXPECT_EQ(host.receive(kNow + milliseconds(100), hex(kPacketTooBig)), RxVerdict::kPathMtu);
 }
 
 // RFC 792 quotes the header and eight bytes.

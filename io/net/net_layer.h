@@ -186,9 +186,10 @@ class NetLayer {
   std::size_t next_announcement_;  // Of `options_.addresses`; past the end: none.
   std::size_t next_report_;        // The same.
   std::uint8_t report_type_ = 0;
-  Time listener_due_;  // Before that, a listener query is answered already.
-  Time echo_due_{};    // When the echo budget is whole again.
-  Time answer_due_{};  // That of answers to ARP and neighbour solicitations.
+  Time listener_due_;    // Before that, a listener query is answered already.
+  Time echo_due_{};      // When the echo budget is whole again.
+  Time answer_due_{};    // That of answers to ARP and neighbour solicitations.
+  Time path_mtu_due_{};  // That of routers' words.
   std::uint64_t copied_ = 0;
 };
 

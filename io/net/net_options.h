@@ -74,6 +74,7 @@ struct NetOptions {
   unsigned echo_per_second = 100;  // Echo requests answered; 0: none.
   // ARP requests and neighbour solicitations answered; 0: none.
   unsigned answers_per_second = 1000;
+  unsigned path_mtu_per_second = 1000;  // Routers' words on packets too large; 0: none.
   // Announces the addresses at the start. Of several layers with one address (one to a
   // queue), one does.
   bool announces = true;

@@ -83,10 +83,11 @@ TEST_P(NetReceiveKind, IsTakenAsWhatItIs) {
   Receiver host;
   EXPECT_EQ(host.receive(kNow, hex(GetParam().frame)), GetParam().verdict);
   EXPECT_EQ(host.layer().stats().drops, decltype(NetStats::drops){});
-  const bool tells = GetParam().frame != kArpProbe && GetParam().frame != kDuplicateProbe &&
-                     (std::string_view(GetParam().name).substr(0, 3) == "Arp" ||
-                      GetParam().frame == kSolicitation || GetParam().frame == kAdvertisement ||
-                      GetParam().frame == kUnsolicitedAdvertisement);
+  const bool tells =
+      GetParam().frame != kArpProbe && GetParam().frame != kDuplicateProbe &&
+      (std::string_view(GetParam().name).substr(0, 3) == "Arp" ||
+       GetParam().frame == kSolicitation || GetParam().frame == kAdvertisement ||
+       GetParam().frame == kUnsolicitedAdvertisement || GetParam().verdict == RxVerdict::kPathMtu);
   EXPECT_EQ(host.last.concerns_all, tells);
 }
 

@@ -33,6 +33,7 @@ enum class NetDrop : std::uint8_t {
   kRxIcmpChecksum,
   kRxIcmpIgnored,        // A type that the layer has no use for.
   kRxEchoLimit,          // Echo requests above the rate.
+  kRxPathMtuLimit,       // Routers' words on packets too large above the rate.
   kRxAnswerLimit,        // Questions for our MAC address above the rate.
   kRxReplyNoRoom,        // The caller's buffer is shorter than the answer.
   kRxArpMalformed,       // RFC 826: types, lengths, operation; or an impossible sender.

@@ -40,13 +40,17 @@ enum class RxVerdict : std::uint8_t {
   kDropped,   // Counted under `drop`.
 };
 
-// PathMtu is a router's word that packets to `remote` are too large (RFC 792 type 3 code 4,
-// RFC 4443 §3.2), checked as far as can be: it quotes a UDP packet from an address of ours.
-// It is a hint, not a fact, for anyone can forge it (RFC 8899 §4.6.1).
+// PathMtu is a router's word that a packet to `remote` was too large (RFC 792 type 3 code 4,
+// RFC 4443 §3.2), checked as far as can be: it quotes a UDP packet from the address of ours that
+// it is sent to, with lengths that agree. It is a hint, not a fact, for anyone can forge it
+// (RFC 8899 §4.6.1).
 struct PathMtu {
   Address local;
   Address remote;
   std::uint32_t mtu = 0;  // IP packet; 0 where an old router did not say.
+  std::size_t bytes = 0;  // UDP payload of what was too large.
+  std::size_t limit = 0;  // UDP payload that `mtu` has room for; 0: not said.
+  ByteSpan payload;       // Of what was too large, as far as it is quoted; within the frame.
 };
 
 // RxFrame is what became of one frame. The verdict says which fields are set.

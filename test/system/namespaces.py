@@ -89,10 +89,13 @@ class Within(Server):
         self._namespace = namespace
         super().__init__(command)
 
+    def get(self, path):
+        url = f"http://{self.http}{path}"
+        return json.loads(self._namespace.run(sys.executable, __file__, "get", url))
+
     def stats(self):
         time.sleep(0.15)  # As in Server.
-        return json.loads(self._namespace.run(sys.executable, __file__, "get",
-                                              f"http://{self.http}/stats"))
+        return self.get("/stats")
 
 
 @contextlib.contextmanager

@@ -13,13 +13,14 @@ import cases_commands
 import cases_dpdk
 import cases_dpdk_kernel
 import cases_dpdk_neighbours
+import cases_dpdk_path
 import cases_hostile
 import cases_http
 import cases_sessions
 from program import Failed, Millrace, find_millrace
 
 MODULES = (cases_commands, cases_http, cases_sessions, cases_hostile, cases_bench, cases_dpdk,
-           cases_dpdk_kernel, cases_dpdk_neighbours)
+           cases_dpdk_kernel, cases_dpdk_neighbours, cases_dpdk_path)
 
 
 def cases_of(module):

@@ -68,6 +68,12 @@ struct SctpTransportStats {
   std::uint64_t t3_expiries = 0;
   std::uint64_t heartbeats_sent = 0;
   std::uint64_t heartbeats_acked = 0;
+  // Path MTU discovery: probes that nobody answered, falls to a smaller size because what was sent
+  // did not arrive, routers' words that a packet was too large, and those not made use of.
+  std::uint64_t mtu_probes_lost = 0;
+  std::uint64_t mtu_black_holes = 0;
+  std::uint64_t mtu_hints = 0;
+  std::uint64_t mtu_hints_ignored = 0;
   std::uint64_t restarts = 0;
   // Packets and chunks ignored, by reason; only reasons that occurred.
   std::vector<std::pair<std::string_view, std::uint64_t>> drops;
