@@ -509,7 +509,8 @@ TEST_F(PathMtuTest, ARouterIsNotHeardWhereNothingCanBeProbed) {
   EXPECT_EQ(path_.hints(), 0u);
 }
 
-// RFC 8899 §4.6.2, §5.3.3, §8: whoever forges routers' words gains a few round trips, and then nothing.
+// RFC 8899 §4.6.2, §5.3.3, §8: whoever forges routers' words gains a few round trips, and then
+// nothing.
 TEST_F(PathMtuTest, WordsThatProbesRefuteAreHeardThriceAndThenNotForAWhile) {
   start();
   for (int i = 0; i < 3; ++i) {
@@ -527,7 +528,37 @@ TEST_F(PathMtuTest, WordsThatProbesRefuteAreHeardThriceAndThenNotForAWhile) {
   EXPECT_TRUE(path_.handle_too_big(now_, kJumbo, kBase));
 }
 
-// RFC 8899 §3 (6): a flood of them, of any kind, at any moment: no size below the least, and data goes on.
+// RFC 8899 §4.6.2: a word on a probe that says that less passes than is in use speaks of that.
+TEST_F(PathMtuTest, ARouterThatDropsAProbeMayDoubtWhatIsInUse) {
+  mtu_ = kEthernet;
+  start();
+  ASSERT_EQ(path_.packet_bytes(), kEthernet);
+  ASSERT_GT(probes_.back(), kEthernet);
+  mtu_ = kTunnel;
+  EXPECT_TRUE(path_.handle_too_big(now_, probes_.back(), kTunnel));
+  EXPECT_EQ(path_.packet_bytes(), kBase);
+  probe_on();
+  EXPECT_EQ(path_.packet_bytes(), kTunnel);
+}
+
+// RFC 8899 §5.3.3: the size named is refuted by one that passes above it, though the packet was
+// too large indeed.
+TEST_F(PathMtuTest, ARouterThatNamesTooSmallASizeIsFoundOut) {
+  start();
+  ASSERT_EQ(path_.packet_bytes(), kJumbo);
+  mtu_ = kEthernet;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(path_.handle_too_big(now_, path_.packet_bytes(), kBase)) << i;
+    probe_on();
+    while (path_.state() == State::kSearching) expire();
+    ASSERT_EQ(path_.packet_bytes(), kEthernet) << i;
+  }
+  EXPECT_FALSE(path_.handle_too_big(now_, kEthernet, kBase));
+  EXPECT_EQ(path_.packet_bytes(), kEthernet);
+}
+
+// RFC 8899 §3 (6): a flood of them, of any kind, at any moment: no size below the least, and data
+// goes on.
 TEST_F(PathMtuTest, AFloodOfForgedWordsKeepsNothingFromPassing) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     SeededRng rng(seed);
