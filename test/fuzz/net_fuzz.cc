@@ -128,12 +128,20 @@ class Play {
     flags.l4 = static_cast<Checksum>(detail / 3 % 3);
     flags.second_hand = (detail & 0x40) != 0;
     if ((detail & 0x80) != 0) flags.stripped_vlan = static_cast<std::uint16_t>(detail & 7);
-    host_.receive(now_, frame, flags);
+    if (host_.receive(now_, frame, flags) == RxVerdict::kPathMtu) return check_word(frame.size());
     if (host_.datagrams.empty()) return;
     const NetHost::Datagram& datagram = host_.datagrams.back();
     CHECK(!datagram.payload.empty() && datagram.payload.size() + 42 <= frame.size());
     CHECK(datagram.source.port != 0 && datagram.local.port != 0);
     CHECK(datagram.source.ip.family == datagram.local.ip.family);
+  }
+
+  void check_word(std::size_t frame_bytes) const {
+    const PathMtu& word = host_.last.path_mtu;
+    const std::size_t headers = word.local.ip.is_v4() ? 28 : 48;
+    CHECK(word.payload.size() <= word.bytes && word.payload.size() + 42 + headers <= frame_bytes);
+    CHECK(word.mtu == 0 ? word.limit == 0 : word.limit + headers == word.mtu);
+    CHECK(word.local.ip.family == word.remote.ip.family);
   }
 
   void send(std::uint8_t detail, ByteSpan bytes) {
