@@ -110,7 +110,11 @@ void Cubic::on_fast_recovery(Time, std::size_t) {
 }
 
 void Cubic::on_timeout(Time) {
-  reduce();
+  // RFC 5681 §3.1 (by way of RFC 9438 §4.8): what was sent again and lost again, with nothing
+  // acknowledged in between, tells of an outage or of a packet too large, not of a queue, and
+  // holds ssthresh.
+  const bool again = in_episode_ && cwnd_ <= static_cast<double>(mtu_);
+  if (!again) reduce();
   // RFC 9438 §4.8.
   w_max_ = 0;
   cwnd_ = static_cast<double>(mtu_);

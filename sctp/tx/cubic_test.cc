@@ -170,6 +170,20 @@ TEST_F(CubicTest, ATimeoutLeavesOnePacketAndAFlatCurveAfterSlowStart) {
   EXPECT_LT(packets(cubic), before + 2);
 }
 
+// RFC 5681 §3.1: a long outage costs what a short one does.
+TEST_F(CubicTest, TimeoutsInARowReduceOnce) {
+  Cubic cubic = of(100);
+  for (int i = 0; i < 5; ++i) cubic.on_timeout(now_);
+  EXPECT_EQ(cubic.cwnd(), kMtu);
+  EXPECT_EQ(cubic.ssthresh(), 70 * kMtu);
+  for (int i = 0; i < 2; ++i) round(cubic, 1);
+  cubic.on_timeout(now_);
+  EXPECT_EQ(cubic.ssthresh(), 4 * kMtu) << "something had arrived in between";
+  cubic.on_recovery_end(now_);
+  cubic.on_timeout(now_);
+  EXPECT_EQ(cubic.ssthresh(), 4 * kMtu) << "another loss";
+}
+
 // RFC 9260 §7.2.3: the floor of ssthresh.
 TEST_F(CubicTest, SsthreshIsAtLeastFourPackets) {
   Cubic cubic = of(4);
