@@ -39,7 +39,7 @@ struct FlowReport {
   sctp::Stats server;
   std::optional<Duration> connected_after;
   sctp::CloseReason closed = sctp::CloseReason::kNone;
-  std::size_t mss_bytes = 0;          // Payload of the largest packet that the client sent.
+  std::size_t mss_bytes = 0;          // Payload of a full packet of the client's, at the end.
   std::size_t peak_held_bytes = 0;    // By the messages of one end.
   std::size_t peak_window_bytes = 0;  // That one end has offered the other.
   // After the last outage's end: when the first message came through, and when all that had
@@ -94,7 +94,8 @@ class Flow {
   void deliver(int to, Time at, Duration late, const BufferRef& buffer, std::size_t bytes);
   void arm(int end, Time now);
   Time next_event(int end, Time now) const;
-  Time round_up(Time at) const;
+  // The first turn of `end` that does not begin before `at`.
+  Time turn_from(int end, Time at) const;
   bool is_reading(int end, Time now) const;
   void note_recovery(Time now);
   Link& link_from(int end) { return end == kClient ? up_ : down_; }
@@ -102,6 +103,9 @@ class Flow {
   const FlowOptions options_;
   const Scenario& scenario_;
   const Time start_;
+  const Duration jitter_;  // A turn begins later than due by less than this.
+  const Duration turn_;
+  const std::uint64_t lots_;  // Decide when turns begin.
   const Time measure_from_;
   PacketSlots& slots_;
   Link& up_;

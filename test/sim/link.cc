@@ -45,6 +45,24 @@ Link::Passage Link::pass(Time now, std::size_t wire_bytes) {
   return passage;
 }
 
+Link::Passage Link::pass_in_fragments(Time now, std::size_t wire_bytes) {
+  if (wire_bytes <= options_.mtu_bytes) return pass(now, wire_bytes);
+  // RFC 791 §3.2: all but the last carry a multiple of eight bytes.
+  const std::size_t most = (options_.mtu_bytes - kIpHeaderBytes) / 8 * 8;
+  Passage whole;
+  whole.copies = 1;
+  for (std::size_t rest = wire_bytes - kIpHeaderBytes; rest > 0;) {
+    const std::size_t part = std::min(rest, most);
+    const Passage passage = pass(now, part + kIpHeaderBytes);
+    rest -= part;
+    if (passage.copies == 0) whole.copies = 0;
+    whole.corrupt = whole.corrupt || passage.corrupt;
+    whole.departure = std::max(whole.departure, passage.departure);
+    whole.late[0] = std::max(whole.late[0], passage.late[0]);
+  }
+  return whole;
+}
+
 std::size_t Link::queued_bytes(Time now) const {
   const double nanos = static_cast<double>(wait(now).count());
   return static_cast<std::size_t>(nanos * bits_per_second_ / 8e9);

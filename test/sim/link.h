@@ -43,6 +43,8 @@ class Link {
     std::array<Duration, 2> late{};
   };
   Passage pass(Time now, std::size_t wire_bytes);
+  // The same of a packet that IP may fragment: it arrives where all of its parts do.
+  Passage pass_in_fragments(Time now, std::size_t wire_bytes);
 
   // How long a packet that came now would wait.
   Duration wait(Time now) const { return free_at_ > now ? free_at_ - now : Duration::zero(); }

@@ -12,7 +12,7 @@ class Network {
  public:
   Network(const Scenario& scenario, std::uint64_t seed)
       : scenario_(scenario),
-        slots_(largest_mtu(scenario)),
+        slots_(scenario.largest_mtu()),
         up_(with_queue(scenario.up), scenario.outages, seed * 2 + 1),
         down_(with_queue(scenario.down), scenario.outages, seed * 2 + 2),
         next_sample_(scenario.sample_every > Duration::zero() ? kOrigin : kNever) {
@@ -55,12 +55,6 @@ class Network {
     int end = 0;
   };
 
-  static std::size_t largest_mtu(const Scenario& scenario) {
-    std::size_t most = std::max(scenario.up.mtu_bytes, scenario.down.mtu_bytes);
-    for (const Change& change : scenario.changes)
-      most = std::max(most, change.mtu_bytes.value_or(0));
-    return most;
-  }
   LinkOptions with_queue(LinkOptions link) const {
     if (link.queue_bytes == 0) link.queue_bytes = one_bdp(link, scenario_.base_rtt());
     return link;

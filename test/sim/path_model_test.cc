@@ -77,6 +77,27 @@ TEST(Link, SwallowsPacketsAboveTheMtu) {
   EXPECT_EQ(link.stats().mtu_drops, 2u);
 }
 
+// RFC 9260 §6.9: what was cut for a larger MTU is left to IP.
+TEST(Link, PassesAPacketInFragmentsWhereAllOfThemPass) {
+  LinkOptions options = gigabit();
+  options.mtu_bytes = 620;
+  Link link(options, {}, 1);
+  // 1230 bytes behind the header: 600, 600 and 30, 20 more each.
+  const Link::Passage passage = link.pass_in_fragments(kOrigin, 1250);
+  EXPECT_EQ(passage.copies, 1);
+  EXPECT_EQ(passage.departure, kOrigin + nanoseconds((1230 + 3 * 20) * 8));
+  EXPECT_EQ(link.stats().offered, 3u);
+  EXPECT_EQ(link.pass_in_fragments(kOrigin, 620).copies, 1);
+  EXPECT_EQ(link.stats().offered, 4u);
+  options.loss = 0.3;
+  Link lossy(options, {}, 1);
+  int passed = 0;
+  for (int i = 0; i < 2000; ++i) {
+    passed += lossy.pass_in_fragments(kOrigin + i * seconds(1), 1250).copies;
+  }
+  EXPECT_NEAR(passed, 686, 60) << "0.7 cubed";
+}
+
 TEST(Link, ANewRateMovesWhatHasNotDepartedYet) {
   Link link(gigabit(), {}, 1);
   PacketSlots slots;
@@ -149,9 +170,38 @@ TEST(RunScenario, APathWithoutLossDeliversEveryMessage) {
   const RunReport report = run_scenario(loaded.scenario, 1);
   EXPECT_EQ(report.flows[0].traffic[0].delivered, 100u);
   EXPECT_EQ(report.flows[0].traffic[1].delivered, 50u);
-  // 10 ms, the time on the wire and up to a turn at either end.
+  // 10 ms, the time on the wire and up to a turn of 250 us at either end.
   EXPECT_GE(report.flows[0].traffic[0].latency.percentile(50), 10'400'000u);
-  EXPECT_LE(report.flows[0].traffic[0].latency.percentile(50), 10'700'000u);
+  EXPECT_LE(report.flows[0].traffic[0].latency.percentile(50), 10'950'000u);
+}
+
+// RFC 8899: the interface carries 1500, the path less or more.
+TEST(RunScenario, FindsTheMtuOfThePath) {
+  for (const auto& [mtu, mss] :
+       {std::pair(900, 784), std::pair(1500, 1404), std::pair(3000, 2904)}) {
+    const ScenarioResult loaded =
+        parse_scenario("rate = \"10Mbit\"\nrtt = \"20ms\"\nduration = \"12s\"\n", "here",
+                       {{"mtu", std::to_string(mtu)}});
+    ASSERT_TRUE(loaded.ok()) << loaded.error;
+    const RunReport report = run_scenario(loaded.scenario, 1);
+    EXPECT_NEAR(static_cast<double>(report.flows[0].mss_bytes), mss, mss / 16.0) << mtu;
+    EXPECT_GE(report.share, 0.9) << mtu;
+  }
+}
+
+// Two flows that are alike take turns in being first at the queue, however coarse the turns.
+TEST(RunScenario, FavoursNoFlowForItsPlace) {
+  const ScenarioResult loaded = parse_scenario(
+      "rate = \"100Mbit\"\nrtt = \"20ms\"\nduration = \"60s\"\nmeasure_from = \"20s\"\n"
+      "turn = \"1ms\"\nflows = 2\n",
+      "here");
+  ASSERT_TRUE(loaded.ok()) << loaded.error;
+  for (const std::uint64_t seed : {1u, 2u}) {
+    const RunReport report = run_scenario(loaded.scenario, seed);
+    const double ratio = report.flows[0].goodput_bps / report.flows[1].goodput_bps;
+    EXPECT_GE(ratio, 0.6) << seed;
+    EXPECT_LE(ratio, 1 / 0.6) << seed;
+  }
 }
 
 TEST(Judge, SaysWhichBoundIsBroken) {

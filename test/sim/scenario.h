@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -19,7 +20,8 @@ inline constexpr Time kOrigin{seconds(1000)};
 // What a packet of SCTP costs on the way besides itself: IPv4, UDP, a DTLS 1.2 record with an
 // explicit nonce and AES-GCM's tag. A rate counts all of it, from the IP header on.
 inline constexpr std::size_t kRecordBytes = 13 + 8 + 16;
-inline constexpr std::size_t kWireOverheadBytes = 20 + 8 + kRecordBytes;
+inline constexpr std::size_t kIpHeaderBytes = 20;
+inline constexpr std::size_t kWireOverheadBytes = kIpHeaderBytes + 8 + kRecordBytes;
 // SCTP's common header and the header of one DATA chunk.
 inline constexpr std::size_t kChunkOverheadBytes = 12 + 16;
 
@@ -109,7 +111,8 @@ struct Scenario {
   std::vector<FlowOptions> flows;
   std::vector<Outage> outages;
   std::vector<Change> changes;
-  // A driver's turns begin at multiples of this: the arrivals between them are one burst.
+  // A driver's turns begin at multiples of this, or some microseconds later (see flow.cc): the
+  // arrivals between them are one burst.
   Duration turn = microseconds(50);
   // What a receiving host's socket holds between two turns, 0: anything.
   std::size_t socket_bytes = 0;
@@ -117,6 +120,12 @@ struct Scenario {
   Duration sample_every{};
   Bounds bounds;
 
+  // Of both directions, from beginning to end.
+  std::size_t largest_mtu() const {
+    std::size_t most = std::max(up.mtu_bytes, down.mtu_bytes);
+    for (const Change& change : changes) most = std::max(most, change.mtu_bytes.value_or(0));
+    return most;
+  }
   Duration base_rtt() const { return up.delay + down.delay; }
   double payload_capacity() const {  // Bits a second, client to server.
     return up.bits_per_second * payload_share(up.mtu_bytes);

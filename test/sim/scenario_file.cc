@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMaxFlows = 256;
 constexpr std::size_t kMostMtuBytes = 9216;
+// What a host's own interface carries, whatever the path does.
+constexpr std::size_t kInterfaceMtuBytes = 1500;
 
 // The value as text, numbers included; nothing for what is neither.
 std::optional<std::string> text_of(const toml::node& node) {
@@ -281,6 +283,7 @@ class File {
     reader.duration("sack_delay", options.sack_delay);
     reader.flag("zero_checksum", options.extensions.zero_checksum);
     reader.flag("i_data", options.extensions.i_data);
+    reader.flag("path_mtu_discovery", options.path_mtu.enabled);
   }
 
   TrafficOptions read_traffic(const toml::table& table) {
@@ -312,6 +315,10 @@ class File {
   // Keys of the top level are what each flow begins with.
   void read_flows(Reader& reader) {
     FlowOptions common;
+    sctp::PathMtuOptions& path_mtu = common.association.path_mtu;
+    path_mtu.enabled = true;
+    path_mtu.max_packet_bytes =
+        std::max(kInterfaceMtuBytes, result_.scenario.largest_mtu()) - kWireOverheadBytes;
     read_association(reader, common.association);
     common.traffic = read_traffics(reader, {TrafficOptions{}});
     std::size_t flows = 1;
