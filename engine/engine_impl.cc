@@ -206,9 +206,7 @@ Result<Description, SignalError> EngineImpl::accept_offer(const std::string& off
   const sdp::ParseResult parsed = sdp::parse_offer(offer);
   if (!parsed.ok()) return Failure(signal_error(parsed.error()));
   const sdp::RemoteDescription& remote = parsed.value();
-  // Passive where we may choose: browsers begin DTLS once a check was answered, and their
-  // first record tells which shard the kernel sends them to.
-  const sdp::Setup setup = sdp::answer_setup(remote.setup, sdp::Setup::kPassive);
+  const sdp::Setup setup = sdp::answer_setup(remote.setup, preferred_setup(remote));
   auto terms = terms_of(settings_, remote, setup);
   if (!terms.ok()) return Failure(terms.error());
   SystemRng rng;
@@ -223,6 +221,17 @@ Result<Description, SignalError> EngineImpl::accept_offer(const std::string& off
                     "session limit reached: " + std::to_string(settings_.options.max_sessions)});
   }
   return Description{local.id, answer};
+}
+
+// The role of an answer to an offer that leaves the choice (decision 0013). Passive in general:
+// browsers begin DTLS once a check was answered, and their first record tells which shard the
+// kernel sends them to. Where there is one shard that is no question, and with SCTP set up by
+// the descriptions who begins has the channel a round trip earlier: the other end, the DTLS
+// server, finishes last and may send at once.
+sdp::Setup EngineImpl::preferred_setup(const sdp::RemoteDescription& offer) const {
+  const bool begins =
+      shards() == 1 && settings_.options.sctp.init_in_sdp && !offer.sctp_init.empty();
+  return begins ? sdp::Setup::kActive : sdp::Setup::kPassive;
 }
 
 void EngineImpl::create_offer(const OfferOptions& options, OfferDone done) {

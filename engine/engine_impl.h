@@ -71,6 +71,7 @@ class EngineImpl final : public Engine {
   std::optional<Error> bind_listening();
   void run_shard(unsigned index);
   ShardWorld world();
+  sdp::Setup preferred_setup(const sdp::RemoteDescription& offer) const;
   void make_polled(unsigned shard);
   void ask_to_close(bool at_once);
   bool closed_by(Time deadline) const;

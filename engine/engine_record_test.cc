@@ -192,7 +192,9 @@ TEST_F(RecordTest, AsManySessionsAreTracedAsWereAskedFor) {
   options.trace_file = path("s");
   replace_server(options);
   for (int i = 0; i < 3; ++i) pair_->dial();
-  ASSERT_TRUE(pair_->run([&] { return pair_->at_client->opened.size() == 3; }));
+  ASSERT_TRUE(pair_->run([&] {
+    return pair_->at_client->opened.size() == 3 && pair_->at_server->opened.size() == 3;
+  }));
   pair_->client.reset();
   pair_->server.reset();
   for (const char* name : {"t", "t.2", "s", "s.2"}) {
@@ -200,7 +202,9 @@ TEST_F(RecordTest, AsManySessionsAreTracedAsWereAskedFor) {
     EXPECT_GE(events_of(path(name)).size(), 3u) << name;
   }
   EXPECT_EQ(::access(path("t.3").c_str(), F_OK), -1);
-  EXPECT_EQ(events_of(path("s"))[0]["trace"]["vantage_point"]["type"], "server");
+  // Of the DTLS connection.
+  EXPECT_EQ(events_of(path("s"))[0]["trace"]["vantage_point"]["type"], "client");
+  EXPECT_EQ(events_of(path("t"))[0]["trace"]["vantage_point"]["type"], "server");
 }
 
 // The chunks that Wireshark finds in a capture are those that were sent.

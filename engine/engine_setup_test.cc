@@ -43,6 +43,40 @@ TEST(EngineSetup, IsTwoRoundTripsShorterWithInitInTheSdp) {
   EXPECT_GE(time_to_open(by_packet) - time_to_open(by_sdp), 3 * kDelay);
 }
 
+// The answerer begins DTLS with the first check, and the other end, whose flight is the last, has
+// the first word (decision 0013): the check, two flights each way, and the channel is open to the
+// dialler after three round trips.
+TEST(EngineSetup, HasAChannelThreeRoundTripsAfterTheAnswer) {
+  test::SimPair pair(network(), with_init_in(true));
+  const Time begin = pair.simulation->now();
+  std::string answer;
+  pair.dial([&](std::string& sdp) { answer = sdp; });
+  ASSERT_TRUE(pair.run([&] { return pair.at_client->opened.size() == 1; }));
+  EXPECT_NE(answer.find("a=setup:active"), std::string::npos);
+  ASSERT_TRUE(pair.at_client->context.open_channel(pair.at_client->opened[0], {}).ok());
+  ASSERT_TRUE(pair.run([&] { return pair.at_client->channels.size() == 1; }));
+  EXPECT_LE(pair.simulation->now() - begin, 6 * kDelay + milliseconds(1));
+}
+
+// With several shards the first DTLS record tells which of them has the session.
+TEST(EngineSetup, LeavesTheBeginToTheDiallerWhereThereAreSeveralShards) {
+  test::SimPair pair(network(), with_init_in(true));
+  EngineOptions options = with_init_in(true);
+  options.io = IoBackend::kSim;
+  options.simulation = pair.simulation;
+  options.listen = "10.0.1.2:5000";
+  options.max_sessions = 16;
+  options.shards = 2;
+  const std::unique_ptr<Engine> server = test::make_engine(options);
+  ASSERT_NE(server, nullptr);
+  std::string answer;
+  pair.client->create_offer({}, [&](Result<Description, SignalError> offer) {
+    answer = server->accept_offer(offer.value().sdp).value().sdp;
+  });
+  ASSERT_TRUE(pair.run([&] { return !answer.empty(); }));
+  EXPECT_NE(answer.find("a=setup:passive"), std::string::npos);
+}
+
 TEST(EngineSetup, CarriesMessagesBothWaysAfterInitInTheSdp) {
   test::SimPair pair(network(), with_init_in(true));
   Channel channel = pair.open();

@@ -97,8 +97,9 @@ TEST_F(StatsTest, AgreeOnWhatWentOverAPathWithoutLoss) {
   EXPECT_EQ(client.transport.dtls_state, "connected");
   EXPECT_EQ(client.transport.dtls_cipher, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
   EXPECT_EQ(client.transport.tls_version, "FEFD");
-  EXPECT_EQ(client.transport.dtls_role, "client");
-  EXPECT_EQ(server.transport.dtls_role, "server");
+  // Who answers begins: decision 0013.
+  EXPECT_EQ(client.transport.dtls_role, "server");
+  EXPECT_EQ(server.transport.dtls_role, "client");
   EXPECT_EQ(client.transport.ice_role, "controlling");
   EXPECT_EQ(server.transport.ice_role, "controlled");
   EXPECT_EQ(client.transport.ice_state, "completed");

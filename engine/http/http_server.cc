@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/base/address.h"
+#include "engine/http/deadline_timer.h"
 #include "engine/http/media_type.h"
 
 namespace millrace::http {
@@ -23,24 +24,32 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+// The executor by its own type: the general one is dispatched at each step.
+using Executor = asio::io_context::executor_type;
+using Socket = asio::basic_stream_socket<tcp, Executor>;
 
 constexpr milliseconds kAcceptPause{100};
+constexpr std::size_t kReadBytes = 4u << 10;  // An offer, in one read.
 
 class ServerImpl;
 
 // Connection is one client: read a request, answer it, again. It owns itself through the
-// operation in progress and tells the server when it is gone.
+// operation in progress, or as `awaited_`, and tells the server when it is gone.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerImpl& server, tcp::socket socket);
+  Connection(ServerImpl& server, Socket socket);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void read();
   void close();
+  Deadline deadline() const { return deadline_; }
+  // The deadline has passed.
+  void expire();
 
  private:
+  void set_deadline(milliseconds patience);
   void on_read(error_code error);
   void refuse(error_code error);
   void answer();
@@ -49,10 +58,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write(Response response, bool keep_alive, unsigned version);
 
   ServerImpl& server_;
-  beast::tcp_stream stream_;
-  asio::steady_timer patience_;  // It keeps the connection alive while an answer is awaited.
-  std::uint64_t turn_ = 0;       // Counts requests.
-  bool awaiting_ = false;
+  Socket socket_;
+  Deadline deadline_ = kNoDeadline;
+  std::shared_ptr<Connection> awaited_;  // Itself, while an answer is awaited.
+  std::uint64_t turn_ = 0;               // Counts requests.
   bool closed_ = false;
   beast::flat_buffer buffer_;
   std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
@@ -97,6 +106,7 @@ class ServerImpl final : public Server {
       error_code ignored;
       acceptor_.close(ignored);
       pause_.cancel();
+      deadlines_.stop();
       // Each leaves the list as its last operation ends, which is after this loop.
       for (Connection* const connection : connections_) connection->close();
     });
@@ -122,6 +132,7 @@ class ServerImpl final : public Server {
     connections_.push_front(&connection);
     return connections_.begin();
   }
+  void watch(Deadline deadline) { deadlines_.watch(deadline); }
   void remove(std::list<Connection*>::iterator place) {
     connections_.erase(place);
     if (waiting_ && !stopping_) accept();
@@ -131,7 +142,7 @@ class ServerImpl final : public Server {
   void accept() {
     waiting_ = connections_.size() >= options_.max_connections;
     if (waiting_) return;
-    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+    acceptor_.async_accept([this](error_code error, Socket socket) {
       if (stopping_ || error == asio::error::operation_aborted) return;
       if (error) return pause();
       error_code ignored;
@@ -139,6 +150,19 @@ class ServerImpl final : public Server {
       std::make_shared<Connection>(*this, std::move(socket))->read();
       accept();
     });
+  }
+
+  Deadline expire(Deadline now) {
+    Deadline next = kNoDeadline;
+    // As with `stop`, none leaves the list within the loop.
+    for (Connection* const connection : connections_) {
+      if (connection->deadline() <= now) {
+        connection->expire();
+      } else {
+        next = std::min(next, connection->deadline());
+      }
+    }
+    return next;
   }
 
   // Out of descriptors, most likely: a loop without a pause would only burn.
@@ -153,44 +177,62 @@ class ServerImpl final : public Server {
   LaterHandler handler_;
   // Answers that are still owed hold it, too.
   std::shared_ptr<asio::io_context> context_ = std::make_shared<asio::io_context>(1);
-  tcp::acceptor acceptor_;
+  asio::basic_socket_acceptor<tcp, Executor> acceptor_;
   asio::steady_timer pause_;
+  DeadlineTimer deadlines_{*context_, [this](Deadline now) { return expire(now); }};
   std::list<Connection*> connections_;
   bool waiting_ = false;
   bool stopping_ = false;
   std::thread thread_;
 };
 
-Connection::Connection(ServerImpl& server, tcp::socket socket)
+Connection::Connection(ServerImpl& server, Socket socket)
     : server_(server),
-      stream_(std::move(socket)),
-      patience_(stream_.get_executor()),
+      socket_(std::move(socket)),
       buffer_(server.options().max_header_bytes + server.options().max_body_bytes),
-      place_(server.add(*this)) {}
+      place_(server.add(*this)) {
+  buffer_.reserve(std::min(kReadBytes, buffer_.max_size()));
+}
 
 Connection::~Connection() { server_.remove(place_); }
+
+void Connection::set_deadline(milliseconds patience) {
+  deadline_ = std::chrono::steady_clock::now() + patience;
+  server_.watch(deadline_);
+}
 
 void Connection::read() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(server_.options().max_header_bytes));
   parser_->body_limit(server_.options().max_body_bytes);
-  stream_.expires_after(server_.options().request_timeout);
+  set_deadline(server_.options().request_timeout);
   bhttp::async_read(
-      stream_, buffer_, *parser_,
+      socket_, buffer_, *parser_,
       [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
 }
 
 void Connection::close() {
   closed_ = true;
-  patience_.cancel();
-  stream_.close();
+  deadline_ = kNoDeadline;
+  error_code ignored;
+  socket_.close(ignored);
+  // Who calls may be going through the connections.
+  if (awaited_) asio::post(*server_.context(), [self = std::move(awaited_)] {});
+}
+
+void Connection::expire() {
+  if (!awaited_) return close();
+  deadline_ = kNoDeadline;
+  asio::post(*server_.context(), [self = shared_from_this(), turn = turn_] {
+    self->on_answer(turn, [] { return error_response(503, "no answer in time"); });
+  });
 }
 
 void Connection::on_read(error_code error) {
   if (!error) return answer();
   if (error == bhttp::error::end_of_stream) {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
     return;
   }
   if (error.category() == bhttp::make_error_code(bhttp::error::bad_method).category()) {
@@ -225,13 +267,8 @@ void Connection::answer() {
   request.content_type = media_type(std::string(message[bhttp::field::content_type]));
   request.body = std::move(parser_->get().body());
   const std::uint64_t turn = ++turn_;
-  awaiting_ = true;
-  stream_.expires_never();
-  patience_.expires_after(server_.options().answer_timeout);
-  patience_.async_wait([self = shared_from_this(), turn](error_code) {
-    // Answered, the end of the server, or patience.
-    self->on_answer(turn, [] { return error_response(503, "no answer in time"); });
-  });
+  awaited_ = shared_from_this();
+  set_deadline(server_.options().answer_timeout);
   server_.handle(request, make_respond(turn));
 }
 
@@ -244,9 +281,8 @@ Respond Connection::make_respond(std::uint64_t turn) {
 }
 
 void Connection::on_answer(std::uint64_t turn, const MakeResponse& make) {
-  if (!awaiting_ || turn != turn_ || closed_) return;
-  awaiting_ = false;
-  patience_.cancel();
+  if (!awaited_ || turn != turn_ || closed_) return;
+  const std::shared_ptr<Connection> self = std::move(awaited_);
   write(make(), parser_->get().keep_alive(), parser_->get().version());
 }
 
@@ -272,12 +308,12 @@ void Connection::write(Response response, bool keep_alive, unsigned version) {
   response_.keep_alive(keep_alive);
   response_.content_length(response.body.size());
   if (!head) response_.body() = std::move(response.body);
-  stream_.expires_after(server_.options().request_timeout);
-  bhttp::async_write(stream_, response_,
+  set_deadline(server_.options().request_timeout);
+  bhttp::async_write(socket_, response_,
                      [self = shared_from_this(), keep_alive](error_code error, std::size_t) {
                        if (!error && keep_alive) return self->read();
                        error_code ignored;
-                       self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                       self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
                      });
 }
 

@@ -26,9 +26,10 @@ IceLiteAgent::IceLiteAgent(Time now, const PendingSession& pending, Options opti
   static_assert(kMaxPairs >= PendingPairs::kSlots);
   for (std::size_t i = 0; i < count; ++i) {
     paths_[i] = Path{.pair = entries[i].pair, .last_check = entries[i].last_check, .used = true};
-    if (entries[i].nominated) {
-      selected_ = nominated_ = i;
-    }
+    if (nominated_ != kNone) continue;
+    if (entries[i].nominated) nominated_ = i;
+    const bool later = selected_ == kNone || entries[i].last_check > paths_[selected_].last_check;
+    if (nominated_ == i || later) selected_ = i;
   }
   if (count > 0) last_check_ = std::min(now, pending.pairs().last_check());
 }

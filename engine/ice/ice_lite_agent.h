@@ -35,7 +35,8 @@ class IceLiteAgent {
     Duration expiry = seconds(30);
   };
 
-  // Starts from the paths authenticated so far.
+  // Starts from the paths authenticated so far; without a nomination a DTLS client sends on
+  // the one that was checked last.
   IceLiteAgent(Time now, const PendingSession& pending, Options options);
   IceLiteAgent(Time now, Credentials local, std::string remote_ufrag, Options options);
 
@@ -60,8 +61,8 @@ class IceLiteAgent {
   // authenticated.
   void note_dtls(const CandidatePair& pair);
 
-  // The path to send on: the latest nominated, or the latest that DTLS came on as above, or
-  // none. Valid until the next non-const call.
+  // The path to send on: the latest nominated, or the latest that DTLS came on as above, or that
+  // of the constructor. Valid until the next non-const call.
   const CandidatePair* selected() const;
   bool is_nominated() const { return nominated_ != kNone; }
 

@@ -170,14 +170,18 @@ TEST_F(IceLiteAgentTest, TakesOverThePathsOfThePendingSession) {
   EXPECT_EQ(agent.next_timeout(), kStart + seconds(31));
 }
 
-TEST_F(IceLiteAgentTest, ClaimBeforeNominationSendsWhereDtlsCameFrom) {
+TEST_F(IceLiteAgentTest, ClaimBeforeNominationSendsWhereTheLastCheckOrDtlsCameFrom) {
   PendingSession pending(kServer, kClient.ufrag, kStart);
-  const Bytes plain = make_check();
-  pending.handle_check(kStart, view(plain), a_, kTestMac, out_);
-  IceLiteAgent agent(kStart, pending, {});
-  EXPECT_EQ(agent.selected(), nullptr);
-  agent.note_dtls(a_);
+  const Bytes first = make_check({.transaction = 1});
+  const Bytes second = make_check({.transaction = 2});
+  pending.handle_check(kStart + seconds(1), view(first), a_, kTestMac, out_);
+  pending.handle_check(kStart, view(second), b_, kTestMac, out_);
+  IceLiteAgent agent(kStart + seconds(1), pending, {});
+  ASSERT_NE(agent.selected(), nullptr);
   EXPECT_EQ(*agent.selected(), a_);
+  EXPECT_FALSE(agent.is_nominated());
+  agent.note_dtls(b_);
+  EXPECT_EQ(*agent.selected(), b_);
 }
 
 }  // namespace

@@ -244,8 +244,10 @@ void ShardCore::handle_check(Time now, const io::RxView& view,
   }
   enter_address(found.entry, pair.remote);
   routed_buffer_ = nullptr;
-  // Where we are the DTLS client nothing will arrive first: the nominated pair decides.
-  if (answer.use_candidate && pending->terms.role == crypto::Role::kClient &&
+  // Where we are the DTLS client nothing will arrive first. The nominated pair decides which
+  // shard has the session; of a single one there is no need to wait for that.
+  const bool decides = answer.use_candidate || world_.mailboxes.size() == 1;
+  if (decides && pending->terms.role == crypto::Role::kClient &&
       claim(now, found.entry) == nullptr && free_slots_.empty()) {
     drop(DropReason::kSessionLimit);
   }
