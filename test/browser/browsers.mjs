@@ -48,9 +48,11 @@ function firefox(name, prefs = {}) {
 // Those that every case runs in.
 export const browsers = [chromium('chromium'), firefox('firefox')];
 
-// Those whose transport differs: they connect and echo.
+// Those whose transport differs: they connect and echo. With SCTP in SDP a server of one shard
+// begins DTLS itself (decision 0013).
 export const variants = [
   chromium('chromium with SCTP in SDP', ['--enable-features=WebRtcSctpSnap']),
+  { ...chromium('chromium with SCTP in SDP, one shard', ['--enable-features=WebRtcSctpSnap']), shards: 1 },
   chromium('chromium with interleaving', ['--force-fieldtrials=WebRTC-DataChannelMessageInterleaving/Enabled/']),
   chromium('chromium with DTLS in STUN', ['--force-fieldtrials=WebRTC-IceHandshakeDtls/Enabled/']),
   chromium('chromium without ML-KEM', ['--disable-features=WebRtcPqcForDtls']),

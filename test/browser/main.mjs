@@ -93,7 +93,7 @@ if (values.dpdk) { // In the namespaces that `bypass` has made.
 }
 for (const browser of browsers.filter(chosen)) await run(browser, kCases, { report, build, server: await Server.create(program) });
 for (const variant of variants.filter(chosen)) {
-  await run(variant, transportCases, { report, build, server: await Server.create(program) });
+  await run(variant, transportCases, { report, build, server: await Server.create(program, variant) });
 }
 if (overDpdk.some(chosen) && hasDpdk(program)) await bypass(report, values);
 process.exit(report.finish());

@@ -24,13 +24,13 @@ export class Server {
   #child = null;
   #log = '';
 
-  static async create(program, host = '127.0.0.1') {
-    return new Server(program, host, await freePorts(host));
+  static async create(program, { host = '127.0.0.1', shards = 2 } = {}) {
+    return new Server(program, host, await freePorts(host), shards);
   }
 
-  constructor(program, host, [http, udp]) {
+  constructor(program, host, [http, udp], shards = 2) {
     this.program = program;
-    this.arguments = ['serve', '--http', `${host}:${http}`, '--udp', `${host}:${udp}`, '--shards', '2'];
+    this.arguments = ['serve', '--http', `${host}:${http}`, '--udp', `${host}:${udp}`, '--shards', `${shards}`];
     this.url = `http://${host}:${http}/`;
   }
 
