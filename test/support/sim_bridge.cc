@@ -175,6 +175,7 @@ rte_mbuf* SimBridge::frame_of(const io::RxView& view) {
   std::copy_n(view.data, view.length, data + hop.header_bytes());
   hop.write_headers(data, {source.port, proxy_.local_address(view.buffer->socket).port},
                     view.length);
+  if (recorder) recorder({data, bytes});
   return frame;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,9 @@ class SimBridge final : public engine::SimWire {
   // The name of the device to open. It may go before the bridge, or after it.
   const std::string& device() const { return device_; }
   bool turn() override;
+
+  // If set, sees every frame that a device is given.
+  static inline std::function<void(ByteSpan frame)> recorder;
 
  private:
   SimBridge(std::shared_ptr<engine::SimulationImpl> simulation, std::string device,
