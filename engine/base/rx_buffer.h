@@ -28,8 +28,11 @@ struct RxBuffer {
   std::uint8_t* data = nullptr;
   std::uint32_t capacity = 0;  // Bytes that a held reference pins.
   std::uint32_t refs = 0;
-  std::uint32_t index = 0;   // For the home's use.
-  std::uint8_t ecn = 0;      // The two ECN bits of the datagrams' IP header.
+  std::uint32_t index = 0;  // For the home's use.
+  std::uint8_t ecn = 0;     // The two ECN bits of the datagrams' IP header.
+  // Its home runs short of buffers, and cannot receive without any: who would hold it beyond
+  // the turn copies out of it.
+  bool scarce = false;
   std::uint32_t socket = 0;  // io::SocketId that received it.
   Address source;
   IpAddress local;  // Destination address of the datagrams; kNone where unknown.

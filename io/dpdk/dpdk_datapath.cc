@@ -251,6 +251,8 @@ bool DpdkDatapath::deliver(rte_mbuf* frame, const RxFrame& received, RxView& vie
   buffer.refs = 1;
   buffer.index = 0;
   buffer.ecn = received.tos & 3;
+  // A shard whose buffers are all held is deaf until some come home.
+  buffer.scarce = held_ >= port_->options().rx_buffers / 2;
   buffer.socket = socket->id;
   buffer.source = received.source;
   buffer.local = received.local.ip;

@@ -425,6 +425,33 @@ TEST_F(DpdkDatapathTest, NativeHandleIsReadableSoonWhereADeviceRaisesNoInterrupt
   pair.b().end_wait();
 }
 
+// Who lets go of what is scarce is never deaf, however much else he holds.
+TEST_F(DpdkDatapathTest, BeyondHalfOfThemBuffersAreScarceUntilSomeComeHome) {
+  KernelOptions few;
+  few.rx_buffers = 64;
+  RingDevices pair(few);
+  ASSERT_TRUE(pair.available());
+  const SocketId from = bind(pair.a(), "10.0.0.1:4000");
+  bind(pair.b(), "10.0.0.2:5000");
+  std::vector<BufferRef> held;
+  const auto receive_one = [&] {
+    EXPECT_TRUE(send(pair.a(), from, "10.0.0.2:5000", 100, 100));
+    pair.a().flush();
+    std::array<RxView, 1> view;
+    if (pair.b().rx_burst(view) != 1) return false;
+    if (!view[0].buffer->scarce) held.emplace_back(view[0].buffer);
+    const bool scarce = view[0].buffer->scarce;
+    pair.b().rx_done();
+    return scarce;
+  };
+  for (int i = 0; i < 32; ++i) EXPECT_FALSE(receive_one()) << i;
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(receive_one()) << i;
+  EXPECT_EQ(pair.b().stats().rx_starved, 0u);
+  held.pop_back();
+  EXPECT_FALSE(receive_one());
+  EXPECT_TRUE(receive_one());
+}
+
 TEST_F(DpdkDatapathTest, BuffersComeHomeAndTheDeviceCountsWhatItCarried) {
   MemifDevices pair;
   ASSERT_TRUE(pair.available());

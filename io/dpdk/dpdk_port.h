@@ -39,7 +39,8 @@ struct DpdkPortOptions {
   std::uint16_t rx_descriptors = 1024;  // Wishes: the driver has bounds of its own.
   std::uint16_t tx_descriptors = 1024;
   // Received datagrams that may be lent or held at once, of a queue: a page each at an MTU
-  // of 1500. Beyond that receiving stops until some come home.
+  // of 1500. Beyond that receiving stops until some come home; beyond half of it they are
+  // marked as scarce (RxBuffer), so that it need not come to that.
   std::size_t rx_buffers = 8192;
   // Datagrams reserved, queued and with the device, of a queue.
   std::size_t tx_buffers = 4096;

@@ -179,7 +179,7 @@ void ChunkStore::settle(Time now, Duration max_pin_time) {
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     Pin& pin = pins_[dirty_[i]];
     pin.listed = false;
-    if (pin.buffer && wasteful(pin)) copy_out(dirty_[i]);
+    if (pin.buffer && (wasteful(pin) || pin.buffer->scarce)) copy_out(dirty_[i]);
   }
   dirty_.clear();
   if (now < next_settle(max_pin_time)) return;

@@ -84,8 +84,8 @@ class ChunkStore {
   void remove_run(UnwrappedTsn first, UnwrappedTsn last);
   void remove_list(UnwrappedTsn first);  // Linked by HeldChunk::other_end.
 
-  // Copies chunks out of buffers that they use below a quarter, or have pinned for
-  // `max_pin_time`. Where the pool has no room they stay.
+  // Copies chunks out of buffers that they use below a quarter, that are scarce, or that they
+  // have pinned for `max_pin_time`. Where the pool has no room they stay.
   void settle(Time now, Duration max_pin_time);
   // When `settle` would act by age; kNever if nothing is pinned.
   Time next_settle(Duration max_pin_time) const;

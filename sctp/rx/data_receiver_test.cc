@@ -355,6 +355,25 @@ TEST_F(DataReceiverTest, AReaderThatReturnsIsAnnouncedByASack) {
   EXPECT_EQ(sack().a_rwnd, 16u * 1024);
 }
 
+TEST_F(DataReceiverTest, WhatIsScarceIsCopiedOutInItsOwnTurn) {
+  const std::uint64_t copied = copy_counters().held;
+  const Bytes bytes(100, 'x');
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    const BufferRef buffer = home_.make(bytes, 128);
+    buffer->scarce = i >= 2;
+    const DataChunkView view{
+        {Tsn(1000 + i), StreamId(1), Ssn(0), kPpidBinary, {.beginning = i == 0, .ending = false}},
+        {buffer->data, 100}};
+    EXPECT_EQ(receiver_->handle_data(kStart, view, buffer), DataResult::kAccepted);
+  }
+  receiver_->settle(kStart);
+  EXPECT_EQ(home_.live(), 2u);
+  EXPECT_EQ(copy_counters().held - copied, 200u);
+  give({1004, 1, 0, "end", false, true});
+  EXPECT_EQ(take(), Texts{std::string(400, 'x') + "end"});
+  EXPECT_EQ(home_.live(), 0u);
+}
+
 TEST_F(DataReceiverTest, HeldViewsAreCopiedOutOfBuffersTheyHardlyUseOrPinLong) {
   const std::uint64_t copied = copy_counters().held;
   give({1000, 1, 0, std::string(100, 'a'), true, false}, 65536);
