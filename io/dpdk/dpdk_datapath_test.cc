@@ -8,6 +8,9 @@
 #include <poll.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -320,6 +323,31 @@ TEST_F(DpdkDatapathTest, AMemifOfAnyClientsRoleLooksForItsServerAnew) {
     b = open_queue(open_port(anew));
     EXPECT_TRUE(await(true)) << client;
   }
+}
+
+// It listens and never answers; once there is no room to wait, connecting takes for ever.
+TEST_F(DpdkDatapathTest, AMemifsServerThatIsFrozenFreezesNobodyElse) {
+  const std::string file =
+      testing::TempDir() + "millrace-frozen-" + std::to_string(getpid()) + ".sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  file.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int frozen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(frozen, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(frozen, 1), 0);
+  const std::string tail = ",id=0,socket-abstract=no,socket=" + file;
+  const auto a_port =
+      open_port(test_port("net_memif910,role=client" + tail, "10.0.0.2/24", nullptr, nullptr, {}));
+  ASSERT_TRUE(a_port);
+  const auto a = open_queue(a_port);
+  // Several attempts, each of which would be the last.
+  for (const Time end = monotonic_now() + milliseconds(4500); monotonic_now() < end;) {
+    turn(*a);
+    a->wait(monotonic_now() + milliseconds(5));
+    EXPECT_FALSE(a_port->link_up());
+  }
+  close(frozen);
+  unlink(file.c_str());
 }
 
 TEST_F(DpdkDatapathTest, ALinkThatIsDownTakesNothingAndHoldsNothingForEver) {

@@ -37,6 +37,7 @@ constexpr std::size_t kMaxMtu = 9216;
 constexpr std::uint64_t kUdpRss = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
 
 constexpr const char* kMemif = "net_memif";
+constexpr std::size_t kMemifSlack = 64;
 constexpr const char* kRing = "net_ring";
 
 // Queues of such a device are its peer's to choose, who has one a flow or one a shard: a
@@ -63,6 +64,12 @@ bool is_memif_client(std::string_view device) {
 // A receive buffer's header lies in the mbuf's private area, behind it.
 constexpr std::uint16_t kPrivateBytes =
     (sizeof(RxBuffer) + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
+
+// What a buffer holds, for frames of an MTU: cards count it in kilobytes.
+std::size_t frame_room_for(std::size_t mtu) {
+  const std::size_t frame = kEthernetBytes + kVlanTagBytes + mtu;
+  return std::max<std::size_t>(2048, (frame + 1023) / 1024 * 1024);
+}
 
 // A name that no other pool or ring of the process has or had.
 std::string fresh_name(const char* kind) {
@@ -120,7 +127,7 @@ Result<std::shared_ptr<DpdkPort>, IoError> DpdkPort::create(DpdkPortOptions opti
 
 std::optional<IoError> DpdkPort::open() {
   name_ = options_.device.substr(0, options_.device.find(','));
-  auto attached = attach_device(options_.device);
+  auto attached = attach_device(device_argument());
   if (!attached) return attached.error();
   id_ = attached.value();
   opened_ = true;
@@ -142,6 +149,16 @@ std::optional<IoError> DpdkPort::open() {
   if (failed) return failed;
   spread_ = options_.spread ? options_.spread : read_spread();
   return await_link();
+}
+
+// A memif's buffers hold a frame each, and one of ours what any of them holds, so that no frame
+// comes in pieces. They are larger than ours: the driver then minds, of what the other end says
+// of lengths, how much fits.
+std::string DpdkPort::device_argument() const {
+  const std::string& device = options_.device;
+  if (device.rfind(kMemif, 0) != 0 || device.find(",bsize=") != std::string::npos) return device;
+  const std::size_t mtu = options_.net.mtu == 0 ? kDefaultMtu : options_.net.mtu;
+  return device + ",bsize=" + std::to_string(frame_room_for(mtu) + kMemifSlack);
 }
 
 std::optional<IoError> DpdkPort::check_device() {
@@ -234,9 +251,7 @@ std::optional<IoError> DpdkPort::set_up_queues() {
   std::uint16_t rx = options_.rx_descriptors;
   std::uint16_t tx = options_.tx_descriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
-  const std::size_t frame = kEthernetBytes + kVlanTagBytes + options_.net.mtu;
-  // Cards count a buffer's room in kilobytes.
-  frame_room_ = std::max<std::size_t>(2048, (frame + 1023) / 1024 * 1024);
+  frame_room_ = frame_room_for(options_.net.mtu);
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + frame_room_);
   const PoolSizes sizes =
       pool_sizes({.rx_descriptors = rx,
@@ -362,11 +377,18 @@ bool DpdkPort::link_up() const {
 void DpdkPort::revive() {
   // A server is found by its clients.
   if (driver_ != kMemif || !is_memif_client(options_.device)) return;
-  const EalSetUp set_up;
-  control([&] {
-    stop();
-    running_.store(rte_eth_dev_start(id_) == 0);
-  });
+  if (reviving_.exchange(true)) return;
+  if (!MemifGuard::run_later(&DpdkPort::restart, this)) reviving_.store(false);
+}
+
+void DpdkPort::restart(void* port) {
+  auto& self = *static_cast<DpdkPort*>(port);
+  {
+    const EalSetUp set_up;
+    self.stop();
+    self.running_.store(rte_eth_dev_start(self.id_) == 0);
+  }
+  self.reviving_.store(false);
 }
 
 void DpdkPort::stop() {
@@ -388,6 +410,7 @@ std::optional<IoError> DpdkPort::await_link() {
 }
 
 DpdkPort::~DpdkPort() {
+  if (guard_ != nullptr) MemifGuard::cancel(&DpdkPort::restart, this);
   control([&] {
     stop();
     if (!opened_) return;

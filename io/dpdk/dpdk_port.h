@@ -95,6 +95,7 @@ class DpdkPort {
   void note_link_up() { link_ups_.fetch_add(1, std::memory_order_relaxed); }
   // A memif that has lost its other end, or never had one, looks for it anew: its driver does
   // not by itself. For the first queue's thread, while the link is down.
+  // Returns at once: it is done in the driver's thread, and the link tells.
   void revive();
   // What bursts of a memif go through; null for other devices.
   MemifGuard* guard() const { return guard_.get(); }
@@ -116,6 +117,7 @@ class DpdkPort {
  private:
   explicit DpdkPort(DpdkPortOptions options) : options_(std::move(options)), log_(options_.log) {}
   std::optional<IoError> open();
+  std::string device_argument() const;
   std::optional<IoError> check_device();
   std::optional<IoError> configure(bool interrupts);
   std::optional<IoError> set_up_queues();
@@ -127,6 +129,7 @@ class DpdkPort {
   void choose_offloads();
   // Runs `task` where the driver's own doings cannot cross it.
   void control(const std::function<void()>& task) const;
+  static void restart(void* port);
   // For the driver's thread: the device stops when no burst is under way, and none begins.
   void stop();
   IoError error(const std::string& what, int code) const;
@@ -138,6 +141,7 @@ class DpdkPort {
   std::uint16_t id_ = 0;
   bool opened_ = false;
   std::atomic<bool> running_{false};
+  std::atomic<bool> reviving_{false};
   std::atomic<unsigned> link_ups_{0};
   bool rx_interrupts_ = false;
   bool sets_mac_ = false;

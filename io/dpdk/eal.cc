@@ -47,12 +47,12 @@ class EalLog {
   void begin_set_up() {
     const std::lock_guard lock(mutex_);
     line_.clear();
-    setting_up_ = true;
+    ++setting_up_;
   }
   void end_set_up() {
     last_line();
     const std::lock_guard lock(mutex_);
-    setting_up_ = false;
+    --setting_up_;
   }
   std::string last_line() {
     if (stream_ != nullptr) std::fflush(stream_);
@@ -76,7 +76,7 @@ class EalLog {
       const std::size_t end = std::min(text.find('\n'), text.size());
       if (end > 0) {
         line_ = text.substr(0, end);
-        if (!setting_up_ && !targets_.empty()) targets_.front()->log_("dpdk: " + line_);
+        if (setting_up_ == 0 && !targets_.empty()) targets_.front()->log_("dpdk: " + line_);
       }
       text.remove_prefix(std::min(end + 1, text.size()));
     }
@@ -86,7 +86,7 @@ class EalLog {
   std::FILE* const stream_;  // Open as long as the process: other threads may be writing.
   std::string line_;
   std::vector<const EalLogTarget*> targets_;
-  bool setting_up_ = false;
+  unsigned setting_up_ = 0;  // Stretches of it, of several threads.
 };
 
 namespace {

@@ -52,7 +52,7 @@ std::optional<IoError> start_eal(const EalOptions& options);
 Result<std::uint16_t, IoError> attach_device(const std::string& device);
 
 // EalSetUp is a stretch of set-up, within which DPDK's lines are not forwarded: what it says
-// of a device that cannot do something is an answer, not a fault. They do not nest.
+// of a device that cannot do something is an answer, not a fault.
 class EalSetUp {
  public:
   EalSetUp();

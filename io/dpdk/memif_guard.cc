@@ -2,7 +2,10 @@
 #include "io/dpdk/memif_guard.h"
 
 #include <rte_alarm.h>
+#include <rte_interrupts.h>
 #include <sched.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -55,6 +58,14 @@ void MemifGuard::run_serially(const std::function<void()>& task) {
   serial.ended.wait(lock, [&] { return serial.done; });
 }
 
+bool MemifGuard::run_later(void (*task)(void*), void* argument) {
+  return rte_eal_alarm_set(1, task, argument) == 0;
+}
+
+void MemifGuard::cancel(void (*task)(void*), void* argument) {
+  rte_eal_alarm_cancel(task, argument);
+}
+
 // A burst takes microseconds, unless its thread was pushed aside, by this one even.
 void MemifGuard::await_bursts() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -74,9 +85,49 @@ extern "C" {
 void __real_memif_free_regions(rte_eth_dev* device);
 void __wrap_memif_free_regions(rte_eth_dev* device);
 
+int __real_rte_intr_callback_unregister(const rte_intr_handle* handle,
+                                        rte_intr_callback_fn callback, void* argument);
+int __wrap_rte_intr_callback_unregister(const rte_intr_handle* handle,
+                                        rte_intr_callback_fn callback, void* argument);
+int __real_rte_intr_callback_unregister_pending(const rte_intr_handle* handle,
+                                                rte_intr_callback_fn callback, void* argument,
+                                                rte_intr_unregister_callback_fn after);
+int __wrap_rte_intr_callback_unregister_pending(const rte_intr_handle* handle,
+                                                rte_intr_callback_fn callback, void* argument,
+                                                rte_intr_unregister_callback_fn after);
+int __real_connect(int fd, const sockaddr* address, socklen_t size);
+int __wrap_connect(int fd, const sockaddr* address, socklen_t size);
+
 void __wrap_memif_free_regions(rte_eth_dev* device) {
   millrace::io::MemifGuard::await_bursts();
   __real_memif_free_regions(device);
+}
+
+// The driver has marked the memif as disconnected, and will close the descriptors that bursts
+// raise interrupts by: their numbers may be another file's at once.
+int __wrap_rte_intr_callback_unregister(const rte_intr_handle* handle,
+                                        rte_intr_callback_fn callback, void* argument) {
+  millrace::io::MemifGuard::await_bursts();
+  return __real_rte_intr_callback_unregister(handle, callback, argument);
+}
+
+int __wrap_rte_intr_callback_unregister_pending(const rte_intr_handle* handle,
+                                                rte_intr_callback_fn callback, void* argument,
+                                                rte_intr_unregister_callback_fn after) {
+  millrace::io::MemifGuard::await_bursts();
+  return __real_rte_intr_callback_unregister_pending(handle, callback, argument, after);
+}
+
+// The listener of a frozen process fills up, and then connecting to it takes for ever, as does
+// talking to it: not here (unix(7): SO_SNDTIMEO).
+int __wrap_connect(int fd, const sockaddr* address, socklen_t size) {
+  if (address != nullptr && address->sa_family == AF_UNIX) {
+    constexpr auto kPatience =
+        std::chrono::duration_cast<std::chrono::microseconds>(millrace::io::MemifGuard::kPatience);
+    const timeval most{.tv_sec = 0, .tv_usec = kPatience.count()};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+  }
+  return __real_connect(fd, address, size);
 }
 }
 // NOLINTEND(bugprone-reserved-identifier)

@@ -8,15 +8,20 @@
 #include <functional>
 #include <memory>
 
+#include "engine/base/time.h"
+
 namespace millrace::io {
 
 // MemifGuard keeps apart what memif's driver lets run into each other. The thread that DPDK
-// has for interrupts unmaps a memif's shared memory when the other end goes, whoever is in
-// the middle of a burst: here it waits until nobody is (the program is linked so that the
-// driver's `memif_free_regions` is ours). And it must not meet itself: devices are stopped,
-// started and closed in that same thread.
+// has for interrupts closes a memif's descriptors and unmaps its shared memory when the other
+// end goes, whoever is in the middle of a burst: here it waits until nobody is (the program is
+// linked so that what the driver calls first, and last, is ours). And it must not meet itself:
+// devices are stopped, started and closed in that same thread, where nothing waits for the other
+// end longer than kPatience, be it frozen.
 class MemifGuard {
  public:
+  static constexpr Duration kPatience = milliseconds(100);
+
   explicit MemifGuard(std::uint16_t queues);
   ~MemifGuard();
   MemifGuard(const MemifGuard&) = delete;
@@ -33,6 +38,10 @@ class MemifGuard {
 
   // Runs `task` in DPDK's interrupt thread, and returns when it has run. Not for that thread.
   static void run_serially(const std::function<void()>& task);
+  // Runs `task` there too, later: before what is run serially after this. False: it will not.
+  static bool run_later(void (*task)(void*), void* argument);
+  // What has not run by then does not.
+  static void cancel(void (*task)(void*), void* argument);
   // Waits, in the interrupt thread, until every burst that had begun has ended.
   static void await_bursts();
 
