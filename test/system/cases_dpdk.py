@@ -5,11 +5,14 @@ memory. A build without DPDK has to say so; then there is no more to see."""
 import contextlib
 import itertools
 import json
+import json
 import os
 import re
 import tempfile
+import time
 
 from cases_sessions import MODES
+from memif_link import memif_link
 from program import expect
 
 CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "configs")
@@ -29,11 +32,14 @@ def has_dpdk(millrace):
 class Pair:
     """Two ends of a memif, and their flags."""
 
-    def __init__(self):
+    def __init__(self, link=None):
         socket = f"millrace-system-{os.getpid()}-{next(_numbers)}"
-        self.server = self.flags(f"net_memif0,role=server,id=0,socket={socket}", "198.18.0.1/24",
+        served = dialled = f"socket={socket}"
+        if link is not None:
+            served, dialled = (f"socket-abstract=no,socket={path}" for path in (link.far, link.near))
+        self.server = self.flags(f"net_memif0,role=server,id=0,{served}", "198.18.0.1/24",
                                  "fd00:6d72::1/64")
-        self.client = self.flags(f"net_memif0,role=client,id=0,socket={socket}", "198.18.0.2/24",
+        self.client = self.flags(f"net_memif0,role=client,id=0,{dialled}", "198.18.0.2/24",
                                  "fd00:6d72::2/64")
 
     @staticmethod
@@ -45,8 +51,8 @@ class Pair:
 
 
 @contextlib.contextmanager
-def served(millrace, *arguments, preexec=None):
-    pair = Pair()
+def served(millrace, *arguments, preexec=None, link=None):
+    pair = Pair(link)
     with millrace.serve(*pair.server, *arguments, udp="[::]:0", preexec=preexec) as server:
         expect(server.io == "dpdk", server.io)
         yield server, pair
@@ -219,6 +225,57 @@ def case_dpdk_finds_the_other_end_again_whichever_starts_first(millrace):
     return ""
 
 
+def case_dpdk_is_held_up_by_nobody_who_is_frozen(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with memif_link(frozen=True) as link:
+        # The server is the end that looks for the other; it has its process to itself all the while.
+        pair = Pair(link)
+        with millrace.serve(*pair.client, udp="[::]:0") as server:
+            for _ in range(5):
+                turns = server.stats()["turns"]
+                time.sleep(0.8)
+                expect(server.stats()["turns"] > turns, "the shard stands still")
+            link.thaw()
+            report = millrace.load(server.url, *pair.server, "--duration", "0.3", "--rate", 100)
+            expect(report["connections"]["opened"] == 1, report["connections"])
+    return ""
+
+
+def free_buffers(stats):
+    return stats["device"]["rx_buffers_free"], stats["device"]["tx_buffers_free"]
+
+
+def case_dpdk_loses_nothing_reliable_while_a_memif_goes_down_and_up(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    with memif_link() as link, served(millrace, link=link) as (server, pair), \
+            tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "report.json")
+        load = millrace.start_load(server.url, *pair.client, "--channels", 8, "--size", 3000, "--rate", 2000,
+                                   "--warmup", 0, "--duration", 12, "--json", path)
+        try:
+            for _ in range(3):
+                known = server.stats()["messages_received"]
+                server.wait_for("traffic", lambda stats: stats["messages_received"] > known + 500, 20)
+                link.cut()
+                server.wait_for("down", lambda stats: not stats["device"]["link_up"], 5)
+                server.wait_for("up", lambda stats: stats["device"]["link_up"], 10)
+            expect(load.wait(60) == 0, f"load ended with {load.returncode}")
+        finally:
+            load.kill()
+            load.wait()
+        with open(path, encoding="utf-8") as text:
+            report = json.load(text)
+        connections = report["connections"]
+        expect(connections["opened"] == 1 and connections["dropped"] == 0, connections)
+        # All of 12 s came, which is what was sent on time and what waited for the link.
+        expect(not any(report["faults"].values()), report["faults"])
+        expect(report["delivered"]["messages"] > 23000, report["delivered"])
+        server.wait_for("empty", lambda stats: stats["sessions"] == 0, 20)
+    return ""
+
+
 def case_dpdk_survives_the_death_of_the_other_end(millrace):
     if not has_dpdk(millrace):
         return "this build has no DPDK"
@@ -226,6 +283,7 @@ def case_dpdk_survives_the_death_of_the_other_end(millrace):
     with served(millrace, "--consent-timeout", 1000,
                 preexec=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})) as (
                     server, pair):
+        given = free_buffers(server.stats())
         for _ in range(4):
             load = millrace.start_load(server.url, *pair.client, "--duration", 60, "--size", 16384)
             try:
@@ -233,7 +291,9 @@ def case_dpdk_survives_the_death_of_the_other_end(millrace):
             finally:
                 load.kill()
                 load.wait()
-            server.wait_for("gone", lambda stats: stats["sessions"] == 0, 20)
+            # And all that the dead had of it is back.
+            server.wait_for("gone", lambda stats: stats["sessions"] == 0 and stats["channels"] == 0 and
+                            free_buffers(stats) == given, 20)
         report = millrace.load(server.url, *pair.client, "--duration", "0.3", "--rate", 100)
         expect(report["connections"]["opened"] == 1, report["connections"])
     return ""
