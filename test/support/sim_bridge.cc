@@ -26,7 +26,7 @@ io::DpdkPortOptions port_options(const std::string& device, std::size_t mtu) {
   options.net.addresses = {*io::IpPrefix::parse("192.0.2.1/32")};  // Nobody's.
   options.rx_descriptors = options.tx_descriptors = 64;
   options.rx_buffers = 64;
-  options.tx_buffers = 1500;  // More than the ring holds.
+  options.tx_buffers = 4096;  // More than the ring and the device's owner hold.
   options.interrupts = false;
   return options;
 }
@@ -182,6 +182,7 @@ rte_mbuf* SimBridge::frame_of(const io::RxView& view) {
 bool SimBridge::give(rte_mbuf* frame) {
   if (rte_eth_tx_burst(port_->id(), 0, &frame, 1) == 1) return true;
   waiting_ = frame;
+  ++refused;
   return false;
 }
 

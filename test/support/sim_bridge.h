@@ -43,6 +43,8 @@ class SimBridge final : public engine::SimWire {
 
   // If set, sees every frame that a device is given.
   static inline std::function<void(ByteSpan frame)> recorder;
+  // How often a device's ring was full.
+  static inline std::uint64_t refused = 0;
 
  private:
   SimBridge(std::shared_ptr<engine::SimulationImpl> simulation, std::string device,
