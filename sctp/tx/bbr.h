@@ -144,6 +144,7 @@ class Bbr final : public CongestionControl {
   // bbr_loss.cc
   void check_startup_high_loss(bool in_recovery);
   bool is_inflight_too_high() const;
+  double tolerable_loss(double inflight) const;
   void handle_inflight_too_high();
   void note_loss();
   std::uint64_t inflight_at_loss(std::size_t bytes) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bbr's draft-ietf-ccwg-bbr §5.3.1.3, §5.5.10 and §5.5.11: losses, recovery and its undoing.
 #include <algorithm>
+#include <cmath>
 
 #include "sctp/tx/bbr.h"
 
@@ -8,6 +9,7 @@ namespace millrace::sctp {
 namespace {
 
 constexpr double kLossThresh = 0.02;
+constexpr double kLossDeviations = 3;
 constexpr double kBeta = 0.7;
 constexpr int kStartupFullLossCnt = 6;
 
@@ -33,7 +35,14 @@ void Bbr::check_startup_high_loss(bool in_recovery) {
 
 // draft-ietf-ccwg-bbr §5.5.10.2.
 bool Bbr::is_inflight_too_high() const {
-  return static_cast<double>(rs_.lost) > static_cast<double>(rs_.tx_in_flight) * kLossThresh;
+  return static_cast<double>(rs_.lost) > tolerable_loss(static_cast<double>(rs_.tx_in_flight));
+}
+
+// A mean of LossThresh loses more than that in every second round, and in a small flight one
+// packet is more: what chance makes of it is tolerated too (decision 0009).
+double Bbr::tolerable_loss(double inflight) const {
+  const double expected = inflight * kLossThresh;
+  return expected + kLossDeviations * std::sqrt(expected * static_cast<double>(smss_));
 }
 
 void Bbr::handle_inflight_too_high() {
@@ -81,7 +90,7 @@ std::uint64_t Bbr::inflight_at_loss(std::size_t bytes) const {
   const auto size = static_cast<double>(bytes);
   const double inflight_prev = std::max(static_cast<double>(rs_.tx_in_flight) - size, 0.0);
   const double lost_prev = std::max(static_cast<double>(rs_.lost) - size, 0.0);
-  const double lost_prefix = (kLossThresh * inflight_prev - lost_prev) / (1 - kLossThresh);
+  const double lost_prefix = (tolerable_loss(inflight_prev) - lost_prev) / (1 - kLossThresh);
   return static_cast<std::uint64_t>(std::max(inflight_prev + lost_prefix, 0.0));
 }
 
