@@ -16,7 +16,7 @@ constexpr int kMaxTurnsAtOnce = 64;
 constexpr std::size_t kSocketOverheadBytes = 768;
 
 // However slow the bottleneck: latency counts turns too.
-constexpr Duration kMostJitter = microseconds(100);
+constexpr Duration kMostJitter = microseconds(250);
 
 // One step of SplitMix64.
 std::uint64_t mixed(std::uint64_t value) {
@@ -34,7 +34,9 @@ Duration jitter_of(const Scenario& scenario) {
   if (scenario.turn <= Duration(1) || scenario.up.bits_per_second <= 0) return Duration(1);
   const double nanos =
       static_cast<double>(scenario.up.mtu_bytes) * 8e9 / scenario.up.bits_per_second;
-  return std::clamp<Duration>(Duration(std::llround(nanos)), Duration(1), kMostJitter);
+  const Duration most = std::min<Duration>(kMostJitter, scenario.base_rtt() / 200);
+  return std::clamp<Duration>(Duration(std::llround(nanos)), Duration(1),
+                              std::max(most, Duration(1)));
 }
 
 }  // namespace

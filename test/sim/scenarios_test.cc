@@ -202,6 +202,10 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"BbrTwiceTheLoss", "1gbit-20ms-bbr-0.1pct.toml", {{"loss", "0.2%"}}},
         Variant{
             "BbrHalfThePath", "1gbit-20ms-bbr-0.1pct.toml", {{"rate", "500Mbit"}, {"rtt", "30ms"}}},
+        Variant{"BbrTwoPercent", "1gbit-20ms-bbr-1pct.toml", {{"loss", "2%"}, {"duration", "10s"}}},
+        Variant{"BbrOneAndAHalfOverNineHundredBytes",
+                "1gbit-20ms-bbr-1pct.toml",
+                {{"loss", "1.5%"}, {"rate", "500Mbit"}, {"mtu", "900"}, {"duration", "10s"}}},
         Variant{"BbrHalfAPercent", "1gbit-20ms-bbr-1pct.toml", {{"loss", "0.5%"}}},
         Variant{"BbrOnePercentFurther",
                 "1gbit-20ms-bbr-1pct.toml",
