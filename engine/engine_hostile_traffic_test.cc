@@ -51,8 +51,6 @@ class HostileTraffic {
   void run() {
     pair_.dial();
     ASSERT_TRUE(pair_.run([&] { return up(0) && up(1); }, kPatience)) << "never open";
-    // ICE goes on for a little, and gives up what its last checks find no path for.
-    pair_.pass(seconds(10));
     network().set_default_link(random_path());
     const std::uint64_t rounds = 40 + rng_.below(40);
     for (std::uint64_t i = 0; i < rounds && !testing::Test::HasFailure(); ++i) {

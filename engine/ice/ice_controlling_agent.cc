@@ -106,6 +106,7 @@ void IceControllingAgent::succeed(Time now, std::size_t index) {
   pair.state = PairState::kSucceeded;
   pair.transaction.due = kNever;
   pair.valid = true;
+  pair.answered_at = now;
   if (selected_ == kNoPair) selected_ = index;
   if (!pair.announced) {
     pair.announced = true;
@@ -126,6 +127,21 @@ void IceControllingAgent::begin_nomination(std::size_t index) {
   pair.triggered = true;
   pair.state = PairState::kWaiting;
   selected_ = index;
+}
+
+// A path that answered lately is in use, for DTLS begins before the nomination: a nominating check
+// whose every copy was lost begins again for as long as that answer is consent (RFC 7675 §5.1),
+// unless there is another path to take.
+bool IceControllingAgent::nominate_again(Time now, std::size_t index) {
+  const Pair& pair = pairs_[index];
+  if (!pair.nominating || !pair.valid || now - pair.answered_at >= options_.consent_timeout) {
+    return false;
+  }
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    if (i != index && pairs_[i].valid && pairs_[i].state == PairState::kSucceeded) return false;
+  }
+  begin_nomination(index);
+  return true;
 }
 
 void IceControllingAgent::nominate(Time now, std::size_t index) {
@@ -240,7 +256,7 @@ void IceControllingAgent::handle_timeout(Time now) {
   for (std::size_t i = 0; i < pairs_.size() && !closed_; ++i) {
     const Pair& pair = pairs_[i];
     if (pair.state == PairState::kInProgress && now >= pair.transaction.due &&
-        pair.transaction.exhausted(options_.max_transmissions)) {
+        pair.transaction.exhausted(options_.max_transmissions) && !nominate_again(now, i)) {
       fail(now, i);
     }
   }

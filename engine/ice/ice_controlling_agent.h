@@ -90,6 +90,7 @@ class IceControllingAgent {
     bool nominating = false;      // Its check carries USE-CANDIDATE.
     bool peer_nominated = false;  // Controlled role: the peer's check carried it.
     CheckTransaction transaction;
+    Time answered_at{};  // Meaningful if valid: when an answer last made it so.
   };
   struct Reply {
     OwedResponse response;
@@ -115,6 +116,7 @@ class IceControllingAgent {
   void succeed(Time now, std::size_t index);
   void fail(Time now, std::size_t index);
   void begin_nomination(std::size_t index);
+  bool nominate_again(Time now, std::size_t index);
   void nominate(Time now, std::size_t index);
   void switch_role();
   bool is_hopeless() const;

@@ -272,6 +272,39 @@ TEST_F(IceControllingAgentTest, AnswerFromAnotherAddressFailsThePair) {
   EXPECT_EQ(events(), std::vector{Type::kFailed});
 }
 
+// Only the path has failed if its answer has gone stale: the session on it may be alive.
+TEST_F(IceControllingAgentTest, LostNominationBeginsAgainOnTheOnlyPath) {
+  start({candidate("192.0.2.1:1000")});
+  std::vector<TransactionId> nominations;
+  while (nominations.size() < 2 && sleep_before(kStart + seconds(30))) {
+    for (const Sent& check : drain()) {
+      if (!check.message().use_candidate()) {
+        answer(check);
+        continue;
+      }
+      const TransactionId id = check.message().transaction_id();
+      if (nominations.empty() || nominations.back() != id) nominations.push_back(id);
+      if (nominations.size() == 2) answer(check);
+    }
+  }
+  EXPECT_EQ(nominations.size(), 2u);
+  EXPECT_TRUE(agent_->is_nominated());
+  EXPECT_EQ(events(), (std::vector{Type::kPairAuthenticated, Type::kNominated}));
+}
+
+TEST_F(IceControllingAgentTest, NominationThatIsNeverAnsweredFailsWithinConsent) {
+  start({candidate("192.0.2.1:1000")});
+  Time last;
+  while (sleep_before(kStart + seconds(90))) {
+    last = now_;
+    for (const Sent& check : drain()) {
+      if (!check.message().use_candidate()) answer(check);
+    }
+  }
+  EXPECT_EQ(events(), (std::vector{Type::kPairAuthenticated, Type::kFailed}));
+  EXPECT_LE(last, kStart + seconds(40));
+}
+
 TEST_F(IceControllingAgentTest, LostNominationFallsBackToAnotherValidPair) {
   start({candidate("192.0.2.1:1000", 300), candidate("192.0.2.2:1000", 200)});
   std::size_t nominating_second = 0;
