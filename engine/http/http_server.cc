@@ -229,6 +229,7 @@ void Connection::expire() {
 }
 
 void Connection::on_read(error_code error) {
+  if (closed_) return;  // Its time was up as the request came.
   if (!error) return answer();
   if (error == bhttp::error::end_of_stream) {
     error_code ignored;
