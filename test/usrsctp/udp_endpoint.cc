@@ -15,6 +15,7 @@
 namespace millrace::test {
 namespace {
 
+constexpr ssize_t kSurelyData = 400;
 constexpr int kSocketBytes = 4 << 20;
 constexpr int kBurst = 64;
 constexpr Duration kLongestWait = milliseconds(50);
@@ -85,7 +86,10 @@ void UdpEndpoint::receive_burst() {
     const ssize_t got = ::recvfrom(socket_, datagram.data(), datagram.size(), 0,
                                    reinterpret_cast<sockaddr*>(&source), &size);
     if (got < 0) break;
-    if (is_lost()) continue;
+    if (is_lost()) {
+      data_packets_lost += got >= kSurelyData;
+      continue;
+    }
     remote_ = ntohs(source.sin_port);
     const ByteSpan bytes = ByteSpan(datagram).first(static_cast<std::size_t>(got));
     const BufferRef buffer = buffers_.make(bytes);

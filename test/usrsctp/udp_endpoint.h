@@ -31,6 +31,8 @@ class UdpEndpoint {
   void set_remote(std::uint16_t port);
   // Shares of packets that are lost on their way in and out.
   double loss = 0;
+  // Lost on their way in so far, of those that are too large to be without DATA.
+  int data_packets_lost = 0;
 
   sctp::Association& association() { return *association_; }
   // A new association in place of the old one, which is forgotten without a word.
