@@ -76,8 +76,8 @@ void RecordKeys::seed_replay(std::uint64_t sequence) {
 }
 
 bool RecordKeys::may_have_sealed(ByteSpan head, std::size_t bytes) const {
-  // Longer than a round trip at the rate of a fast card.
-  constexpr std::uint64_t kLately = std::uint64_t{1} << 20;
+  // A round trip of 100 ms at 5 Gbit/s.
+  constexpr std::uint64_t kLately = std::uint64_t{1} << 16;
   if (head.size() < kRecordHeaderBytes || bytes < kRecordHeaderBytes) return false;
   const std::uint64_t sequence = load_be48(head.data() + 5);
   return head[0] == static_cast<std::uint8_t>(ContentType::kApplicationData) &&

@@ -36,6 +36,9 @@ constexpr std::array kLikely{
 
 // Words of routers that turn out to be wrong, within kRaiseTimer, before none is heard.
 constexpr int kMaxFalseHints = 3;
+// And words that are acted upon within it: a path that shrinks takes two or three. Who forges one
+// for each probe keeps those from passing that would refute him.
+constexpr int kMaxHints = 12;
 
 // A gain smaller than this share of PLPMTU is not worth three lost probes.
 constexpr int kWorthwhileShare = 16;
@@ -284,6 +287,14 @@ bool PathMtu::handle_too_big(Time now, std::size_t bytes, std::size_t limit) {
     ++hints_ignored_;
     return false;
   }
+  if (now - hints_since_ >= kRaiseTimer) {
+    hints_since_ = now;
+    recent_hints_ = 0;
+  }
+  if (++recent_hints_ > kMaxHints) {
+    grow_deaf(now);
+    return false;
+  }
   ++hints_;
   const std::uint16_t hint = floored(limit);
   // The smallest size that is said not to pass.
@@ -306,6 +317,16 @@ bool PathMtu::handle_too_big(Time now, std::size_t bytes, std::size_t limit) {
   if (state_ != State::kError || probed_ != min_) enter_error();
   hint_ = hint;
   return false;
+}
+
+// What was given up on somebody's word is tried again, and probes alone decide.
+void PathMtu::grow_deaf(Time now) {
+  ++hints_ignored_;
+  recent_hints_ = false_hints_ = 0;
+  hint_ = doubted_ = 0;
+  distrust_until_ = now + kRaiseTimer;
+  failed_ = static_cast<std::uint16_t>(max_ + 4);
+  if (rest_until_ != kNever) end_rest(now);
 }
 
 // RFC 8899 §5.3.3: routers that contradict each other, or somebody who forges their words.

@@ -106,6 +106,7 @@ class PathMtu {
   void end_rest(Time now);
   bool is_credible(Time now, std::size_t bytes, std::size_t limit) const;
   void note_confirmed(Time now, std::uint16_t bytes);
+  void grow_deaf(Time now);
   // The size to try between PLPMTU and the smallest that failed; 0 if none is worth a probe.
   std::uint16_t next_size() const;
 
@@ -136,6 +137,8 @@ class PathMtu {
   std::uint16_t doubted_ = 0;
   std::uint8_t false_hints_ = 0;
   Time false_hint_at_{};
+  std::uint8_t recent_hints_ = 0;
+  Time hints_since_{};
   Time distrust_until_{};
   std::uint32_t hints_ = 0;
   std::uint32_t hints_ignored_ = 0;

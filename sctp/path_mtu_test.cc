@@ -557,37 +557,5 @@ TEST_F(PathMtuTest, ARouterThatNamesTooSmallASizeIsFoundOut) {
   EXPECT_EQ(path_.packet_bytes(), kEthernet);
 }
 
-// RFC 8899 §3 (6): a flood of them, of any kind, at any moment: no size below the least, and data
-// goes on.
-TEST_F(PathMtuTest, AFloodOfForgedWordsKeepsNothingFromPassing) {
-  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
-    SeededRng rng(seed);
-    PathMtu path({.enabled = true}, kBase, rng);
-    path.start();
-    Time now{seconds(1000)};
-    for (int turn = 0; turn < 4000; ++turn) {
-      const std::size_t bytes = rng.below(3) == 0 ? path.packet_bytes() : rng.below(9500);
-      path.handle_too_big(now, bytes, rng.below(2) == 0 ? 0 : rng.below(9500));
-      ASSERT_GE(path.packet_bytes(), kMin);
-      ASSERT_LE(path.packet_bytes(), kJumbo);
-      if (path.probe_bytes() > 0) {
-        ASSERT_LE(path.probe_bytes(), kJumbo);
-        const PathMtu::Info info = path.make_probe(now, kRto);
-        now += kRtt;
-        path.handle_answer(now, info);
-      } else {
-        now = std::min(now + kRtt, std::max(now, path.next_timeout()));
-        path.handle_timeout(now);
-      }
-    }
-    // It has been found out, and the path is used as it is.
-    while (path.probe_bytes() > 0) {
-      now += kRtt;
-      path.handle_answer(now, path.make_probe(now, kRto));
-    }
-    EXPECT_EQ(path.packet_bytes(), kJumbo) << seed;
-  }
-}
-
 }  // namespace
 }  // namespace millrace::sctp

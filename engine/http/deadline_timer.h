@@ -26,7 +26,7 @@ class DeadlineTimer {
 
   // Sees to it that `expire` runs once `deadline` has passed.
   void watch(Deadline deadline) {
-    if (deadline >= set_to_) return;
+    if (stopped_ || deadline >= set_to_) return;
     set_to_ = deadline;
     timer_.expires_at(deadline);
     timer_.async_wait([this](boost::system::error_code error) {

@@ -207,9 +207,10 @@ void Lane::connect() {
   const Url& target = client_.options().target;
   set_deadline();
   resolver_.async_resolve(target.host, target.port, [this](error_code error, const auto& found) {
-    if (error) return fail("look up", error);
+    // A name may be found in the moment that time is up.
+    if (error || expired_) return fail("look up", error);
     asio::async_connect(socket_, found, [this](error_code failed, const tcp::endpoint&) {
-      if (failed) return fail("connect to", failed);
+      if (failed || expired_) return fail("connect to", failed);
       error_code ignored;
       socket_.set_option(tcp::no_delay(true), ignored);
       exchange();

@@ -301,6 +301,7 @@ bool DpdkDatapath::send_queued() {
   }
   queued_.clear();
   queued_begin_ = 0;
+  blocked_since_ = kNever;
   return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace millrace::sctp {
 namespace {
@@ -32,6 +33,7 @@ void Cubic::on_sent(Time now, std::size_t bytes, std::size_t flight_after) {
 
 void Cubic::on_ack(const AckSample& sample) {
   // RFC 9260 §7.2.1, §7.2.2: no growth in fast recovery, nor without progress.
+  if (sample.cumulative_advanced) timed_out_ = false;
   if (sample.in_recovery || !sample.cumulative_advanced) return;
   if (in_slow_start()) {
     slow_start(sample);
@@ -113,18 +115,17 @@ void Cubic::on_timeout(Time) {
   // RFC 5681 §3.1 (by way of RFC 9438 §4.8): what was sent again and lost again, with nothing
   // acknowledged in between, tells of an outage or of a packet too large, not of a queue, and
   // holds ssthresh.
-  const bool again = in_episode_ && cwnd_ <= static_cast<double>(mtu_);
-  if (!again) reduce();
+  if (!std::exchange(timed_out_, true)) reduce();
   // RFC 9438 §4.8.
   w_max_ = 0;
   cwnd_ = static_cast<double>(mtu_);
 }
 
-void Cubic::on_recovery_end(Time) { in_episode_ = false; }
+void Cubic::on_recovery_end(Time) { in_episode_ = timed_out_ = false; }
 
 // RFC 9438 §4.9.2. HyStart++ does not come back: what it had measured is out of date.
 void Cubic::on_spurious_loss(Time) {
-  in_episode_ = false;
+  in_episode_ = timed_out_ = false;
   if (!undo_) return;
   if (cwnd_ < undo_->cwnd) {
     cwnd_ = undo_->cwnd;

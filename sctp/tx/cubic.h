@@ -63,6 +63,7 @@ class Cubic final : public CongestionControl {
   std::optional<Epoch> epoch_;
   std::optional<Undo> undo_;
   bool in_episode_ = false;
+  bool timed_out_ = false;                     // And nothing was acknowledged since.
   std::optional<HyStart> hystart_{HyStart()};  // Of the first slow start.
   Time last_growth_{};                         // Until here the epoch has advanced.
 };

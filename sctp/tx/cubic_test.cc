@@ -184,6 +184,17 @@ TEST_F(CubicTest, TimeoutsInARowReduceOnce) {
   EXPECT_EQ(cubic.ssthresh(), 4 * kMtu) << "another loss";
 }
 
+// An outage looks like a black hole, which lowers the MTU between one time-out and the next.
+TEST_F(CubicTest, TimeoutsInARowReduceOnceThoughTheMtuFallsMeanwhile) {
+  Cubic cubic = of(100);
+  cubic.on_timeout(now_);
+  cubic.on_timeout(now_);
+  cubic.set_mtu(kMtu / 2);
+  for (int i = 0; i < 3; ++i) cubic.on_timeout(now_);
+  EXPECT_EQ(cubic.cwnd(), kMtu / 2);
+  EXPECT_EQ(cubic.ssthresh(), 70 * kMtu);
+}
+
 // RFC 9260 §7.2.3: the floor of ssthresh.
 TEST_F(CubicTest, SsthreshIsAtLeastFourPackets) {
   Cubic cubic = of(4);
