@@ -106,6 +106,9 @@ DpdkDatapath::DpdkDatapath(std::shared_ptr<DpdkPort> port, std::uint16_t queue, 
   queued_.reserve(port_->options().tx_buffers + port_->options().tx_descriptors + 1024);
   for (std::uint32_t i = kRuns; i-- > 0;) free_runs_.push_back(i);
   for (std::uint32_t i = kLargeRuns; i-- > 0;) free_large_.push_back(i);
+  // Queues count from places of their own, that nobody can tell.
+  SystemRng rng;
+  fragment_id_ = static_cast<std::uint16_t>(rng.next());
 }
 
 DpdkDatapath::~DpdkDatapath() {
