@@ -148,7 +148,15 @@ void Cubic::on_idle(Duration idle, Duration rto) {
   undo_.reset();
 }
 
-void Cubic::set_mtu(std::size_t mtu_bytes) { mtu_ = mtu_bytes; }
+void Cubic::set_mtu(std::size_t mtu_bytes) {
+  // Lowered where nothing has arrived since the time-out, the packets were too large for the path:
+  // cwnd has answered for their loss, which tells nothing of how many there is room for.
+  if (mtu_bytes < mtu_ && timed_out_ && undo_) {
+    cwnd_ = static_cast<double>(mtu_bytes);
+    ssthresh_ = undo_->ssthresh;
+  }
+  mtu_ = mtu_bytes;
+}
 
 std::uint64_t Cubic::pacing_rate(Duration srtt) const {
   const bool doubling = in_slow_start() && !(hystart_ && hystart_->conservative());

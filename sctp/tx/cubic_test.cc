@@ -184,15 +184,21 @@ TEST_F(CubicTest, TimeoutsInARowReduceOnce) {
   EXPECT_EQ(cubic.ssthresh(), 4 * kMtu) << "another loss";
 }
 
-// An outage looks like a black hole, which lowers the MTU between one time-out and the next.
-TEST_F(CubicTest, TimeoutsInARowReduceOnceThoughTheMtuFallsMeanwhile) {
+// An outage looks like a black hole, which lowers the MTU between one time-out and the next: what
+// was too large tells of no queue.
+TEST_F(CubicTest, AFallOfTheMtuBetweenTimeoutsGivesSsthreshBack) {
   Cubic cubic = of(100);
+  const std::size_t before = cubic.ssthresh();
   cubic.on_timeout(now_);
   cubic.on_timeout(now_);
   cubic.set_mtu(kMtu / 2);
   for (int i = 0; i < 3; ++i) cubic.on_timeout(now_);
   EXPECT_EQ(cubic.cwnd(), kMtu / 2);
-  EXPECT_EQ(cubic.ssthresh(), 70 * kMtu);
+  EXPECT_EQ(cubic.ssthresh(), before);
+  round(cubic, 1);
+  cubic.set_mtu(kMtu / 4);
+  cubic.on_timeout(now_);
+  EXPECT_LT(cubic.ssthresh(), before) << "something had arrived in between";
 }
 
 // RFC 9260 §7.2.3: the floor of ssthresh.

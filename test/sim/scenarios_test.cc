@@ -222,6 +222,7 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"TenGigabitHalfAMillisecond", "10gbit-1ms.toml", {{"rtt", "500us"}}},
         Variant{"TwoFlowsLongerPath", "two-cubic-flows.toml", {{"rtt", "40ms"}}},
         Variant{"TwoFlowsFiftyMegabit", "two-cubic-flows.toml", {{"rate", "50Mbit"}}},
+        Variant{"CubicFarAwayOverNineHundredBytes", "1gbit-100ms-cubic.toml", {{"mtu", "900"}}},
         Variant{"NewRenoOverNineHundredBytes", "1gbit-20ms-newreno-1pct.toml", {{"mtu", "900"}}},
         Variant{"CubicOverThreeThousandBytes", "1gbit-20ms-cubic-1pct.toml", {{"mtu", "3000"}}},
         Variant{"BloatOverNineHundredBytes", "bufferbloat-bbr.toml", {{"mtu", "900"}}},
