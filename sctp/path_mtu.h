@@ -71,8 +71,9 @@ class PathMtu {
   // pass (0: it does not say): RFC 8899 §4.6.2, PL_PTB_SIZE. The caller has done what can be done
   // to tell that the packet was sent (§4.6.1); still anybody on the path may have made it up. So
   // it sets no size: it ends the wait for a probe, or brings PLPMTU back to the base, from where
-  // probes find out, `limit` first. Words that probes have refuted thrice make the next ones
-  // go unheard for kRaiseTimer (§5.3.3). True if `packet_bytes` has changed.
+  // probes find out, `limit` first. Words that probes have refuted thrice within kRaiseTimer, or
+  // a dozen that were acted upon, make the next ones go unheard for as long (§5.3.3). True if
+  // `packet_bytes` has changed.
   bool handle_too_big(Time now, std::size_t bytes, std::size_t limit);
 
   // PLPMTU: the largest packet that may be sent now, probes apart.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -11,6 +12,21 @@ namespace millrace::http {
 
 using Deadline = std::chrono::steady_clock::time_point;
 inline constexpr Deadline kNoDeadline = Deadline::max();
+
+// expire_due ends those of `watched` whose deadline has passed, and returns the earliest of the
+// rest; none may leave `watched` meanwhile.
+template <class Watched>
+Deadline expire_due(const Watched& watched, Deadline now) {
+  Deadline next = kNoDeadline;
+  for (const auto& one : watched) {
+    if (one->deadline() <= now) {
+      one->expire();
+    } else {
+      next = std::min(next, one->deadline());
+    }
+  }
+  return next;
+}
 
 // DeadlineTimer watches over the deadlines of many connections with one timer that is hardly ever
 // set: most are met, and the next is mostly later. A timer for each operation would be set four

@@ -11,6 +11,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -148,22 +149,11 @@ class ClientImpl final : public Client {
       dispatch();
     });
   }
-  Deadline expire(Deadline now) {
-    Deadline next = kNoDeadline;
-    for (const std::unique_ptr<Lane>& lane : lanes_) {
-      if (lane->deadline() <= now) {
-        lane->expire();
-      } else {
-        next = std::min(next, lane->deadline());
-      }
-    }
-    return next;
-  }
 
   ClientOptions options_;
   asio::io_context context_{1};
   asio::posix::basic_stream_descriptor<Executor> submitted_{context_};
-  DeadlineTimer deadlines_{context_, [this](Deadline now) { return expire(now); }};
+  DeadlineTimer deadlines_{context_, [this](Deadline now) { return expire_due(lanes_, now); }};
   std::mutex mutex_;
   std::vector<Job> inbox_;  // Under `mutex_`.
   std::vector<std::unique_ptr<Lane>> lanes_;

@@ -152,19 +152,6 @@ class ServerImpl final : public Server {
     });
   }
 
-  Deadline expire(Deadline now) {
-    Deadline next = kNoDeadline;
-    // As with `stop`, none leaves the list within the loop.
-    for (Connection* const connection : connections_) {
-      if (connection->deadline() <= now) {
-        connection->expire();
-      } else {
-        next = std::min(next, connection->deadline());
-      }
-    }
-    return next;
-  }
-
   // Out of descriptors, most likely: a loop without a pause would only burn.
   void pause() {
     pause_.expires_after(kAcceptPause);
@@ -179,7 +166,8 @@ class ServerImpl final : public Server {
   std::shared_ptr<asio::io_context> context_ = std::make_shared<asio::io_context>(1);
   asio::basic_socket_acceptor<tcp, Executor> acceptor_;
   asio::steady_timer pause_;
-  DeadlineTimer deadlines_{*context_, [this](Deadline now) { return expire(now); }};
+  DeadlineTimer deadlines_{*context_,
+                           [this](Deadline now) { return expire_due(connections_, now); }};
   std::list<Connection*> connections_;
   bool waiting_ = false;
   bool stopping_ = false;

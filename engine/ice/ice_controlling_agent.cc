@@ -134,14 +134,18 @@ void IceControllingAgent::begin_nomination(std::size_t index) {
 // unless there is another path to take.
 bool IceControllingAgent::nominate_again(Time now, std::size_t index) {
   const Pair& pair = pairs_[index];
-  if (!pair.nominating || !pair.valid || now - pair.answered_at >= options_.consent_timeout) {
-    return false;
-  }
-  for (std::size_t i = 0; i < pairs_.size(); ++i) {
-    if (i != index && pairs_[i].valid && pairs_[i].state == PairState::kSucceeded) return false;
-  }
+  const bool fresh = pair.valid && now - pair.answered_at < options_.consent_timeout;
+  if (!pair.nominating || !fresh || succeeded_pair() != kNoPair) return false;
   begin_nomination(index);
   return true;
+}
+
+// The first pair that answered and has no check under way; kNoPair if there is none.
+std::size_t IceControllingAgent::succeeded_pair() const {
+  const auto found = std::find_if(pairs_.begin(), pairs_.end(), [](const Pair& pair) {
+    return pair.valid && pair.state == PairState::kSucceeded;
+  });
+  return found == pairs_.end() ? kNoPair : static_cast<std::size_t>(found - pairs_.begin());
 }
 
 void IceControllingAgent::nominate(Time now, std::size_t index) {
@@ -188,11 +192,8 @@ void IceControllingAgent::fail(Time now, std::size_t index) {
   if (was_nominating) nomination_begun_ = false;
   if (selected_ == index && !nominated_) selected_ = kNoPair;
   if (was_nominating || selected_ == kNoPair) {
-    const auto next = std::find_if(pairs_.begin(), pairs_.end(), [](const Pair& other) {
-      return other.valid && other.state == PairState::kSucceeded;
-    });
-    if (next != pairs_.end()) {
-      selected_ = static_cast<std::size_t>(next - pairs_.begin());
+    if (const std::size_t next = succeeded_pair(); next != kNoPair) {
+      selected_ = next;
       if (controlling_ && !nominated_) begin_nomination(selected_);
     }
   }

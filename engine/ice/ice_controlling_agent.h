@@ -117,6 +117,7 @@ class IceControllingAgent {
   void fail(Time now, std::size_t index);
   void begin_nomination(std::size_t index);
   bool nominate_again(Time now, std::size_t index);
+  std::size_t succeeded_pair() const;
   void nominate(Time now, std::size_t index);
   void switch_role();
   bool is_hopeless() const;

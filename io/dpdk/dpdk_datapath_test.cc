@@ -40,12 +40,6 @@ std::unique_ptr<DpdkDatapath> open_queue(const std::shared_ptr<DpdkPort>& port,
   return made.ok() ? std::move(made).value() : nullptr;
 }
 
-SocketId bind(DpdkDatapath& path, const char* address, const SocketOptions& options = {}) {
-  const auto opened = path.open_socket(*Address::parse(address), options);
-  EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
-  return opened.ok() ? opened.value() : kNoSocket;
-}
-
 bool send(DpdkDatapath& path, SocketId from, const char* to, std::size_t pitch,
           std::size_t length) {
   TxRun run = path.reserve({from, *Address::parse(to), {}}, pitch, 1);
@@ -54,15 +48,6 @@ bool send(DpdkDatapath& path, SocketId from, const char* to, std::size_t pitch,
   run.push(length);
   path.commit(run);
   return true;
-}
-
-// A turn that takes nothing up; returns the datagrams that came.
-std::size_t turn(DpdkDatapath& path) {
-  std::array<RxView, 64> views;
-  const std::size_t n = path.rx_burst(views);
-  path.flush();
-  path.rx_done();
-  return n;
 }
 
 class DpdkDatapathTest : public ::testing::Test {

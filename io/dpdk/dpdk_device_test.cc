@@ -23,26 +23,12 @@
 namespace millrace::io {
 namespace {
 
-SocketId bind(DpdkDatapath& path, const char* address) {
-  const auto opened = path.open_socket(*Address::parse(address), {});
-  EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
-  return opened.ok() ? opened.value() : kNoSocket;
-}
-
 void send(DpdkDatapath& path, SocketId from, const char* to, std::size_t length) {
   TxRun run = path.reserve({from, *Address::parse(to), {}}, length, 1);
   ASSERT_FALSE(run.empty());
   std::fill_n(run.next().begin(), length, std::uint8_t{7});
   run.push(length);
   path.commit(run);
-}
-
-std::size_t turn(DpdkDatapath& path) {
-  std::array<RxView, 64> views;
-  const std::size_t n = path.rx_burst(views);
-  path.flush();
-  path.rx_done();
-  return n;
 }
 
 // A driver's part of sending that no virtual device has: it counts, and refuses what has

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -36,6 +37,21 @@ inline DpdkPortOptions test_port(const std::string& device, const char* v4, cons
   port.rx_descriptors = 256;
   port.tx_descriptors = 64;
   return port;
+}
+
+inline SocketId bind(DpdkDatapath& path, const char* address, const SocketOptions& options = {}) {
+  const auto opened = path.open_socket(*Address::parse(address), options);
+  EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
+  return opened.ok() ? opened.value() : kNoSocket;
+}
+
+// A turn that takes nothing up; returns the datagrams that came.
+inline std::size_t turn(DpdkDatapath& path) {
+  std::array<RxView, 64> views;
+  const std::size_t n = path.rx_burst(views);
+  path.flush();
+  path.rx_done();
+  return n;
 }
 
 // The ends' devices: a pair of rings, or of memifs.

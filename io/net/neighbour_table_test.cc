@@ -23,6 +23,16 @@ constexpr NeighbourClaim kNews{};
 
 class NeighbourTableTest : public testing::Test {
  protected:
+  // The first of what waited, and all so far.
+  void expect_given_up(FrameToken waited) {
+    FrameToken token = 0;
+    bool send = true;
+    MacAddress to;
+    ASSERT_TRUE(table().poll_parked(token, send, to));
+    EXPECT_EQ(token, waited);
+    EXPECT_FALSE(send);
+    EXPECT_EQ(stats_.dropped(NetDrop::kTxUnreachable), 1u);
+  }
   void make(std::size_t pinned = 0) {
     SeededRng rng(1);
     table_ = std::make_unique<NeighbourTable>(options_, pinned, now_, rng, stats_);
@@ -95,13 +105,7 @@ TEST_F(NeighbourTableTest, AsksThriceWithBackOffThenHoldsItsPeace) {
   EXPECT_EQ(table().state(host(1)), State::kFailed);
   EXPECT_EQ(stats_.resolve_failures, 1u);
   // What waited is given up, and counted.
-  FrameToken token = 0;
-  bool send = true;
-  MacAddress to;
-  ASSERT_TRUE(table().poll_parked(token, send, to));
-  EXPECT_EQ(token, 77u);
-  EXPECT_FALSE(send);
-  EXPECT_EQ(stats_.dropped(NetDrop::kTxUnreachable), 1u);
+  expect_given_up(77);
   EXPECT_EQ(table().parked(), 0u);
   // Nothing more is asked while it is held, whoever wants to send.
   EXPECT_TRUE(refused(host(1), NetDrop::kTxUnreachable));
@@ -379,13 +383,7 @@ TEST_F(NeighbourTableTest, WhatWaitsForADisplacedOneIsGivenUpAndCounted) {
   run(now_ + seconds(1));
   ASSERT_NE(resolve(host(2)), NeighbourTable::kNoIndex);
   EXPECT_FALSE(table().use(now_, i, before));
-  FrameToken token = 0;
-  bool send = true;
-  MacAddress to;
-  ASSERT_TRUE(table().poll_parked(token, send, to));
-  EXPECT_EQ(token, 5u);
-  EXPECT_FALSE(send);
-  EXPECT_EQ(stats_.dropped(NetDrop::kTxUnreachable), 1u);
+  expect_given_up(5);
   // Its question, if not yet sent, is another's now: one for each that is being asked for.
   EXPECT_EQ(run(now_).size(), 1u);
   EXPECT_EQ(table().state(host(1)), State::kNone);

@@ -32,8 +32,8 @@ void Cubic::on_sent(Time now, std::size_t bytes, std::size_t flight_after) {
 }
 
 void Cubic::on_ack(const AckSample& sample) {
-  // RFC 9260 §7.2.1, §7.2.2: no growth in fast recovery, nor without progress.
   if (sample.cumulative_advanced) timed_out_ = false;
+  // RFC 9260 §7.2.1, §7.2.2: no growth in fast recovery, nor without progress.
   if (sample.in_recovery || !sample.cumulative_advanced) return;
   if (in_slow_start()) {
     slow_start(sample);

@@ -129,12 +129,8 @@ def served(millrace, bypass, *arguments, driver="net_af_packet0"):
         "serve", "--http", "10.8.0.1:0", "--udp", "[::]:0", "--io", "dpdk", "--dpdk-device",
         f"{driver},iface=fast", "--dpdk-address", "10.9.0.1/24", "--dpdk-address", "fd09::1/64",
         *arguments), bypass)
-    try:
+    with server.ending_well():
         yield server
-        code = server.stop()
-        expect(code == 0, f"serve ended with {code}: {server.log()[-500:]}")
-    finally:
-        server.kill()
 
 
 def run_between(command):

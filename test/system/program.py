@@ -110,14 +110,9 @@ class Millrace:
 
     @contextlib.contextmanager
     def serve(self, *arguments, http="127.0.0.1:0", udp="127.0.0.1:0", preexec=None):
-        server = Server([self.path, "serve", "--http", http, "--udp", udp, *map(str, arguments)],
-                        preexec)
-        try:
+        command = [self.path, "serve", "--http", http, "--udp", udp, *map(str, arguments)]
+        with Server(command, preexec).ending_well() as server:
             yield server
-            code = server.stop()
-            expect(code == 0, f"serve ended with {code} on SIGTERM: {server.log()[-500:]}")
-        finally:
-            server.kill()
 
 
 class Server:
@@ -177,6 +172,16 @@ class Server:
 
     def alive(self):
         return self._process.poll() is None
+
+    @contextlib.contextmanager
+    def ending_well(self):
+        """Itself, which is to end with 0 where the body did not fail, and ends in any case."""
+        try:
+            yield self
+            code = self.stop()
+            expect(code == 0, f"serve ended with {code} on SIGTERM: {self.log()[-500:]}")
+        finally:
+            self.kill()
 
     def stop(self, how=signal.SIGTERM):
         expect(self.alive(), f"serve ended by itself: {self.log()[-500:]}")
