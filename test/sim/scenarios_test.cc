@@ -30,7 +30,9 @@ std::uint64_t first_seed() {
 
 void reduce(Scenario& scenario) {
   scenario.bounds = {};
-  scenario.length = std::max<Duration>(scenario.length / 20, milliseconds(500));
+  // Thirty round trips: two time-outs and the search for a smaller path MTU fit into them.
+  scenario.length =
+      std::max<Duration>({scenario.length / 20, milliseconds(500), 30 * scenario.base_rtt()});
   scenario.measure_from = Duration::zero();
   for (FlowOptions& flow : scenario.flows) {
     flow.start = std::min(flow.start, scenario.length / 4);
