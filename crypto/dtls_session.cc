@@ -269,6 +269,11 @@ std::size_t DtlsSession::poll_datagram(Time, MutableByteSpan out) {
   return alert_pending_ ? poll_alert(out) : 0;
 }
 
+std::size_t DtlsSession::last_flight_waiting() const {
+  if (state_ != State::kEstablished || !handshake_ || handshake_->output.size() != 1) return 0;
+  return handshake_->output.bytes();
+}
+
 std::size_t DtlsSession::poll_alert(MutableByteSpan out) {
   alert_pending_ = false;
   SealJob job{.keys = keys_.get(),

@@ -58,6 +58,41 @@ TEST(EngineSetup, HasAChannelThreeRoundTripsAfterTheAnswer) {
   EXPECT_LE(pair.simulation->now() - begin, 6 * kDelay + milliseconds(1));
 }
 
+// Who has the first word says it in the datagram of its Finished, and its only pair is nominated
+// by the first check (decision 0015): check, DTLS flight, Finished and DCEP OPEN, SACK.
+TEST(EngineSetup, IsFourDatagramsOfTheDialler) {
+  test::SimPair pair(network(), with_init_in(true));
+  pair.at_client->session_open = [&](SessionId session) {
+    ASSERT_TRUE(pair.at_client->context.open_channel(session, {}).ok());
+  };
+  pair.dial();
+  ASSERT_TRUE(pair.run([&] { return pair.at_client->channels.size() == 1; }));
+  pair.pass(seconds(3));  // Until the shard has posted its counts, and before consent checks.
+  EXPECT_EQ(pair.client->stats().shards[0].datagrams_sent, 4u);
+}
+
+// A last flight that was lost is sent again, and one with nothing to follow it leaves alone.
+TEST(EngineSetup, SurvivesTheLossOfEveryFifthDatagram) {
+  for (std::uint64_t seed = 1; seed <= 32; ++seed) {
+    SimulationOptions lossy = network();
+    lossy.loss = 0.2;
+    lossy.seed = seed;
+    for (const bool speaks : {true, false}) {
+      test::SimPair pair(lossy, with_init_in(true));
+      pair.at_client->session_open = [&](SessionId session) {
+        if (!speaks) return;
+        ASSERT_TRUE(pair.at_client->context.open_channel(session, {}).ok());
+      };
+      pair.dial();
+      EXPECT_TRUE(pair.run([&] {
+        return pair.at_client->opened.size() == 1 && pair.at_server->opened.size() == 1 &&
+               pair.at_client->channels.size() == (speaks ? 1 : 0);
+      })) << "MILLRACE_SIM_SEED="
+          << seed;
+    }
+  }
+}
+
 // With several shards the first DTLS record tells which of them has the session.
 TEST(EngineSetup, LeavesTheBeginToTheDiallerWhereThereAreSeveralShards) {
   test::SimPair pair(network(), with_init_in(true));

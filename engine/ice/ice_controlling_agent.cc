@@ -33,6 +33,7 @@ IceControllingAgent::IceControllingAgent(Time now, Setup setup, Options options,
       next_check_(now) {
   if (locals_.size() > kMaxLocalAddresses) locals_.resize(kMaxLocalAddresses);
   form_pairs(setup.remote_candidates);
+  if (remote_is_lite_ && pairs_.size() == 1) nominate_at_once();
   if (is_hopeless() && remote_is_lite_) close(Event::Type::kFailed);
 }
 
@@ -117,6 +118,14 @@ void IceControllingAgent::succeed(Time now, std::size_t index) {
   } else if (controlling_ && !nomination_begun_) {
     begin_nomination(index);
   }
+}
+
+// RFC 8445 §8.1.1 wants one pair picked from those that answered. A lite peer adds none to those
+// that were signalled, so where they make one pair there is nothing to pick from, and its first
+// check nominates it (decision 0015).
+void IceControllingAgent::nominate_at_once() {
+  nomination_begun_ = true;
+  pairs_.front().nominating = true;
 }
 
 // RFC 8445 §8.1.1: the check is repeated with USE-CANDIDATE, as a triggered one.

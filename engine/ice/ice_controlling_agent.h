@@ -115,6 +115,7 @@ class IceControllingAgent {
   std::size_t find_pair(const CandidatePair& path) const;
   void succeed(Time now, std::size_t index);
   void fail(Time now, std::size_t index);
+  void nominate_at_once();
   void begin_nomination(std::size_t index);
   bool nominate_again(Time now, std::size_t index);
   std::size_t succeeded_pair() const;

@@ -90,7 +90,6 @@ class IceControllingAgentTest : public testing::Test {
   void connect() {
     start({candidate("192.0.2.1:1000")});
     answer(drain().at(0));
-    answer(drain().at(0));
     ASSERT_TRUE(agent_->is_nominated());
     events();
   }
@@ -102,7 +101,7 @@ class IceControllingAgentTest : public testing::Test {
 };
 
 TEST_F(IceControllingAgentTest, FirstCheckGoesAtOnce) {
-  start({candidate("192.0.2.1:1000")});
+  start({candidate("192.0.2.1:1000")}, false);
   const std::vector<Sent> sent = drain();
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].path, kPath);
@@ -119,7 +118,7 @@ TEST_F(IceControllingAgentTest, FirstCheckGoesAtOnce) {
 
 // RFC 8445 §8.1.1.
 TEST_F(IceControllingAgentTest, NominatesTheFirstPairThatAnswersWithoutDelay) {
-  start({candidate("192.0.2.1:1000")});
+  start({candidate("192.0.2.1:1000")}, false);
   const std::vector<Sent> first = drain();
   now_ += milliseconds(2);
   answer(first[0]);
@@ -135,6 +134,33 @@ TEST_F(IceControllingAgentTest, NominatesTheFirstPairThatAnswersWithoutDelay) {
   answer(second[0]);
   EXPECT_EQ(events(), std::vector{Type::kNominated});
   EXPECT_TRUE(agent_->is_nominated());
+}
+
+// RFC 8445 §8.1.1, decision 0015.
+TEST_F(IceControllingAgentTest, TheFirstCheckNominatesALitePeersOnlyPair) {
+  start({candidate("192.0.2.1:1000")});
+  const std::vector<Sent> first = drain();
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_TRUE(first[0].message().use_candidate());
+  EXPECT_EQ(agent_->selected(), nullptr);
+  EXPECT_FALSE(agent_->is_nominated());
+  answer(first[0]);
+  EXPECT_EQ(events(), (std::vector{Type::kPairAuthenticated, Type::kNominated}));
+  EXPECT_TRUE(agent_->is_nominated());
+  EXPECT_TRUE(drain().empty());
+}
+
+TEST_F(IceControllingAgentTest, PicksAmongALitePeersPairsByTheirAnswers) {
+  start({candidate("192.0.2.1:1000", 300), candidate("192.0.2.2:1000", 200)});
+  for (const Sent& check : drain()) EXPECT_FALSE(check.message().use_candidate());
+  now_ += milliseconds(50);
+  const std::vector<Sent> second = drain();
+  ASSERT_EQ(second.size(), 1u);
+  answer(second[0]);
+  const std::vector<Sent> nominating = drain();
+  ASSERT_EQ(nominating.size(), 1u);
+  EXPECT_TRUE(nominating[0].message().use_candidate());
+  EXPECT_EQ(nominating[0].path, second[0].path);
 }
 
 // RFC 8445 §6.1.4.2, §14.2.
@@ -175,7 +201,7 @@ TEST_F(IceControllingAgentTest, RetransmitsTheSameBytesWithDoublingTimeoutsThenF
 }
 
 TEST_F(IceControllingAgentTest, TakesAnAnswerToARetransmission) {
-  start({candidate("192.0.2.1:1000")});
+  start({candidate("192.0.2.1:1000")}, false);
   drain();
   now_ += milliseconds(100);
   const std::vector<Sent> again = drain();
@@ -249,7 +275,7 @@ TEST_F(IceControllingAgentTest, IgnoresAnswersThatAreNotAuthentic) {
 }
 
 TEST_F(IceControllingAgentTest, IgnoresForeignMalformedAndRepeatedDatagrams) {
-  start({candidate("192.0.2.1:1000")});
+  start({candidate("192.0.2.1:1000")}, false);
   const std::vector<Sent> sent = drain();
   agent_->handle_datagram(now_, kPath, Bytes{});
   agent_->handle_datagram(now_, kPath, Bytes(200, 0));
@@ -274,7 +300,7 @@ TEST_F(IceControllingAgentTest, AnswerFromAnotherAddressFailsThePair) {
 
 // Only the path has failed if its answer has gone stale: the session on it may be alive.
 TEST_F(IceControllingAgentTest, LostNominationBeginsAgainOnTheOnlyPath) {
-  start({candidate("192.0.2.1:1000")});
+  start({candidate("192.0.2.1:1000")}, false);
   std::vector<TransactionId> nominations;
   while (nominations.size() < 2 && sleep_before(kStart + seconds(30))) {
     for (const Sent& check : drain()) {
@@ -293,7 +319,7 @@ TEST_F(IceControllingAgentTest, LostNominationBeginsAgainOnTheOnlyPath) {
 }
 
 TEST_F(IceControllingAgentTest, NominationThatIsNeverAnsweredFailsWithinConsent) {
-  start({candidate("192.0.2.1:1000")});
+  start({candidate("192.0.2.1:1000")}, false);
   Time last;
   while (sleep_before(kStart + seconds(90))) {
     last = now_;
@@ -490,7 +516,7 @@ TEST_F(IceControllingAgentTest, UnspecifiedLocalAddressMatchesWhateverArrives) {
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].path.local, ip("0.0.0.0"));
   answer_from(sent[0], path("192.0.2.1:1000", "10.0.0.5"));
-  EXPECT_EQ(events(), std::vector{Type::kPairAuthenticated});
+  EXPECT_EQ(events(), (std::vector{Type::kPairAuthenticated, Type::kNominated}));
   EXPECT_TRUE(agent_->is_authenticated(path("192.0.2.1:1000", "10.0.0.5")));
   EXPECT_TRUE(agent_->is_authenticated({address("192.0.2.1:1000"), IpAddress{}}));
 }

@@ -69,6 +69,7 @@ struct Session {
   bool dtls_started = false;
   bool more_to_send = false;     // A turn's budget ended before the data did.
   bool unserved = false;         // It did not even begin, and nothing has changed since.
+  bool flight_waits = false;     // For a packet to go with; until the end of the turn.
   bool control_blocked = false;  // The control queue had no room for all.
   bool alert_due = false;        // SCTP is over; close_notify follows its last packet.
   bool silent = false;           // Consent is lost: nothing may be sent.

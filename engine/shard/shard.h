@@ -177,14 +177,28 @@ class Shard final : public ShardRunner, private SocketPort {
 
   // Writes one packet into `run`; false if there is none.
   bool write_packet(Time now, Session& session, crypto::RecordKeys& keys, io::TxRun& run) {
+    if (session.flight_waits) [[unlikely]] {
+      const std::size_t lead = session.dtls->last_flight_waiting();
+      if (write_behind(lead, now, session, keys, run)) return true;
+    }
+    return write_behind(0, now, session, keys, run);
+  }
+
+  // Writes one packet behind a last flight of `lead` bytes, in the same datagram: DTLS's last
+  // word and SCTP's first are one send, and arrive in their order (decision 0015).
+  bool write_behind(std::size_t lead, Time now, Session& session, crypto::RecordKeys& keys,
+                    io::TxRun& run) {
     const MutableByteSpan slot = run.next();
+    if (lead > slot.size() / 2) return false;
+    const MutableByteSpan record = slot.subspan(lead);
     const std::size_t length = session.sctp->association.poll_packet(
-        now, slot.subspan(keys.header_bytes(), slot.size() - keys.overhead()));
+        now, record.subspan(keys.header_bytes(), record.size() - keys.overhead()));
     if (length == 0) return false;
+    if (lead > 0) core_.poll_last_flight(now, session, slot.first(lead));
     if (session.traced) [[unlikely]]
-      core_.trace_packet(session, true, slot.subspan(keys.header_bytes(), length));
-    run.push(length + keys.overhead());
-    seal_jobs_.push_back({&keys, slot.data(), static_cast<std::uint32_t>(length),
+      core_.trace_packet(session, true, record.subspan(keys.header_bytes(), length));
+    run.push(lead + length + keys.overhead());
+    seal_jobs_.push_back({&keys, record.data(), static_cast<std::uint32_t>(length),
                           crypto::ContentType::kApplicationData});
     return true;
   }

@@ -117,6 +117,8 @@ void ShardCore::expire_timers(Time now, bool backlog) {
 void ShardCore::settle(Time now) {
   std::size_t kept = 0;
   for (Session* const session : touched_) {
+    // There was no packet for the last flight to go with.
+    if (std::exchange(session->flight_waits, false)) poll_dtls(now, *session);
     // The last packet goes ahead of close_notify, and both ahead of the session's end.
     if (session->alert_due && !session->more_to_send) {
       session->alert_due = false;

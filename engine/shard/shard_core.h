@@ -106,6 +106,8 @@ class ShardCore {
   // The sessions that may have something to send, for Shard's collect.
   std::span<Session* const> touched() const { return touched_; }
   ControlQueue& control() { return control_; }
+  // Writes DTLS's last flight to `out`, which is as long as it; a packet follows it there.
+  void poll_last_flight(Time now, Session& session, MutableByteSpan out);
   // After the packets were collected: alerts of sessions that are over, timers.
   void settle(Time now);
   void reap();
@@ -209,6 +211,7 @@ class ShardCore {
   void advance_session(Time now, Session& session);
   void advance_ice(Time now, Session& session);
   void poll_control(Time now, Session& session);
+  void poll_dtls(Time now, Session& session);
   static void wait_for_control(Session& session);
 
   // shard_events.cc

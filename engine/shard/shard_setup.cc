@@ -365,6 +365,13 @@ void ShardCore::poll_control(Time now, Session& session) {
       control_.push(session.path.to(pair), n);
     }
   }
+  // SCTP may have its first packet to send with DTLS's last (see Shard::write_behind).
+  session.flight_waits =
+      session.phase == Session::Phase::kOpen && session.dtls->last_flight_waiting() > 0;
+  if (!session.flight_waits) poll_dtls(now, session);
+}
+
+void ShardCore::poll_dtls(Time now, Session& session) {
   const ice::CandidatePair* const pair = session.path.selected();
   if (!session.dtls || pair == nullptr || session.silent) return;
   for (;;) {
@@ -376,6 +383,12 @@ void ShardCore::poll_control(Time now, Session& session) {
     session.traffic.control_bytes_sent += static_cast<std::uint32_t>(n);
     control_.push(session.path.to(*pair), n);
   }
+}
+
+void ShardCore::poll_last_flight(Time now, Session& session, MutableByteSpan out) {
+  session.flight_waits = false;
+  const std::size_t n = session.dtls->poll_datagram(now, out);
+  session.traffic.control_bytes_sent += static_cast<std::uint32_t>(n);
 }
 
 // The queue is full: the session stays in the list of the touched, for the next turn.
