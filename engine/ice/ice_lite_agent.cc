@@ -4,14 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/base/bytes.h"
-
 namespace millrace::ice {
-namespace {
-
-std::uint64_t digest_of(const TransactionId& id) { return load_be64(&id[0]) ^ load_be32(&id[8]); }
-
-}  // namespace
 
 IceLiteAgent::IceLiteAgent(Time now, Credentials local, std::string remote_ufrag, Options options)
     : options_(options),
@@ -21,17 +14,20 @@ IceLiteAgent::IceLiteAgent(Time now, Credentials local, std::string remote_ufrag
 
 IceLiteAgent::IceLiteAgent(Time now, const PendingSession& pending, Options options)
     : IceLiteAgent(now, pending.local(), pending.remote_ufrag(), options) {
-  std::array<PendingPairs::Entry, PendingPairs::kSlots> entries;
-  const std::size_t count = pending.pairs().snapshot(entries);
+  const PendingPairs::Snapshot known = pending.pairs().snapshot();
   static_assert(kMaxPairs >= PendingPairs::kSlots);
-  for (std::size_t i = 0; i < count; ++i) {
-    paths_[i] = Path{.pair = entries[i].pair, .last_check = entries[i].last_check, .used = true};
+  for (std::size_t i = 0; i < known.count; ++i) {
+    const PendingPairs::Entry& entry = known.entries[i];
+    paths_[i] = Path{.pair = entry.pair, .last_check = entry.last_check, .used = true};
     if (nominated_ != kNone) continue;
-    if (entries[i].nominated) nominated_ = i;
-    const bool later = selected_ == kNone || entries[i].last_check > paths_[selected_].last_check;
+    if (entry.nominated) nominated_ = i;
+    const bool later = selected_ == kNone || entry.last_check > paths_[selected_].last_check;
     if (nominated_ == i || later) selected_ = i;
   }
-  if (count > 0) last_check_ = std::min(now, pending.pairs().last_check());
+  for (std::size_t i = 0; i < known.seen_count; ++i) {
+    remember(known.seen[i].digest, known.seen[i].entry);
+  }
+  if (known.count > 0) last_check_ = std::min(now, pending.pairs().last_check());
 }
 
 CheckAnswer IceLiteAgent::handle_check(Time now, const StunMessageView& request,
@@ -39,11 +35,15 @@ CheckAnswer IceLiteAgent::handle_check(Time now, const StunMessageView& request,
                                        MutableByteSpan out) {
   CheckAnswer answer = judge_lite_check(request, local_, remote_ufrag_, mac);
   if (answer.verdict == CheckVerdict::kAccepted) {
-    if (is_replay(request, find(pair))) {
+    const Recall recalled = recall(request.transaction_id(), find(pair));
+    if (recalled == Recall::kReplayed) {
       answer.verdict = CheckVerdict::kReplayed;
     } else {
       const std::size_t path = find_or_add(now, pair);
-      const bool fresh = remember(request, path);
+      const bool fresh = recalled == Recall::kFresh;
+      if (fresh) {
+        remember(transaction_digest(request.transaction_id()), static_cast<std::uint8_t>(path));
+      }
       last_check_ = now;
       // A check that is repeated had no answer: no news, and none that speaks for the path.
       if (answer.use_candidate && fresh) {
@@ -89,22 +89,20 @@ std::size_t IceLiteAgent::find_or_add(Time now, const CandidatePair& pair) {
   return index;
 }
 
-bool IceLiteAgent::is_replay(const StunMessageView& request, std::size_t path) const {
-  const std::uint64_t id = digest_of(request.transaction_id());
-  return std::any_of(seen_.begin(), seen_.end(), [id, path](const Seen& seen) {
-    return seen.used && seen.id == id && seen.path != path;
-  });
+IceLiteAgent::Recall IceLiteAgent::recall(const TransactionId& id, std::size_t path) const {
+  const std::uint64_t digest = transaction_digest(id);
+  Recall recalled = Recall::kFresh;
+  for (const Seen& seen : seen_) {
+    if (!seen.used || seen.id != digest) continue;
+    if (seen.path == path) return Recall::kRepeated;
+    recalled = Recall::kReplayed;
+  }
+  return recalled;
 }
 
-// False if it is known already.
-bool IceLiteAgent::remember(const StunMessageView& request, std::size_t path) {
-  const std::uint64_t id = digest_of(request.transaction_id());
-  const bool is_repeat = std::any_of(seen_.begin(), seen_.end(),
-                                     [id](const Seen& seen) { return seen.used && seen.id == id; });
-  if (is_repeat) return false;
-  seen_[next_seen_] = Seen{.id = id, .path = static_cast<std::uint8_t>(path), .used = true};
+void IceLiteAgent::remember(std::uint64_t id, std::uint8_t path) {
+  seen_[next_seen_] = Seen{.id = id, .path = path, .used = true};
   next_seen_ = (next_seen_ + 1) % kSeen;
-  return true;
 }
 
 bool IceLiteAgent::is_authenticated(const CandidatePair& pair) const { return find(pair) != kNone; }

@@ -35,8 +35,8 @@ class IceLiteAgent {
     Duration expiry = seconds(30);
   };
 
-  // Starts from the paths authenticated so far; without a nomination a DTLS client sends on
-  // the one that was checked last.
+  // Starts from the paths authenticated and the transactions seen so far; without a nomination a
+  // DTLS client sends on the one that was checked last.
   IceLiteAgent(Time now, const PendingSession& pending, Options options);
   IceLiteAgent(Time now, Credentials local, std::string remote_ufrag, Options options);
 
@@ -87,14 +87,15 @@ class IceLiteAgent {
     std::uint8_t path = 0;
     bool used = false;
   };
-  static constexpr std::size_t kSeen = 16;
+  enum class Recall : std::uint8_t { kFresh, kRepeated, kReplayed };
+  static constexpr std::size_t kSeen = PendingPairs::kSeen;
   static constexpr std::size_t kNone = kMaxPairs;
-  static constexpr std::uint8_t kEvicted = UINT8_MAX;
+  static constexpr std::uint8_t kEvicted = PendingPairs::kElsewhere;
 
   std::size_t find(const CandidatePair& pair) const;
   std::size_t find_or_add(Time now, const CandidatePair& pair);
-  bool is_replay(const StunMessageView& request, std::size_t path) const;
-  bool remember(const StunMessageView& request, std::size_t path);
+  Recall recall(const TransactionId& id, std::size_t path) const;
+  void remember(std::uint64_t id, std::uint8_t path);
 
   const Options options_;
   const Credentials local_;

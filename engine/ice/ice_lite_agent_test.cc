@@ -170,6 +170,37 @@ TEST_F(IceLiteAgentTest, TakesOverThePathsOfThePendingSession) {
   EXPECT_EQ(agent.next_timeout(), kStart + seconds(31));
 }
 
+// A dialler's first check may be the nomination (decision 0015), and come before the claim.
+TEST_F(IceLiteAgentTest, KnowsTheTransactionsThatThePendingSessionSaw) {
+  PendingSession pending(kServer, kClient.ufrag, kStart);
+  const CheckSpec nominating{.transaction = 77, .use_candidate = true};
+  pending.handle_check(kStart, view(make_check(nominating)), a_, kTestMac, out_);
+  pending.handle_check(kStart, view(make_check({.transaction = 78})), b_, kTestMac, out_);
+  IceLiteAgent agent(kStart, pending, {});
+  const auto handle = [&](const CandidatePair& pair, const CheckSpec& spec) {
+    return agent.handle_check(kStart + seconds(1), view(make_check(spec)), pair, kTestMac, out_);
+  };
+
+  const CandidatePair elsewhere = path("203.0.113.9:9");
+  for (const CandidatePair& pair : {elsewhere, b_}) {
+    const CheckAnswer replay = handle(pair, nominating);
+    EXPECT_EQ(replay.verdict, CheckVerdict::kReplayed);
+    EXPECT_EQ(replay.response_bytes, 0u);
+    EXPECT_EQ(*agent.selected(), a_);
+  }
+  EXPECT_FALSE(agent.is_authenticated(elsewhere));
+  EXPECT_EQ(agent.next_timeout(), kStart + seconds(30));
+
+  // The same from where it came is a retransmission, of which the answer was lost.
+  const CheckAnswer repeated = handle(a_, nominating);
+  EXPECT_EQ(repeated.verdict, CheckVerdict::kAccepted);
+  EXPECT_GT(repeated.response_bytes, 0u);
+  // One that was seen nominates nothing anew.
+  handle(b_, {.transaction = 79, .use_candidate = true});
+  handle(a_, nominating);
+  EXPECT_EQ(*agent.selected(), b_);
+}
+
 TEST_F(IceLiteAgentTest, ClaimBeforeNominationSendsWhereTheLastCheckOrDtlsCameFrom) {
   PendingSession pending(kServer, kClient.ufrag, kStart);
   const Bytes first = make_check({.transaction = 1});

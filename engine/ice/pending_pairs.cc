@@ -65,67 +65,98 @@ std::uint32_t PendingPairs::read(const Slot& slot, Words& words) {
   return slot.sequence.load(std::memory_order_relaxed) == before ? before : 0;
 }
 
-void PendingPairs::touch(Slot& slot, std::size_t index, std::uint32_t sequence, Time now,
-                         bool use_candidate) {
-  raise_to(slot.last_check, ticks(now));
+void PendingPairs::touch(const Place& place, Time now) {
+  raise_to(slots_[place.index].last_check, ticks(now));
   raise_to(last_check_, ticks(now));
-  if (use_candidate) {
-    nomination_.store((std::uint64_t{sequence} << 8) | index, std::memory_order_release);
-  }
 }
 
-bool PendingPairs::replace(Slot& slot, std::size_t index, std::uint32_t sequence, Time now,
-                           const Words& words, bool use_candidate) {
-  std::uint32_t expected = sequence;
-  if (!slot.sequence.compare_exchange_strong(expected, sequence + 1, std::memory_order_acq_rel)) {
-    return false;
+std::optional<PendingPairs::Place> PendingPairs::replace(const Place& victim, Time now,
+                                                         const Words& words) {
+  Slot& slot = slots_[victim.index];
+  std::uint32_t expected = victim.sequence;
+  if (!slot.sequence.compare_exchange_strong(expected, victim.sequence + 1,
+                                             std::memory_order_acq_rel)) {
+    return std::nullopt;
   }
   for (std::size_t i = 0; i < words.size(); ++i) {
     slot.words[i].store(words[i], std::memory_order_release);
   }
   slot.last_check.store(ticks(now), std::memory_order_relaxed);
-  slot.sequence.store(sequence + 2, std::memory_order_release);
-  touch(slot, index, sequence + 2, now, use_candidate);
-  return true;
+  slot.sequence.store(victim.sequence + 2, std::memory_order_release);
+  return Place{.index = victim.index, .sequence = victim.sequence + 2};
 }
 
-bool PendingPairs::record(Time now, const CandidatePair& pair, bool use_candidate) {
-  const Words wanted = pack(pair);
+std::optional<PendingPairs::Place> PendingPairs::find(const Words& wanted) const {
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    Words words;
+    const std::uint32_t sequence = read(slots_[i], words);
+    if (sequence != 0 && words == wanted) return Place{.index = i, .sequence = sequence};
+  }
+  return std::nullopt;
+}
+
+// The place that a word of `seen_` names, if it is `wanted`'s still.
+std::optional<PendingPairs::Place> PendingPairs::place_of(std::uint64_t seen,
+                                                          const Words& wanted) const {
+  Words words;
+  Place place{.index = (seen >> 1) % kSlots};
+  place.sequence = read(slots_[place.index], words);
+  const bool same = place.sequence != 0 && mark_of(place) == (seen & 0xFFFF) && words == wanted;
+  return same ? std::optional(place) : std::nullopt;
+}
+
+std::optional<PendingPairs::Place> PendingPairs::find_or_add(Time now, const Words& wanted) {
   // Each round loses a race to a thread that recorded something: the rounds are bounded.
   for (std::size_t round = 0; round < kSlots; ++round) {
+    if (const std::optional<Place> known = find(wanted)) return known;
     const std::uint64_t nomination = nomination_.load(std::memory_order_acquire);
-    std::size_t victim = kSlots;
-    std::uint32_t victim_sequence = 0;
+    std::optional<Place> victim;
     Time::rep victim_age = 0;
     for (std::size_t i = 0; i < kSlots; ++i) {
-      Words words;
-      if (const std::uint32_t sequence = read(slots_[i], words); sequence != 0 && words == wanted) {
-        touch(slots_[i], i, sequence, now, use_candidate);
-        return true;
-      }
       const std::uint32_t sequence = slots_[i].sequence.load(std::memory_order_acquire);
       const bool is_nominated = nomination != 0 && (nomination & 0xFF) == i;
       if (sequence % 2 != 0 || is_nominated) continue;
       const Time::rep age = sequence == 0 ? Time::min().time_since_epoch().count()
                                           : slots_[i].last_check.load(std::memory_order_relaxed);
-      if (victim == kSlots || age < victim_age) {
-        victim = i;
-        victim_sequence = sequence;
-        victim_age = age;
-      }
+      if (victim && age >= victim_age) continue;
+      victim = Place{.index = i, .sequence = sequence};
+      victim_age = age;
     }
-    if (victim == kSlots) return false;
-    if (replace(slots_[victim], victim, victim_sequence, now, wanted, use_candidate)) return true;
+    if (!victim) return std::nullopt;
+    if (const std::optional<Place> added = replace(*victim, now, wanted)) return added;
   }
-  return false;
+  return std::nullopt;
+}
+
+CheckVerdict PendingPairs::record(Time now, const CandidatePair& pair, const TransactionId& id,
+                                  bool use_candidate) {
+  const Words wanted = pack(pair);
+  const std::uint64_t digest = transaction_digest(id);
+  bool replayed = false;
+  for (const std::atomic<std::uint64_t>& seen : seen_) {
+    const std::uint64_t word = seen.load(std::memory_order_acquire);
+    if (word == 0 || (word >> 16) != digest) continue;
+    if (const std::optional<Place> place = place_of(word, wanted)) {
+      touch(*place, now);
+      return CheckVerdict::kAccepted;
+    }
+    replayed = true;
+  }
+  if (replayed) return CheckVerdict::kReplayed;
+  const std::optional<Place> place = find_or_add(now, wanted);
+  if (!place) return CheckVerdict::kNoRoom;
+  touch(*place, now);
+  const std::size_t at = next_seen_.fetch_add(1, std::memory_order_relaxed) % kSeen;
+  seen_[at].store((digest << 16) | mark_of(*place), std::memory_order_release);
+  if (use_candidate) {
+    nomination_.store((std::uint64_t{place->sequence} << 8) | place->index,
+                      std::memory_order_release);
+  }
+  return CheckVerdict::kAccepted;
 }
 
 bool PendingPairs::contains(const CandidatePair& pair) const {
-  const Words wanted = pack(pair);
-  return std::any_of(slots_.begin(), slots_.end(), [&wanted](const Slot& slot) {
-    Words words;
-    return read(slot, words) != 0 && words == wanted;
-  });
+  return find(pack(pair)).has_value();
 }
 
 std::optional<CandidatePair> PendingPairs::nominated() const {
@@ -141,22 +172,39 @@ Time PendingPairs::last_check() const {
   return Time(Duration(last_check_.load(std::memory_order_relaxed)));
 }
 
-std::size_t PendingPairs::snapshot(std::array<Entry, kSlots>& out) const {
+PendingPairs::Snapshot PendingPairs::snapshot() const {
   const std::optional<CandidatePair> chosen = nominated();
-  std::size_t count = 0;
-  for (const Slot& slot : slots_) {
+  Snapshot out;
+  std::array<std::uint64_t, kSlots> marks{};  // By slot, of those that settled.
+  std::array<std::uint8_t, kSlots> entry_of{};
+  for (std::size_t i = 0; i < kSlots; ++i) {
     Words words;
-    if (read(slot, words) == 0) continue;
-    Entry entry{.pair = unpack(words),
-                .last_check = Time(Duration(slot.last_check.load(std::memory_order_relaxed)))};
-    entry.nominated = chosen == entry.pair;
+    const std::uint32_t sequence = read(slots_[i], words);
+    if (sequence == 0) continue;
+    const CandidatePair pair = unpack(words);
     // Two threads that met the same new path at once may each have given it a slot.
-    const auto end = out.begin() + static_cast<std::ptrdiff_t>(count);
-    const bool is_known = std::any_of(
-        out.begin(), end, [&entry](const Entry& other) { return other.pair == entry.pair; });
-    if (!is_known) out[count++] = entry;
+    std::size_t at = 0;
+    while (at < out.count && out.entries[at].pair != pair) ++at;
+    marks[i] = mark_of({.index = i, .sequence = sequence});
+    entry_of[i] = static_cast<std::uint8_t>(at);
+    if (at < out.count) continue;
+    out.entries[out.count++] =
+        Entry{.pair = pair,
+              .last_check = Time(Duration(slots_[i].last_check.load(std::memory_order_relaxed))),
+              .nominated = chosen == pair};
   }
-  return count;
+  // Oldest first. After the paths, so that none of a path that was found is missing.
+  const std::uint32_t begin = next_seen_.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < kSeen; ++i) {
+    const std::uint64_t word = seen_[(begin + i) % kSeen].load(std::memory_order_acquire);
+    if (word == 0) continue;
+    const auto mark = std::find(marks.begin(), marks.end(), word & 0xFFFF);
+    out.seen[out.seen_count++] = Seen{
+        .digest = word >> 16,
+        .entry = mark == marks.end() ? kElsewhere
+                                     : entry_of[static_cast<std::size_t>(mark - marks.begin())]};
+  }
+  return out;
 }
 
 PendingSession::PendingSession(Credentials local, std::string remote_ufrag, Time created)
@@ -167,9 +215,8 @@ CheckAnswer PendingSession::handle_check(Time now, const StunMessageView& reques
                                          MutableByteSpan out) {
   CheckAnswer answer = judge_lite_check(request, local_, remote_ufrag_, mac);
   // Recorded before it is answered: DTLS may follow the answer at once, on this path.
-  if (answer.verdict == CheckVerdict::kAccepted &&
-      !pairs_.record(now, pair, answer.use_candidate)) {
-    answer.verdict = CheckVerdict::kNoRoom;
+  if (answer.verdict == CheckVerdict::kAccepted) {
+    answer.verdict = pairs_.record(now, pair, request.transaction_id(), answer.use_candidate);
   }
   answer.response_bytes = write_check_response(owe_response(request, answer.verdict), pair.remote,
                                                local_.pwd, mac, out);

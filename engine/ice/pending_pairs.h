@@ -24,13 +24,21 @@ namespace millrace::ice {
 // that meets a slot in motion passes it by, which costs the peer one retransmission and
 // never a wait, even if the writer was suspended in the middle. Two writers that race for
 // a slot: the loser records nothing and answers nothing, and its peer checks again.
+//
+// Beside the paths it keeps the latest transactions, each with the path that it came on, for
+// STUN has no replay protection (see IceLiteAgent::handle_check). A check and its replay that
+// two threads record at the same instant both count: which is which nobody can tell.
 class PendingPairs {
  public:
   static constexpr std::size_t kSlots = 8;
+  static constexpr std::size_t kSeen = 16;
 
   // Records an authenticated check. A new path takes a free slot, else that of the path
-  // heard of least recently, the nominated one excepted. False if it was not recorded.
-  bool record(Time now, const CandidatePair& pair, bool use_candidate);
+  // heard of least recently, the nominated one excepted. kNoRoom if it was not recorded;
+  // kReplayed, and nothing else is done, where its transaction was seen on another path. One
+  // that is repeated on its own path nominates nothing anew.
+  CheckVerdict record(Time now, const CandidatePair& pair, const TransactionId& id,
+                      bool use_candidate);
 
   bool contains(const CandidatePair& pair) const;
   // The path of the latest USE-CANDIDATE.
@@ -43,8 +51,20 @@ class PendingPairs {
     Time last_check{};
     bool nominated = false;
   };
-  // Copies the settled entries into `out`; returns how many.
-  std::size_t snapshot(std::array<Entry, kSlots>& out) const;
+  // A transaction, and which of a snapshot's entries it came on; kElsewhere: none of them.
+  struct Seen {
+    std::uint64_t digest = 0;
+    std::uint8_t entry = 0;
+  };
+  static constexpr std::uint8_t kElsewhere = UINT8_MAX;
+  struct Snapshot {
+    std::array<Entry, kSlots> entries;
+    std::size_t count = 0;
+    std::array<Seen, kSeen> seen;
+    std::size_t seen_count = 0;
+  };
+  // The settled entries, and the transactions seen.
+  Snapshot snapshot() const;
 
  private:
   // A pair as words that can be stored atomically.
@@ -57,13 +77,28 @@ class PendingPairs {
     std::atomic<Time::rep> last_check{0};
     std::array<std::atomic<std::uint64_t>, 6> words{};
   };
+  // A slot's content as long as it has that sequence.
+  struct Place {
+    std::size_t index = 0;
+    std::uint32_t sequence = 0;
+  };
+  // The low 16 bits of a word of `seen_`: never 0, and another's once the slot's content was
+  // replaced (again after 4096 replacements).
+  static std::uint64_t mark_of(const Place& place) {
+    return 1 | (place.index << 1) | ((std::uint64_t{place.sequence / 2} & 0xFFF) << 4);
+  }
   // The slot's content and the even sequence it was read at, or 0 where none settled.
   static std::uint32_t read(const Slot& slot, Words& words);
-  bool replace(Slot& slot, std::size_t index, std::uint32_t sequence, Time now, const Words& words,
-               bool use_candidate);
-  void touch(Slot& slot, std::size_t index, std::uint32_t sequence, Time now, bool use_candidate);
+  std::optional<Place> find(const Words& wanted) const;
+  std::optional<Place> place_of(std::uint64_t seen, const Words& wanted) const;
+  std::optional<Place> find_or_add(Time now, const Words& wanted);
+  std::optional<Place> replace(const Place& victim, Time now, const Words& words);
+  void touch(const Place& place, Time now);
 
   std::array<Slot, kSlots> slots_;
+  // A transaction's digest in the high 48 bits, the mark of its path below; 0: none. A ring.
+  std::array<std::atomic<std::uint64_t>, kSeen> seen_{};
+  std::atomic<std::uint32_t> next_seen_{0};
   // Slot index in the low byte, its sequence above it; 0: none. Valid only while the
   // slot still has that sequence.
   std::atomic<std::uint64_t> nomination_{0};
@@ -77,7 +112,8 @@ class PendingSession {
  public:
   PendingSession(Credentials local, std::string remote_ufrag, Time created);
 
-  // Answers a check that arrived on `pair` into `out` and records its path.
+  // Answers a check that arrived on `pair` into `out` and records its path; one that was
+  // replayed is not answered.
   CheckAnswer handle_check(Time now, const StunMessageView& request, const CandidatePair& pair,
                            const Mac& mac, MutableByteSpan out);
 

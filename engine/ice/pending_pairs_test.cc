@@ -16,10 +16,16 @@ CandidatePair from_port(std::uint16_t port) {
   return pair;
 }
 
+// A check like no other before it.
+bool record(PendingPairs& pairs, Time now, const CandidatePair& pair, bool use_candidate) {
+  static std::atomic<std::uint32_t> made{1000};
+  return pairs.record(now, pair, transaction(made++), use_candidate) == CheckVerdict::kAccepted;
+}
+
 TEST(PendingPairs, KnowsWhatWasRecordedAndNothingElse) {
   PendingPairs pairs;
   EXPECT_FALSE(pairs.contains(from_port(1)));
-  EXPECT_TRUE(pairs.record(kStart, from_port(1), false));
+  EXPECT_TRUE(record(pairs, kStart, from_port(1), false));
   EXPECT_TRUE(pairs.contains(from_port(1)));
   EXPECT_FALSE(pairs.contains(from_port(2)));
   EXPECT_FALSE(pairs.contains(path("192.0.2.7:1", "10.0.0.2")));
@@ -32,7 +38,7 @@ TEST(PendingPairs, KeepsIpv6AndScopeApart) {
   PendingPairs pairs;
   CandidatePair pair = path("[fe80::1]:9", "fe80::2");
   pair.remote.ip.scope_id = 3;
-  ASSERT_TRUE(pairs.record(kStart, pair, true));
+  ASSERT_TRUE(record(pairs, kStart, pair, true));
   EXPECT_TRUE(pairs.contains(pair));
   EXPECT_EQ(pairs.nominated(), pair);
   pair.remote.ip.scope_id = 4;
@@ -41,19 +47,19 @@ TEST(PendingPairs, KeepsIpv6AndScopeApart) {
 
 TEST(PendingPairs, LastNominationWins) {
   PendingPairs pairs;
-  pairs.record(kStart, from_port(1), true);
-  pairs.record(kStart, from_port(2), true);
-  pairs.record(kStart, from_port(1), false);
+  record(pairs, kStart, from_port(1), true);
+  record(pairs, kStart, from_port(2), true);
+  record(pairs, kStart, from_port(1), false);
   EXPECT_EQ(pairs.nominated(), from_port(2));
-  pairs.record(kStart, from_port(1), true);
+  record(pairs, kStart, from_port(1), true);
   EXPECT_EQ(pairs.nominated(), from_port(1));
 }
 
 TEST(PendingPairs, EvictsTheOldestButNeverTheNominated) {
   PendingPairs pairs;
-  pairs.record(kStart, from_port(1), true);
+  record(pairs, kStart, from_port(1), true);
   for (std::uint16_t port = 2; port < 1000; ++port) {
-    ASSERT_TRUE(pairs.record(kStart + microseconds(port), from_port(port), false));
+    ASSERT_TRUE(record(pairs, kStart + microseconds(port), from_port(port), false));
     EXPECT_TRUE(pairs.contains(from_port(port)));
   }
   EXPECT_TRUE(pairs.contains(from_port(1)));
@@ -65,15 +71,72 @@ TEST(PendingPairs, EvictsTheOldestButNeverTheNominated) {
 
 TEST(PendingPairs, SnapshotTellsTimesAndNomination) {
   PendingPairs pairs;
-  pairs.record(kStart, from_port(1), false);
-  pairs.record(kStart + seconds(1), from_port(2), true);
-  std::array<PendingPairs::Entry, PendingPairs::kSlots> entries;
-  ASSERT_EQ(pairs.snapshot(entries), 2u);
+  record(pairs, kStart, from_port(1), false);
+  record(pairs, kStart + seconds(1), from_port(2), true);
+  const PendingPairs::Snapshot known = pairs.snapshot();
+  const auto& entries = known.entries;
+  ASSERT_EQ(known.count, 2u);
   EXPECT_EQ(entries[0].pair, from_port(1));
   EXPECT_EQ(entries[0].last_check, kStart);
   EXPECT_FALSE(entries[0].nominated);
   EXPECT_EQ(entries[1].last_check, kStart + seconds(1));
   EXPECT_TRUE(entries[1].nominated);
+}
+
+TEST(PendingPairs, RefusesATransactionOnAnotherPathThanItsOwn) {
+  PendingPairs pairs;
+  const TransactionId id = transaction(7);
+  EXPECT_EQ(pairs.record(kStart, from_port(1), id, true), CheckVerdict::kAccepted);
+  EXPECT_EQ(pairs.record(kStart, from_port(2), id, true), CheckVerdict::kReplayed);
+  EXPECT_FALSE(pairs.contains(from_port(2)));
+  EXPECT_EQ(pairs.nominated(), from_port(1));
+  EXPECT_EQ(pairs.record(kStart + seconds(1), from_port(1), id, true), CheckVerdict::kAccepted);
+  EXPECT_EQ(pairs.last_check(), kStart + seconds(1));
+  // Nor from a path that is known for another check.
+  EXPECT_TRUE(record(pairs, kStart, from_port(3), false));
+  EXPECT_EQ(pairs.record(kStart, from_port(3), id, true), CheckVerdict::kReplayed);
+  EXPECT_EQ(pairs.nominated(), from_port(1));
+}
+
+TEST(PendingPairs, ARepeatedCheckNominatesNothingAnew) {
+  PendingPairs pairs;
+  pairs.record(kStart, from_port(1), transaction(7), true);
+  record(pairs, kStart, from_port(2), true);
+  EXPECT_EQ(pairs.record(kStart, from_port(1), transaction(7), true), CheckVerdict::kAccepted);
+  EXPECT_EQ(pairs.nominated(), from_port(2));
+}
+
+TEST(PendingPairs, RemembersTransactionsOfAnEvictedPath) {
+  PendingPairs pairs;
+  pairs.record(kStart, from_port(1), transaction(7), false);
+  for (std::uint16_t port = 2; port < 2 + PendingPairs::kSlots; ++port) {
+    record(pairs, kStart + microseconds(port), from_port(port), false);
+  }
+  ASSERT_FALSE(pairs.contains(from_port(1)));
+  // The path that has its slot is not taken for it.
+  for (std::uint16_t port = 1; port < 2 + PendingPairs::kSlots; ++port) {
+    EXPECT_EQ(pairs.record(kStart + seconds(1), from_port(port), transaction(7), true),
+              CheckVerdict::kReplayed);
+  }
+  EXPECT_FALSE(pairs.nominated());
+}
+
+TEST(PendingPairs, SnapshotTellsWhichPathATransactionCameOn) {
+  PendingPairs pairs;
+  pairs.record(kStart, from_port(1), transaction(7), false);
+  for (std::uint16_t port = 2; port < 2 + PendingPairs::kSlots; ++port) {
+    pairs.record(kStart + microseconds(port), from_port(port), transaction(port + 100u), false);
+  }
+  const PendingPairs::Snapshot known = pairs.snapshot();
+  ASSERT_EQ(known.seen_count, 1 + PendingPairs::kSlots);
+  EXPECT_EQ(known.seen[0].digest, transaction_digest(transaction(7)));
+  EXPECT_EQ(known.seen[0].entry, PendingPairs::kElsewhere);
+  for (std::uint16_t port = 2; port < 2 + PendingPairs::kSlots; ++port) {
+    const PendingPairs::Seen& seen = known.seen[port - 1u];
+    EXPECT_EQ(seen.digest, transaction_digest(transaction(port + 100u)));
+    ASSERT_LT(seen.entry, known.count);
+    EXPECT_EQ(known.entries[seen.entry].pair, from_port(port));
+  }
 }
 
 // Run under TSan too. Readers must only ever see pairs that some writer recorded whole:
@@ -91,17 +154,20 @@ TEST(PendingPairs, NeverShowsHalfAPairToConcurrentReaders) {
   const auto write = [&](std::uint32_t seed) {
     for (std::uint32_t i = 0; i < 20000; ++i) {
       const std::uint32_t n = (i * 7 + seed) % 200;
-      pairs.record(kStart + microseconds(i), pair_of(n), n % 16 == 0);
+      record(pairs, kStart + microseconds(i), pair_of(n), n % 16 == 0);
     }
   };
   const auto inspect = [&](const CandidatePair& pair) {
     if (pair != pair_of(pair.remote.port - 1u)) ++torn;
   };
   std::thread reader([&] {
-    std::array<PendingPairs::Entry, PendingPairs::kSlots> entries;
     while (!stop.load()) {
-      const std::size_t count = pairs.snapshot(entries);
-      for (std::size_t i = 0; i < count; ++i) inspect(entries[i].pair);
+      const PendingPairs::Snapshot known = pairs.snapshot();
+      for (std::size_t i = 0; i < known.count; ++i) inspect(known.entries[i].pair);
+      for (std::size_t i = 0; i < known.seen_count; ++i) {
+        const std::uint8_t entry = known.seen[i].entry;
+        if (entry != PendingPairs::kElsewhere && entry >= known.count) ++torn;
+      }
       if (const auto nominated = pairs.nominated()) inspect(*nominated);
     }
   });

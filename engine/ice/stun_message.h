@@ -20,6 +20,11 @@ inline constexpr std::uint16_t kBindingMethod = 1;
 
 using TransactionId = std::array<std::uint8_t, 12>;
 
+// 48 bits that tell a few transactions apart, of whatever part of its ids a peer varies.
+inline std::uint64_t transaction_digest(const TransactionId& id) {
+  return load_be48(&id[0]) ^ load_be48(&id[6]);
+}
+
 // StunAttribute lists the attribute types that the engine reads or writes (RFC 8489
 // §14, RFC 8445 §16.1). Types below 0x8000 are comprehension-required.
 enum class StunAttribute : std::uint16_t {
