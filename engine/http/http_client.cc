@@ -2,6 +2,7 @@
 #include "engine/http/http_client.h"
 
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/connect.hpp>
@@ -11,7 +12,6 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <deque>
-#include <iterator>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -45,28 +45,45 @@ struct Job {
 
 class ClientImpl;
 
-// Lane is one connection of the client: it takes a job at a time and keeps its socket
-// between them.
+// Lane is one connection of the client: it takes a job at a time and keeps its socket between
+// them. It is the client's thread's, but for `state` and, while it is idle, all that `send_now`
+// touches: that is under the client's mutex.
 class Lane {
  public:
+  enum class State : std::uint8_t {
+    kClosed,
+    kIdle,  // Connected; whatever comes in next wakes the client's thread.
+    kBusy,
+  };
+
   Lane(ClientImpl& client, asio::io_context& context)
       : client_(client), resolver_(context), socket_(context) {
     buffer_.reserve(kReadBytes);
   }
 
-  bool busy() const { return busy_; }
-  Deadline deadline() const { return busy_ ? deadline_ : kNoDeadline; }
+  // Under the mutex, these four.
+  State state() const { return state_; }
+  void take() { state_ = State::kBusy; }
+  // Sends the whole request of `job` from any thread, or none of it: then the job stays the
+  // caller's. The lane must be idle.
+  bool send_now(Job& job);
+  Deadline deadline() const;
+
+  // The lane was taken.
   void run(Job job);
   // Ends what is under way.
   void expire();
 
  private:
+  void prepare(Job job);
   void set_deadline();
   void connect();
-  void close();
   void exchange();
+  void await_reply();
+  void read_reply();
   void fail(const char* step, error_code error);
   void finish(Reply reply);
+  void close();
 
   ClientImpl& client_;
   asio::ip::basic_resolver<tcp, Executor> resolver_;
@@ -76,8 +93,10 @@ class Lane {
   bhttp::request<bhttp::string_body> request_;
   std::optional<bhttp::response_parser<bhttp::string_body>> parser_;
   Deadline deadline_ = kNoDeadline;
+  // Of connections: what was begun on an earlier one has no say any more.
+  unsigned life_ = 0;
+  State state_ = State::kClosed;
   bool expired_ = false;
-  bool busy_ = false;
   bool kept_ = false;  // The socket served an earlier job: the server may have closed it.
 };
 
@@ -107,31 +126,46 @@ class ClientImpl final : public Client {
   }
 
   const ClientOptions& options() const { return options_; }
+  std::mutex& mutex() { return mutex_; }
   void watch(Deadline deadline) { deadlines_.watch(deadline); }
+  // Gives what waits to lanes that are free.
   void dispatch() {
     for (const std::unique_ptr<Lane>& lane : lanes_) {
-      if (waiting_.empty()) return;
-      if (lane->busy()) continue;
-      Job job = std::move(waiting_.front());
-      waiting_.pop_front();
+      Job job;
+      {
+        const std::lock_guard lock(mutex_);
+        if (waiting_.empty()) return;
+        if (lane->state() == Lane::State::kBusy) continue;
+        lane->take();
+        job = std::move(waiting_.front());
+        waiting_.pop_front();
+      }
       lane->run(std::move(job));
     }
   }
 
  private:
-  // asio::post would wake this thread with a lock in its hand that the woken one wants: on one
-  // processor that is two switches more.
+  // The caller's thread sends what an idle lane can take at once: the client's, which the reply
+  // wakes, need not be woken for the request too. Nor by asio::post, with a lock in the hand that
+  // the woken one wants: on one processor that is two switches more.
   void submit(Job job) {
     bool first = false;
     {
       const std::lock_guard lock(mutex_);
-      first = inbox_.empty();
-      inbox_.push_back(std::move(job));
+      first = waiting_.empty();
+      if (first && send_now(job)) return;
+      waiting_.push_back(std::move(job));
     }
     const std::uint64_t one = 1;
     if (first && ::write(submitted_.native_handle(), &one, sizeof(one)) < 0) {
       // The counter is full: the thread is being woken.
     }
+  }
+  bool send_now(Job& job) {
+    for (const std::unique_ptr<Lane>& lane : lanes_) {
+      if (lane->state() == Lane::State::kIdle) return lane->send_now(job);
+    }
+    return false;
   }
   void await_submissions() {
     submitted_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code error) {
@@ -140,29 +174,26 @@ class ClientImpl final : public Client {
       if (::read(submitted_.native_handle(), &count, sizeof(count)) < 0) {
         // Nothing there: woken for nothing.
       }
-      {
-        const std::lock_guard lock(mutex_);
-        std::move(inbox_.begin(), inbox_.end(), std::back_inserter(waiting_));
-        inbox_.clear();
-      }
       await_submissions();
       dispatch();
     });
+  }
+  Deadline expire_lanes(Deadline now) {
+    const std::lock_guard lock(mutex_);
+    return expire_due(lanes_, now);
   }
 
   ClientOptions options_;
   asio::io_context context_{1};
   asio::posix::basic_stream_descriptor<Executor> submitted_{context_};
-  DeadlineTimer deadlines_{context_, [this](Deadline now) { return expire_due(lanes_, now); }};
+  DeadlineTimer deadlines_{context_, [this](Deadline now) { return expire_lanes(now); }};
   std::mutex mutex_;
-  std::vector<Job> inbox_;  // Under `mutex_`.
+  std::deque<Job> waiting_;  // Under `mutex_`.
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::deque<Job> waiting_;
   std::thread thread_;
 };
 
-void Lane::run(Job job) {
-  busy_ = true;
+void Lane::prepare(Job job) {
   job_ = std::move(job);
   request_ = {job_.method, job_.path, 11};
   request_.set(bhttp::field::host, client_.options().target.authority());
@@ -170,12 +201,41 @@ void Lane::run(Job job) {
   if (!job_.content_type.empty()) request_.set(bhttp::field::content_type, job_.content_type);
   request_.body() = job_.body;
   request_.prepare_payload();
+}
+
+bool Lane::send_now(Job& job) {
+  prepare(std::move(job));
+  error_code error;
+  bhttp::write(socket_, request_, error);
+  if (error) {
+    // What was sent of it is no request. The client's thread sees the end, and closes.
+    ::shutdown(socket_.native_handle(), SHUT_RDWR);
+    job = std::move(job_);
+    return false;
+  }
+  state_ = State::kBusy;
+  kept_ = true;
+  expired_ = false;
+  deadline_ = std::chrono::steady_clock::now() + client_.options().timeout;
+  return true;
+}
+
+void Lane::run(Job job) {
+  prepare(std::move(job));
   kept_ = socket_.is_open();
   if (kept_) return exchange();
   connect();
 }
 
+// An idle lane may be given a job behind the timer's back: the timer looks in on it.
+Deadline Lane::deadline() const {
+  if (state_ == State::kClosed) return kNoDeadline;
+  if (state_ == State::kBusy) return deadline_;
+  return std::chrono::steady_clock::now() + client_.options().timeout;
+}
+
 void Lane::set_deadline() {
+  const std::lock_guard lock(client_.mutex());
   expired_ = false;
   deadline_ = std::chrono::steady_clock::now() + client_.options().timeout;
   client_.watch(deadline_);
@@ -185,10 +245,12 @@ void Lane::expire() {
   expired_ = true;
   deadline_ = kNoDeadline;
   resolver_.cancel();
-  close();
+  error_code ignored;
+  socket_.close(ignored);
 }
 
 void Lane::close() {
+  ++life_;
   error_code ignored;
   socket_.close(ignored);
 }
@@ -203,6 +265,8 @@ void Lane::connect() {
       if (failed || expired_) return fail("connect to", failed);
       error_code ignored;
       socket_.set_option(tcp::no_delay(true), ignored);
+      socket_.non_blocking(true, ignored);
+      await_reply();
       exchange();
     });
   });
@@ -210,23 +274,49 @@ void Lane::connect() {
 
 void Lane::exchange() {
   set_deadline();
-  bhttp::async_write(socket_, request_, [this](error_code error, std::size_t) {
-    if (error) return fail("write to", error);
-    buffer_.clear();
-    parser_.emplace();
-    parser_->body_limit(kMaxReplyBytes);
-    bhttp::async_read(socket_, buffer_, *parser_, [this](error_code failed, std::size_t) {
-      if (failed) return fail("read from", failed);
-      const auto& message = parser_->get();
-      Reply reply;
-      reply.status = message.result_int();
-      reply.content_type = media_type(std::string(message[bhttp::field::content_type]));
-      reply.location = std::string(message[bhttp::field::location]);
-      reply.body = std::move(parser_->get().body());
-      if (!message.keep_alive()) close();
-      finish(std::move(reply));
-    });
+  bhttp::async_write(socket_, request_, [this, life = life_](error_code error, std::size_t) {
+    if (error && life == life_) fail("write to", error);
   });
+}
+
+// Once for each reply, and before its request is sent. On an idle lane it is the server's end of
+// the connection that is heard.
+void Lane::await_reply() {
+  socket_.async_wait(tcp::socket::wait_read, [this, life = life_](error_code error) {
+    if (life != life_) return;
+    {
+      const std::lock_guard lock(client_.mutex());
+      if (state_ == State::kIdle) {
+        state_ = State::kClosed;
+        return close();
+      }
+    }
+    if (error) return fail("read from", error);
+    read_reply();
+  });
+}
+
+void Lane::read_reply() {
+  buffer_.clear();
+  parser_.emplace();
+  parser_->body_limit(kMaxReplyBytes);
+  const auto done = [this, life = life_](error_code error, std::size_t) {
+    if (life != life_) return;
+    if (error) return fail("read from", error);
+    const auto& message = parser_->get();
+    Reply reply;
+    reply.status = message.result_int();
+    reply.content_type = media_type(std::string(message[bhttp::field::content_type]));
+    reply.location = std::string(message[bhttp::field::location]);
+    reply.body = std::move(parser_->get().body());
+    if (message.keep_alive()) {
+      await_reply();
+    } else {
+      close();
+    }
+    finish(std::move(reply));
+  };
+  bhttp::async_read(socket_, buffer_, *parser_, done);
 }
 
 void Lane::fail(const char* step, error_code error) {
@@ -241,8 +331,11 @@ void Lane::fail(const char* step, error_code error) {
 }
 
 void Lane::finish(Reply reply) {
-  busy_ = false;
   const Client::Done done = std::move(job_.done);
+  {
+    const std::lock_guard lock(client_.mutex());
+    state_ = socket_.is_open() ? State::kIdle : State::kClosed;
+  }
   if (done) done(std::move(reply));
   client_.dispatch();
 }

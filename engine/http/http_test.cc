@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <string>
 #include <thread>
@@ -175,6 +176,37 @@ TEST_F(HttpTest, ClientDialsAgainWhenAKeptConnectionWasClosed) {
   EXPECT_EQ(post(*dialler, "/", "1").status, 201u);
   std::this_thread::sleep_for(milliseconds(200));
   EXPECT_EQ(post(*dialler, "/", "2").status, 201u);
+}
+
+// An idle connection's request is sent by the caller's thread; who finds none waits for the
+// client's.
+TEST_F(HttpTest, ClientServesManyThreadsAndEachGetsItsOwnAnswer) {
+  start();
+  const auto dialler = client();
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const std::string body = std::to_string(1000 * t + i);
+        right += post(*dialler, "/", body).body == "POST text/plain " + body ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 200);
+}
+
+// Some while they are closed, and none is lost for it.
+TEST_F(HttpTest, ClientLosesNoRequestToConnectionsThatEndBetweenThem) {
+  ServerOptions options;
+  options.request_timeout = milliseconds(5);
+  start(options);
+  const auto dialler = client();
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_EQ(post(*dialler, "/", std::to_string(i)).status, 201u);
+    std::this_thread::sleep_for(microseconds(4000 + 50 * i));
+  }
 }
 
 TEST_F(HttpTest, ClientTellsWhyThereIsNoAnswer) {
