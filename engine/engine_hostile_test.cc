@@ -85,6 +85,15 @@ class Attacker {
     }
   }
 
+  // Sends one datagram in the name of `source`, which goes on hearing what is for it.
+  void attack_as(const Address& source, ByteSpan bytes) {
+    const Address own = *Address::parse("10.6.6.6:777");
+    network_.map_address(own, source);
+    send(inside_, kServer, bytes);
+    pair_.pass(milliseconds(5));
+    network_.unmap_address(own);
+  }
+
   // Makes what is sent from `outside_` seem to come from `source`.
   void forge(const Address& source) {
     network_.map_address(*Address::parse("10.6.6.6:666"), source);
@@ -236,6 +245,59 @@ TEST(Hostile, ChecksWithAWrongPasswordAuthenticateNothing) {
   ASSERT_TRUE(pair.run([&] { return opened.value().open(); }));
   ASSERT_EQ(opened.value().send("still here"), SendStatus::kOk);
   EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }));
+}
+
+// A peer that moves has its new path nominated, and no DTLS from there yet: what comes from the
+// old one in its name, and does not open, takes nothing back.
+TEST(Hostile, OnlyARecordThatOpensTellsWhereThePeerIs) {
+  SimPair pair;
+  std::string answer;
+  std::string offer;
+  pair.dial([&](std::string& sdp) { answer = sdp; }, [&](std::string& sdp) { offer = sdp; });
+  ASSERT_TRUE(pair.run([&] { return !pair.at_client->opened.empty(); }));
+  Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
+  ASSERT_TRUE(pair.run([&] { return !pair.at_server->channels.empty(); }));
+  Channel back = pair.at_server->channels[0];
+  pair.pass(seconds(2));  // Nothing is under way.
+
+  Attacker attacker(pair);
+  const crypto::BoringMac mac;
+  Bytes check(ice::kMaxStunBytes);
+  const std::string ufrag = attribute(answer, "ice-ufrag");
+  const std::string their_ufrag = attribute(offer, "ice-ufrag");
+  const ice::BindingRequest request{.remote_ufrag = ufrag,
+                                    .local_ufrag = their_ufrag,
+                                    .priority = 1,
+                                    .controlling = true,
+                                    .use_candidate = true};
+  check.resize(ice::build_binding_request(request, attribute(answer, "ice-pwd"), mac, check));
+  attacker.attack(check);
+  const std::string candidate = "10.0.0.1 ";
+  const std::string port = offer.substr(offer.find(candidate) + candidate.size());
+  const Address client{*IpAddress::parse("10.0.0.1"), static_cast<std::uint16_t>(std::stoul(port))};
+  pair.pass(milliseconds(5));
+  const auto heard = [&] {
+    attacker.relay();
+    return std::count_if(attacker.seen.begin(), attacker.seen.end(),
+                         [](const Attacker::Seen& seen) { return seen.bytes[0] == 23; });
+  };
+  ASSERT_EQ(heard(), 0);
+  ASSERT_EQ(attacker.seen.size(), 1u);
+  ASSERT_EQ(load_be16(&attacker.seen[0].bytes[0]), 0x0101) << "the check is taken";
+  Bytes record(60, 0x5A);
+  const Bytes header{23, 254, 253, 0, 1, 0, 0, 0, 1, 0, 0, 0, 47};
+  std::copy(header.begin(), header.end(), record.begin());
+  attacker.attack_as(client, record);
+  ASSERT_EQ(back.send("to where you are"), SendStatus::kOk);
+  pair.pass(milliseconds(5));
+  EXPECT_GT(heard(), 0);
+  EXPECT_EQ(pair.at_client->messages, 0);
+
+  pair.pass(milliseconds(300));
+  EXPECT_EQ(test::drops(*pair.server, "dtls.unauthentic"), 1u);
+  // The peer itself is followed.
+  ASSERT_EQ(channel.send("here"), SendStatus::kOk);
+  EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }, seconds(2)));
 }
 
 // Garbage from the very path that ICE has authenticated, in the middle of the handshake.

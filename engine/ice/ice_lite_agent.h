@@ -24,8 +24,8 @@ namespace millrace::ice {
 // keeps RFC 7675 repeats every 4 to 6 s.
 //
 // Life cycle: constructed when a shard claims a PendingSession, whose paths it takes
-// over; then `handle_check` for each STUN datagram of the session, `note_dtls` for each
-// DTLS datagram from a path that `is_authenticated`; ends when `expired`.
+// over; then `handle_check` for each STUN datagram of the session, `note_dtls` for DTLS from
+// a path that `is_authenticated`; ends when `expired`.
 // One thread. Nothing allocates after construction.
 class IceLiteAgent {
  public:
@@ -54,12 +54,16 @@ class IceLiteAgent {
   // no path of the session has it any more.
   std::optional<Address> take_evicted() { return std::exchange(evicted_, std::nullopt); }
 
-  // Tells that a DTLS datagram arrived on `pair`. A peer nominates several paths at once
-  // (aggressive nomination, RFC 5245 §8.1.1.2), and some of these may lead here without leading
-  // back; it sends DTLS where it has had an answer. So the latest path that DTLS came on is the
-  // one to send on, until DTLS comes on the one nominated last. Ignored unless the pair is
-  // authenticated.
+  // Tells that DTLS came on `pair`: an authentic record, once there are keys. A peer nominates
+  // several paths at once (aggressive nomination, RFC 5245 §8.1.1.2), and some of these may lead
+  // here without leading back; it sends DTLS where it has had an answer. So the latest path that
+  // DTLS came on is the one to send on, until DTLS comes on the one nominated last. Ignored
+  // unless the pair is authenticated.
   void note_dtls(const CandidatePair& pair);
+  // True if `note_dtls` has something to learn from `pair`.
+  bool is_news(const CandidatePair& pair) const {
+    return !proven_ && (selected_ == nominated_ || !(paths_[selected_].pair == pair));
+  }
 
   // The path to send on: the latest nominated, or the latest that DTLS came on as above, or that
   // of the constructor. Valid until the next non-const call.

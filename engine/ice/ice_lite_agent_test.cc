@@ -37,7 +37,10 @@ TEST_F(IceLiteAgentTest, SendsWhereDtlsCameFromUntilANominationComes) {
   check(kStart, a_);
   check(kStart, b_);
   EXPECT_EQ(agent_.selected(), nullptr);
+  EXPECT_TRUE(agent_.is_news(a_));
   agent_.note_dtls(a_);
+  EXPECT_FALSE(agent_.is_news(a_));
+  EXPECT_TRUE(agent_.is_news(b_));
   ASSERT_NE(agent_.selected(), nullptr);
   EXPECT_EQ(*agent_.selected(), a_);
   agent_.note_dtls(path("203.0.113.9:9"));  // Not authenticated.
@@ -46,7 +49,10 @@ TEST_F(IceLiteAgentTest, SendsWhereDtlsCameFromUntilANominationComes) {
 
   check(kStart, b_, true);
   EXPECT_EQ(*agent_.selected(), b_);
+  EXPECT_TRUE(agent_.is_news(a_));
+  EXPECT_TRUE(agent_.is_news(b_)) << "the path leads back, which was not known";
   agent_.note_dtls(b_);
+  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
   agent_.note_dtls(a_);
   EXPECT_EQ(*agent_.selected(), b_);
   EXPECT_TRUE(agent_.is_nominated());

@@ -56,7 +56,12 @@ class Path {
     }
     return false;
   }
-  // Tells that DTLS came on `pair`: a lite agent sends there until the peer nominates.
+  // Tells that DTLS came on `pair`: a lite agent sends there until the peer nominates. An
+  // established session has to have opened a record of it, if it `is_news`.
+  bool is_news(const ice::CandidatePair& pair) const {
+    if (const ice::IceLiteAgent* agent = lite(); agent != nullptr) return agent->is_news(pair);
+    return kind() == Kind::kStatic && std::get<3>(agent_).local != pair.local;
+  }
   void note_dtls(const ice::CandidatePair& pair) {
     if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_dtls(pair);
     if (kind() == Kind::kStatic) std::get<3>(agent_).local = pair.local;

@@ -180,6 +180,8 @@ class ShardCore {
     std::optional<DropReason> refusal;  // Why DTLS is not taken.
   };
   Route route(Time now, const io::RxView& view);
+  void note_path(Session& session, const ice::CandidatePair& pair);
+  void note_paths(std::span<const crypto::OpenJob> jobs);
   Session* claim_or_forward(Time now, const io::RxView& view);
   void handle_dtls(Time now, std::uint32_t index);
   void handle_stun(Time now, const io::RxView& view);
@@ -269,6 +271,7 @@ class ShardCore {
   std::span<io::RxView> burst_;
   const RxBuffer* routed_buffer_ = nullptr;  // Whose route `route_` is.
   Route route_;
+  bool path_news_ = false;  // DTLS came in this burst where a session does not send.
 
   std::vector<std::unique_ptr<Session>> slots_;
   std::vector<std::uint32_t> free_slots_;

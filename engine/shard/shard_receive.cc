@@ -32,6 +32,7 @@ bool shares_route(const RxBuffer& a, const RxBuffer& b) {
 void ShardCore::classify(Time now, std::span<io::RxView> burst) {
   burst_ = burst;
   routed_buffer_ = nullptr;
+  path_news_ = false;
   counters_.datagrams_received += burst.size();
   for (std::uint32_t i = 0; i < burst.size(); ++i) {
     const io::RxView& view = burst[i];
@@ -60,12 +61,30 @@ ShardCore::Route ShardCore::route(Time now, const io::RxView& view) {
   const ice::CandidatePair pair = pair_of(buffer);
   Path& path = route_.session->path;
   if (path.accepts_dtls(pair)) {
-    path.note_dtls(pair);
+    if (path.is_news(pair)) [[unlikely]]
+      note_path(*route_.session, pair);
   } else {
     route_.refusal = path.kind() == Path::Kind::kAwaitingAnswer ? DropReason::kBeforeAnswer
                                                                 : DropReason::kUnauthenticated;
   }
   return route_;
+}
+
+// Nothing authenticates a handshake, which may begin on several paths before one is nominated.
+// Of an established session only a record that opens tells where its peer is.
+void ShardCore::note_path(Session& session, const ice::CandidatePair& pair) {
+  if (session.dtls && session.dtls->established()) {
+    path_news_ = true;
+  } else {
+    session.path.note_dtls(pair);
+  }
+}
+
+void ShardCore::note_paths(std::span<const crypto::OpenJob> jobs) {
+  for (const crypto::OpenJob& job : jobs) {
+    if (job.verdict != crypto::OpenVerdict::kOpened) continue;
+    static_cast<Session*>(job.tag.owner)->path.note_dtls(pair_of(*burst_[job.tag.index].buffer));
+  }
 }
 
 // What is no packet of a session's present path, a check on another or a late one, says nothing
@@ -165,6 +184,8 @@ void ShardCore::open_and_deliver(Time now) {
   const std::span<crypto::OpenJob> jobs = jobs_.jobs();
   opened_.note(jobs.size());
   crypto::open_batch(jobs);
+  if (path_news_) [[unlikely]]
+    note_paths(jobs);
   for (const crypto::OpenJob& job : jobs) {
     Session& session = *static_cast<Session*>(job.tag.owner);
     const auto received = session.dtls->handle_opened(now, job);
