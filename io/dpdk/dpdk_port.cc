@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "engine/base/rx_buffer.h"
+#include "io/dpdk/memif_device.h"
 #include "io/dpdk/pool_sizes.h"
 #include "io/dpdk/ring_pair.h"
 #include "io/io_error.h"
@@ -36,29 +37,12 @@ constexpr std::size_t kMinMtu = 1280;
 constexpr std::size_t kMaxMtu = 9216;
 constexpr std::uint64_t kUdpRss = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
 
-constexpr const char* kMemif = "net_memif";
-constexpr std::size_t kMemifSlack = 64;
 constexpr const char* kRing = "net_ring";
 
 // Queues of such a device are its peer's to choose, who has one a flow or one a shard: a
 // session stays on its queue without RSS.
 bool peer_chooses_queue(std::string_view driver) {
   return driver == kMemif || driver == kRing || driver == "net_vhost";
-}
-
-// The driver's default role, and two names for it.
-bool is_memif_client(std::string_view device) {
-  constexpr std::string_view kRole = "role=";
-  bool client = true;
-  while (!device.empty()) {
-    const std::string_view argument = device.substr(0, device.find(','));
-    if (argument.substr(0, kRole.size()) == kRole) {
-      const std::string_view role = argument.substr(kRole.size());
-      client = role != "server" && role != "master";
-    }
-    device.remove_prefix(std::min(argument.size() + 1, device.size()));
-  }
-  return client;
 }
 
 // A receive buffer's header lies in the mbuf's private area, behind it.
@@ -127,7 +111,13 @@ Result<std::shared_ptr<DpdkPort>, IoError> DpdkPort::create(DpdkPortOptions opti
 
 std::optional<IoError> DpdkPort::open() {
   name_ = options_.device.substr(0, options_.device.find(','));
-  auto attached = attach_device(device_argument());
+  const bool memif = name_.rfind(kMemif, 0) == 0;
+  if (const auto refusal = memif ? memif_argument_refusal(options_.device) : std::nullopt) {
+    return IoError{"dpdk: " + name_ + ": " + *refusal, EINVAL};
+  }
+  const std::size_t mtu = options_.net.mtu == 0 ? kDefaultMtu : options_.net.mtu;
+  auto attached = attach_device(memif ? with_memif_buffers(options_.device, frame_room_for(mtu))
+                                      : options_.device);
   if (!attached) return attached.error();
   id_ = attached.value();
   opened_ = true;
@@ -149,16 +139,6 @@ std::optional<IoError> DpdkPort::open() {
   if (failed) return failed;
   spread_ = options_.spread ? options_.spread : read_spread();
   return await_link();
-}
-
-// A memif's buffers hold a frame each, and one of ours what any of them holds, so that no frame
-// comes in pieces. They are larger than ours: the driver then minds, of what the other end says
-// of lengths, how much fits.
-std::string DpdkPort::device_argument() const {
-  const std::string& device = options_.device;
-  if (device.rfind(kMemif, 0) != 0 || device.find(",bsize=") != std::string::npos) return device;
-  const std::size_t mtu = options_.net.mtu == 0 ? kDefaultMtu : options_.net.mtu;
-  return device + ",bsize=" + std::to_string(frame_room_for(mtu) + kMemifSlack);
 }
 
 std::optional<IoError> DpdkPort::check_device() {
@@ -192,6 +172,13 @@ std::optional<IoError> DpdkPort::check_device() {
     return IoError{"dpdk: " + name_ + ": mtu " + std::to_string(options_.net.mtu) +
                        " is not in the device's " + std::to_string(info.min_mtu) + " to " +
                        std::to_string(info.max_mtu),
+                   EINVAL};
+  }
+  if (driver_ == kMemif &&
+      !memif_minds_lengths(rte_dev_devargs(info.device)->args, frame_room_for(options_.net.mtu))) {
+    return IoError{"dpdk: " + name_ + ": \"" + rte_dev_devargs(info.device)->args +
+                       "\", as others have attached it, trusts the other end with lengths of "
+                       "frames; leave it to millrace to attach",
                    EINVAL};
   }
   const auto offered = [&](std::uint64_t wanted, std::uint64_t capable) {

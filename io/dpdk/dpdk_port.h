@@ -32,7 +32,8 @@ namespace millrace::io {
 struct DpdkPortOptions {
   EalOptions eal;
   EalLogTarget::Log log;  // Of what DPDK says while the device is open.
-  // "0000:3b:00.0", "net_memif0,role=client,...", with whatever arguments the driver takes.
+  // "0000:3b:00.0", "net_memif0,role=client,...", with whatever arguments the driver takes; a
+  // memif's `bsize` and `zero-copy=yes` are refused.
   std::string device;
   std::uint16_t queues = 1;  // Pairs of them: one a shard.
   NetOptions net;
@@ -117,7 +118,6 @@ class DpdkPort {
  private:
   explicit DpdkPort(DpdkPortOptions options) : options_(std::move(options)), log_(options_.log) {}
   std::optional<IoError> open();
-  std::string device_argument() const;
   std::optional<IoError> check_device();
   std::optional<IoError> configure(bool interrupts);
   std::optional<IoError> set_up_queues();

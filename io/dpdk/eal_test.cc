@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/dpdk/dpdk_fixture.h"
+#include "io/dpdk/memif_device.h"
 
 namespace millrace::io {
 namespace {
@@ -102,6 +103,52 @@ TEST(DpdkPort, RefusesInOneLineWhatTheDeviceCannotDo) {
   EXPECT_EQ(message_of(many), "dpdk: " + devices.first +
                                   ": 300 shards are one queue pair each, and the device has 1");
   EXPECT_EQ(message_of({}), "dpdk: no device is stated");
+}
+
+// Both have memif's driver believe what the other end says of lengths.
+TEST(DpdkPort, RefusesArgumentsOfAMemifThatMakeItTrustTheOtherEnd) {
+  const auto message_of = [](const std::string& device) {
+    const auto made = DpdkPort::create(test_port(device, "10.0.0.1/24", nullptr, nullptr, {}));
+    return made.ok() ? std::string("none") : made.error().message;
+  };
+  const std::string memif = memif_devices().first;
+  const std::string name = memif.substr(0, memif.find(','));
+  for (const std::string argument : {"bsize=2048", "bsize=65535", "bsize=", "bsize"}) {
+    const std::string stated = argument + (argument.find('=') == std::string::npos ? "=" : "");
+    EXPECT_EQ(message_of(memif + "," + argument),
+              "dpdk: " + name + ": " + stated +
+                  ": the size of buffers follows from the mtu; leave it out");
+    EXPECT_EQ(message_of(name + "," + argument + memif.substr(name.size())),
+              message_of(memif + "," + argument));
+  }
+  EXPECT_EQ(message_of(memif + ",zero-copy=yes"),
+            "dpdk: " + name +
+                ": zero-copy=yes: the other end could have more read than a buffer "
+                "holds; leave it out");
+  EXPECT_EQ(message_of(memif + ",zero-copy=no"), "none");
+}
+
+// By EAL's own arguments, or an embedder's.
+TEST(DpdkPort, RefusesAMemifThatOthersAttachedWithBuffersAsSmallAsItsOwn) {
+  ASSERT_FALSE(start_eal(test_eal()));
+  const std::string memif = memif_devices().first;
+  ASSERT_TRUE(attach_device(memif).ok());
+  const auto made = DpdkPort::create(test_port(memif, "10.0.0.1/24", nullptr, nullptr, {}));
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message.find("as others have attached it"), std::string::npos)
+      << made.error().message;
+  EXPECT_EQ(made.error().message.find('\n'), std::string::npos);
+}
+
+TEST(MemifDevice, MindsLengthsWhereItsBuffersAreLargerThanOurs) {
+  EXPECT_TRUE(memif_minds_lengths("role=server,bsize=2112,id=0", 2048));
+  EXPECT_FALSE(memif_minds_lengths("role=server,bsize=2048,id=0", 2048));
+  EXPECT_FALSE(memif_minds_lengths("role=server", 2048)) << "the driver's default";
+  EXPECT_TRUE(memif_minds_lengths("bsize=2000,bsize=2112", 2048)) << "the last one holds";
+  EXPECT_FALSE(memif_minds_lengths("bsize=2112,bsize=2000", 2048));
+  EXPECT_FALSE(memif_minds_lengths("bsize=2112,zero-copy=yes", 2048));
+  EXPECT_FALSE(memif_minds_lengths("bsize=99999999999999999999999", 2048));
+  EXPECT_FALSE(memif_minds_lengths("bsize=", 2048));
 }
 
 }  // namespace
