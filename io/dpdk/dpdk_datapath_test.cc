@@ -331,8 +331,44 @@ TEST_F(DpdkDatapathTest, AMemifsServerThatIsFrozenFreezesNobodyElse) {
     a->wait(monotonic_now() + milliseconds(5));
     EXPECT_FALSE(a_port->link_up());
   }
+  std::atomic<bool> ran{false};
+  const auto task = [](void* told) { static_cast<std::atomic<bool>*>(told)->store(true); };
+  ASSERT_TRUE(MemifGuard::run_later(task, &ran));
+  for (const Time end = monotonic_now() + seconds(20); !ran && monotonic_now() < end;) {
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  EXPECT_TRUE(ran) << "the driver's thread is stuck";
   close(frozen);
+  MemifGuard::cancel(task, &ran);
   unlink(file.c_str());
+}
+
+// The linker leads every connect of a program through the guard's.
+TEST_F(DpdkDatapathTest, OnlyAMemifsConnectingHasATimeOut) {
+  const std::string name = "millrace-others-" + std::to_string(getpid());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
+  const auto* const to = reinterpret_cast<const sockaddr*>(&address);
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(listener, to, sizeof(address)), 0);
+  ASSERT_EQ(listen(listener, 8), 0);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto connect_in_driver = [&] {
+    MemifGuard::run_serially([&] { EXPECT_EQ(connect(fd, to, sizeof(address)), 0); });
+  };
+  const int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(connect(other, to, sizeof(address)), 0);
+  connect_in_driver();  // An embedder's own task there.
+  for (const int each : {fd, other}) {
+    timeval limit{.tv_sec = 1, .tv_usec = 1};
+    socklen_t size = sizeof(limit);
+    ASSERT_EQ(getsockopt(each, SOL_SOCKET, SO_SNDTIMEO, &limit, &size), 0);
+    EXPECT_EQ(limit.tv_sec, 0);
+    EXPECT_EQ(limit.tv_usec, 0);
+    close(each);
+  }
+  close(listener);
 }
 
 TEST_F(DpdkDatapathTest, ALinkThatIsDownTakesNothingAndHoldsNothingForEver) {

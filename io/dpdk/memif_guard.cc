@@ -21,6 +21,8 @@ namespace {
 
 std::mutex g_mutex;
 std::vector<MemifGuard*> g_guards;
+// This thread is within the driver's own connecting to a memif's server.
+thread_local bool t_connecting = false;
 
 struct SerialTask {
   const std::function<void()>& run;
@@ -95,6 +97,8 @@ int __real_rte_intr_callback_unregister_pending(const rte_intr_handle* handle,
 int __wrap_rte_intr_callback_unregister_pending(const rte_intr_handle* handle,
                                                 rte_intr_callback_fn callback, void* argument,
                                                 rte_intr_unregister_callback_fn after);
+int __real_memif_connect_client(rte_eth_dev* device);
+int __wrap_memif_connect_client(rte_eth_dev* device);
 int __real_connect(int fd, const sockaddr* address, socklen_t size);
 int __wrap_connect(int fd, const sockaddr* address, socklen_t size);
 
@@ -118,10 +122,17 @@ int __wrap_rte_intr_callback_unregister_pending(const rte_intr_handle* handle,
   return __real_rte_intr_callback_unregister_pending(handle, callback, argument, after);
 }
 
+int __wrap_memif_connect_client(rte_eth_dev* device) {
+  millrace::io::t_connecting = true;
+  const int result = __real_memif_connect_client(device);
+  millrace::io::t_connecting = false;
+  return result;
+}
+
 // The listener of a frozen process fills up, and then connecting to it takes for ever, as does
-// talking to it: not here (unix(7): SO_SNDTIMEO).
+// talking to it: not here (unix(7): SO_SNDTIMEO). What else connects in the process is let be.
 int __wrap_connect(int fd, const sockaddr* address, socklen_t size) {
-  if (address != nullptr && address->sa_family == AF_UNIX) {
+  if (millrace::io::t_connecting) {
     constexpr auto kPatience =
         std::chrono::duration_cast<std::chrono::microseconds>(millrace::io::MemifGuard::kPatience);
     const timeval most{.tv_sec = 0, .tv_usec = kPatience.count()};
