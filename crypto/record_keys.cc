@@ -99,39 +99,21 @@ void RecordKeys::prefetch_read() const {
 
 void RecordKeysRelease::operator()(RecordKeys* keys) const { pool->release(keys); }
 
-struct RecordKeysPool::Slab {
-  std::array<RecordKeys, kSlabEntries> entries;
-};
-
 RecordKeysPool::RecordKeysPool(AeadBackend backend, KeyLimits limits)
     : backend_(backend), limits_(limits) {}
 
-RecordKeysPool::~RecordKeysPool() { CHECK(in_use_ == 0); }
-
 RecordKeysPtr RecordKeysPool::make(const TrafficKeys& keys) {
-  if (free_.empty()) grow();
-  RecordKeys* const made = free_.back();
-  free_.pop_back();
-  ++in_use_;
+  RecordKeys* const made = new (memory_.take()) RecordKeys;
   made->install(keys, limits_, backend_);
   return {made, RecordKeysRelease{this}};
 }
 
-void RecordKeysPool::reserve(std::size_t n) {
-  while (free_.size() < n) grow();
-}
-
-void RecordKeysPool::grow() {
-  slabs_.push_back(std::make_unique<Slab>());
-  free_.reserve(slabs_.size() * kSlabEntries);
-  for (RecordKeys& keys : slabs_.back()->entries) free_.push_back(&keys);
-}
+void RecordKeysPool::reserve(std::size_t n) { memory_.reserve(n); }
 
 void RecordKeysPool::release(RecordKeys* keys) {
   keys->wipe();
-  CHECK(in_use_ > 0);
-  --in_use_;
-  free_.push_back(keys);
+  keys->~RecordKeys();
+  memory_.give_back(keys);
 }
 
 }  // namespace millrace::crypto

@@ -10,6 +10,7 @@
 #include "crypto/record_header.h"
 #include "crypto/replay_window.h"
 #include "engine/base/bytes.h"
+#include "engine/base/slab_pool.h"
 
 namespace millrace::crypto {
 
@@ -129,12 +130,10 @@ struct RecordKeysRelease {
 // RecordKeysPtr gives its keys back, wiped, to the pool, which must outlive it.
 using RecordKeysPtr = std::unique_ptr<RecordKeys, RecordKeysRelease>;
 
-// RecordKeysPool holds the record keys of one shard's sessions in slabs; its thread
-// alone uses it. It grows by a slab when empty and keeps what it has.
+// RecordKeysPool holds the record keys of one shard's sessions; its thread alone uses it.
 class RecordKeysPool {
  public:
   explicit RecordKeysPool(AeadBackend backend = best_backend(), KeyLimits limits = {});
-  ~RecordKeysPool();
   RecordKeysPool(const RecordKeysPool&) = delete;
   RecordKeysPool& operator=(const RecordKeysPool&) = delete;
 
@@ -142,20 +141,15 @@ class RecordKeysPool {
 
   // Makes sure that `n` more can be made without an allocation.
   void reserve(std::size_t n);
-  std::size_t in_use() const { return in_use_; }
+  std::size_t in_use() const { return memory_.in_use(); }
   AeadBackend backend() const { return backend_; }
 
  private:
   friend struct RecordKeysRelease;
-  static constexpr std::size_t kSlabEntries = 16;  // Some 37 KB.
-  struct Slab;
 
-  void grow();
   void release(RecordKeys* keys);
 
-  std::vector<std::unique_ptr<Slab>> slabs_;
-  std::vector<RecordKeys*> free_;
-  std::size_t in_use_ = 0;
+  SlabMemory memory_{sizeof(RecordKeys), alignof(RecordKeys)};
   AeadBackend backend_;
   KeyLimits limits_;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "crypto/dtls_session.h"
+#include "engine/base/slab_pool.h"
 #include "engine/base/time.h"
 #include "engine/pending_session.h"
 #include "engine/shard/path.h"
@@ -80,7 +81,7 @@ struct Session {
   bool traced = false;           // The shard has a trace of it.
   CloseReason close_reason = CloseReason::kLocal;
   // Set once DTLS is established.
-  std::unique_ptr<Sctp> sctp;
+  SlabPool<Sctp>::Ptr sctp;
   // Set once the peer's fingerprint and our role are known.
   std::optional<crypto::DtlsSession> dtls;
   // Datagrams of DTLS that came, and those with handshake and alerts that left; the packets of

@@ -190,7 +190,7 @@ void ShardCore::close_session(SessionId id) {
 }
 
 void ShardCore::close_all(bool at_once) {
-  for (const std::unique_ptr<Session>& session : slots_) {
+  for (const auto& session : slots_) {
     if (session == nullptr || session->phase == Session::Phase::kClosed) continue;
     if (at_once) {
       if (session->sctp) session->sctp->association.abort(now_, "shutting down");

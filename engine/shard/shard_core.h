@@ -273,7 +273,9 @@ class ShardCore {
   Route route_;
   bool path_news_ = false;  // DTLS came in this burst where a session does not send.
 
-  std::vector<std::unique_ptr<Session>> slots_;
+  SlabPool<Sctp> sctp_memory_;
+  SlabPool<Session> session_memory_;
+  std::vector<SlabPool<Session>::Ptr> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::unordered_map<SessionId, std::uint32_t> by_id_;
   // By io::socket_slot: the slot + 1 of a dialling socket's session; 0: none.

@@ -45,7 +45,7 @@ Session* ShardCore::add_session(SessionId id, io::SocketId socket) {
   if (free_slots_.empty()) return nullptr;
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  slots_[slot] = std::make_unique<Session>(id, slot, socket);
+  slots_[slot] = session_memory_.make(id, slot, socket);
   Session& session = *slots_[slot];
   by_id_[id] = slot;
   live_.store(by_id_.size(), std::memory_order_relaxed);
@@ -276,7 +276,7 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   const auto peer_init = sctp::PeerInit::parse(session.terms.peer_init);
   std::optional<sctp::LocalInit> signalled;
   if (peer_init) signalled = session.terms.local_init;
-  session.sctp = std::make_unique<Sctp>(options, role, limits, rng_, world_.mac, pool_, signalled);
+  session.sctp = sctp_memory_.make(options, role, limits, rng_, world_.mac, pool_, signalled);
   session.phase = Session::Phase::kAssociating;
   session.terms.fingerprints = std::vector<crypto::Fingerprint>();  // They have served.
   // A DTLS server has finished first: an INIT sent at once may overtake its own last flight,
