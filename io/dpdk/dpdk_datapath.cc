@@ -136,9 +136,11 @@ Result<SocketId, IoError> DpdkDatapath::open_socket(const Address& local,
   if (spread == nullptr || !options.peer || local.port != 0 || local.ip.is_unspecified()) {
     return sockets_.open(local, options);
   }
-  return sockets_.open(local, options, [&](std::uint16_t port) {
-    return spread->queue_of(*options.peer, Address{local.ip, port}) == queue_;
-  });
+  const auto leads_here = [&](std::uint16_t port) {
+    return spread->queue_of(*options.peer, Address{local.ip, port}).value_or(queue_) == queue_;
+  };
+  return sockets_.open(local, options,
+                       {.fits = leads_here, .looks = PortSpace::kLooksPerQueue * port_->queues()});
 }
 
 bool DpdkDatapath::is_home(SocketId socket, const Address& peer) const {

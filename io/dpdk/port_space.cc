@@ -36,23 +36,25 @@ bool PortSpace::take(std::uint16_t port, std::uint16_t queue, const SocketOption
   return take_locked(port, queue, options);
 }
 
-std::uint16_t PortSpace::take_next_locked(std::uint16_t queue, const SocketOptions& options,
-                                          const Fits& fits) {
-  for (std::size_t tries = kFirstEphemeral; tries < kPorts; ++tries) {
+std::uint16_t PortSpace::find_free_locked(const PortWish& wish) {
+  std::uint16_t first = 0;
+  std::size_t looks = 0;
+  for (std::size_t ports = kFirstEphemeral; ports < kPorts; ++ports) {
+    if (first != 0 && ++looks >= wish.looks) break;
     const std::uint16_t port = next_;
     next_ = next_ == kPorts - 1 ? kFirstEphemeral : static_cast<std::uint16_t>(next_ + 1);
-    if (ports_[port].users == 0 && (!fits || fits(port)) && take_locked(port, queue, options)) {
-      return port;
-    }
+    if (ports_[port].users != 0) continue;
+    if (!wish.fits || wish.fits(port)) return port;
+    if (first == 0) first = port;
   }
-  return 0;
+  return first;
 }
 
 std::uint16_t PortSpace::take_any(std::uint16_t queue, const SocketOptions& options,
-                                  const Fits& fits) {
+                                  const PortWish& wish) {
   const std::lock_guard lock(mutex_);
-  const std::uint16_t port = take_next_locked(queue, options, fits);
-  return port != 0 || !fits ? port : take_next_locked(queue, options, nullptr);
+  const std::uint16_t port = find_free_locked(wish);
+  return port != 0 && take_locked(port, queue, options) ? port : 0;
 }
 
 void PortSpace::release(std::uint16_t number) {
@@ -77,12 +79,12 @@ bool DeviceSockets::owns(const IpAddress& address) const {
 }
 
 Result<SocketId, IoError> DeviceSockets::open(const Address& local, const SocketOptions& options,
-                                              const PortSpace::Fits& fits) {
+                                              const PortWish& wish) {
   const std::string what = "bind udp " + local.to_string();
   if (!local.ip.is_unspecified() && !owns(local.ip)) return Failure(io_error(what, EADDRNOTAVAIL));
   Address bound = local;
   if (bound.port == 0) {
-    bound.port = ports_.take_any(queue_, options, fits);
+    bound.port = ports_.take_any(queue_, options, wish);
     if (bound.port == 0) return Failure(io_error(what, EADDRINUSE));
   } else {
     for (std::uint32_t at = first_[bound.port]; at != 0; at = sockets_[at - 1].next) {

@@ -14,6 +14,12 @@
 
 namespace millrace::io {
 
+// PortWish is which of the free ports is wanted: without `fits`, which is asked under a lock, any.
+struct PortWish {
+  std::function<bool(std::uint16_t port)> fits;
+  std::size_t looks = 0;  // Ports looked at, from the first free one on, before that one does.
+};
+
 // PortSpace says which of a device's queues has which UDP port: one of them, or all that
 // share it by `SocketOptions::reuse_port`. Taking and releasing is for any thread, under a
 // mutex; `owner` takes no lock.
@@ -25,10 +31,11 @@ class PortSpace {
   PortSpace();
   // False: another queue has the port, or `options.first_of_port` and somebody shares it.
   bool take(std::uint16_t port, std::uint16_t queue, const SocketOptions& options);
-  // Takes a port that nobody has, one that `fits` where there is such a one; 0 when there is none.
-  using Fits = std::function<bool(std::uint16_t port)>;
+  // Where one port in as many as there are queues fits: one in 10^27 searches fails.
+  static constexpr std::size_t kLooksPerQueue = 64;
+  // Takes a port that nobody has, one that fits where it is found; 0 when there is none.
   std::uint16_t take_any(std::uint16_t queue, const SocketOptions& options,
-                         const Fits& fits = nullptr);
+                         const PortWish& wish = {});
   void release(std::uint16_t port);
 
   // The queue that has `port`, kShared or kNobody.
@@ -43,8 +50,7 @@ class PortSpace {
     std::uint16_t users = 0;
   };
   bool take_locked(std::uint16_t port, std::uint16_t queue, const SocketOptions& options);
-  std::uint16_t take_next_locked(std::uint16_t queue, const SocketOptions& options,
-                                 const Fits& fits);
+  std::uint16_t find_free_locked(const PortWish& wish);
 
   std::mutex mutex_;
   std::unique_ptr<Port[]> ports_;
@@ -67,9 +73,9 @@ class DeviceSockets {
   DeviceSockets(const DeviceSockets&) = delete;
   DeviceSockets& operator=(const DeviceSockets&) = delete;
 
-  // Of the ports that port 0 may become those that `fits` come first.
+  // `wish` is of the ports that port 0 may become.
   Result<SocketId, IoError> open(const Address& local, const SocketOptions& options,
-                                 const PortSpace::Fits& fits = nullptr);
+                                 const PortWish& wish = {});
   void close(SocketId id);
   const DeviceSocket* find(SocketId id) const {
     const std::uint32_t slot = socket_slot(id);
