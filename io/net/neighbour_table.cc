@@ -3,8 +3,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace millrace::io {
+namespace {
+
+// Of the table's entries, what one MAC address may have that is no crowd.
+constexpr std::size_t kShare = 16;
+constexpr std::size_t kHousehold = 4;
+constexpr std::size_t kMinCrowds = 4096;
+
+}  // namespace
 
 NeighbourTable::NeighbourTable(const NeighbourOptions& options, std::size_t pinned, Time now,
                                Rng& rng, NetStats& stats)
@@ -13,6 +22,8 @@ NeighbourTable::NeighbourTable(const NeighbourOptions& options, std::size_t pinn
       key_{rng.next(), rng.next()},
       entries_(options.max_neighbours + pinned),
       buckets_(std::bit_ceil(2 * entries_.size()), kNoIndex),
+      crowds_(std::max(buckets_.size(), kMinCrowds)),
+      largest_household_(std::max<std::size_t>(options.max_neighbours / kShare, kHousehold)),
       wheel_(entries_.size(), now),
       questions_(entries_.size()),
       ready_(options.max_parked) {
@@ -58,6 +69,7 @@ NeighbourTable::Index NeighbourTable::insert(Time now, const IpAddress& ip, bool
   entry.ip.scope_id = 0;
   entry.pinned = pinned;
   entry.used = now;
+  entry.entered = now;
   entry.changed = Time::min();
   entry.asked = Time::min();
   Index& bucket = buckets_[bucket_of(ip)];
@@ -82,17 +94,16 @@ void NeighbourTable::erase(Index i) {
 
 void NeighbourTable::set_state(Index i, NeighbourState state) {
   Entry& entry = entries_[i];
+  const NeighbourState before = std::exchange(entry.state, state);
   if (!entry.pinned) {
-    if (is_unresolved(entry.state)) --unresolved_;
+    if (is_unresolved(before)) --unresolved_;
     if (is_unresolved(state)) ++unresolved_;
-    Queue* const from = queue_of(entry.state);
-    Queue* const to = queue_of(state);
-    if (from != to && from != nullptr) remove(*from, i);
-    if (from != to && to != nullptr) append(*to, i);
+    if (has_mac(before) && !has_mac(state)) --crowd_at(entry.mac);
+    if (!has_mac(before) && has_mac(state)) join_crowd(entry);
+    requeue(i);
   }
   // What a template holds does not change between the states that have an address.
-  if (has_mac(entry.state) != has_mac(state) || !has_mac(state)) ++entry.generation;
-  entry.state = state;
+  if (has_mac(before) != has_mac(state) || !has_mac(state)) ++entry.generation;
 }
 
 void NeighbourTable::add_static(const IpAddress& ip, const MacAddress& mac) {
@@ -130,6 +141,7 @@ bool NeighbourTable::make_room(Time now) {
   const bool may_ask = unresolved_ < options_.max_unresolved;
   if (may_ask && size_ < options_.max_neighbours) return true;
   Index victim = oldest_question(now);
+  if (victim == kNoIndex && may_ask) victim = one_of_a_crowd(now);
   if (victim == kNoIndex && may_ask) victim = longest_unused(now);
   if (victim == kNoIndex) return false;
   release_waiting(entries_[victim], false);
@@ -141,6 +153,11 @@ bool NeighbourTable::make_room(Time now) {
 NeighbourTable::Index NeighbourTable::oldest_question(Time now) const {
   const Index i = asked_.oldest;
   return i != kNoIndex && now - entries_[i].queued >= options_.retransmit_time ? i : kNoIndex;
+}
+
+std::uint16_t& NeighbourTable::crowd_at(const MacAddress& mac) {
+  const std::array<std::uint64_t, 1> words{load_be48(mac.bytes.data())};
+  return crowds_[siphash_words<1, 3>(key_, words) & (crowds_.size() - 1)];
 }
 
 // The clock algorithm: an entry that was used since it was queued is queued anew.
@@ -158,13 +175,48 @@ NeighbourTable::Index NeighbourTable::longest_unused(Time now) {
   return kNoIndex;
 }
 
-NeighbourTable::Queue* NeighbourTable::queue_of(NeighbourState state) {
-  if (state == NeighbourState::kNone || state == NeighbourState::kStatic) return nullptr;
-  return is_unresolved(state) ? &asked_ : &answered_;
+// One that is not used if one is found, else the one that was looked at longest ago.
+NeighbourTable::Index NeighbourTable::one_of_a_crowd(Time now) {
+  Index victim = kNoIndex;
+  Index next = crowded_.oldest;
+  for (int looks = 0; looks < kMaxLooks && next != kNoIndex; ++looks) {
+    const Index i = next;
+    const Entry& entry = entries_[i];
+    next = entry.newer;
+    const bool had_its_chance = now - entry.entered >= options_.retransmit_time;
+    const bool unused = entry.used == entry.queued;
+    if (had_its_chance && (unused || victim == kNoIndex)) victim = i;
+    if (unused && had_its_chance) break;
+    remove(crowded_, i);
+    append(crowded_, i);
+  }
+  return victim;
+}
+
+NeighbourTable::Queue* NeighbourTable::queue_of(const Entry& entry) {
+  if (entry.state == NeighbourState::kNone || entry.state == NeighbourState::kStatic) {
+    return nullptr;
+  }
+  if (is_unresolved(entry.state)) return &asked_;
+  return entry.crowded ? &crowded_ : &answered_;
+}
+
+void NeighbourTable::join_crowd(Entry& entry) {
+  entry.crowded = crowd_at(entry.mac)++ >= largest_household_;
+}
+
+// Puts it at the end of the queue that it belongs to, if that is another one.
+void NeighbourTable::requeue(Index i) {
+  Entry& entry = entries_[i];
+  Queue* const to = queue_of(entry);
+  if (to == entry.queue) return;
+  if (entry.queue != nullptr) remove(*entry.queue, i);
+  if (to != nullptr) append(*to, i);
 }
 
 void NeighbourTable::append(Queue& queue, Index i) {
   Entry& entry = entries_[i];
+  entry.queue = &queue;
   entry.queued = entry.used;
   entry.older = queue.newest;
   entry.newer = kNoIndex;
@@ -173,7 +225,8 @@ void NeighbourTable::append(Queue& queue, Index i) {
 }
 
 void NeighbourTable::remove(Queue& queue, Index i) {
-  const Entry& entry = entries_[i];
+  Entry& entry = entries_[i];
+  entry.queue = nullptr;
   (entry.older == kNoIndex ? queue.oldest : entries_[entry.older].newer) = entry.newer;
   (entry.newer == kNoIndex ? queue.newest : entries_[entry.newer].older) = entry.older;
 }
@@ -231,7 +284,12 @@ void NeighbourTable::take_mac(Time now, Index i, const MacAddress& mac) {
     ++entry.generation;
     entry.changed = now;
   }
+  const bool moves = has_mac(entry.state) && !entry.pinned;
+  if (moves) --crowd_at(entry.mac);
   entry.mac = mac;
+  if (!moves) return;
+  join_crowd(entry);
+  requeue(i);
 }
 
 NetDrop NeighbourTable::learn(Time now, const IpAddress& ip, const MacAddress& mac,

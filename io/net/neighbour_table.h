@@ -52,10 +52,13 @@ struct Solicitation {
 //
 // Answers to strangers are sends, too, so a host on the link that speaks from many addresses can
 // have the table filled (RFC 6583). Whatever it does,
-// - a place costs O(1): two queues by age, and no more than kMaxLooks entries looked at;
+// - a place costs O(1): three queues by age, and no more than kMaxLooks entries looked at;
 // - who is talked to stays: an entry used since it was looked at last goes to the end of its queue;
+// - unless it is of a crowd: at one MAC address, behind the first four or the first sixteenth of
+//   the table there. One of these makes room first, so no host holds what others need, and a
+//   proxy of many has its way while there is room;
 // - a newcomer finds a place within a `retransmit_time` of the oldest, for one that was asked for
-//   and has not answered by then, or was used once and not again, has had its chance;
+//   and has not answered, was used once and not again, or is of a crowd, has had its chance;
 // - no more than `max_unresolved` new questions are asked in a `retransmit_time`.
 class NeighbourTable {
  public:
@@ -66,6 +69,8 @@ class NeighbourTable {
   // `stats` outlives it. `now` is at or before every later one.
   NeighbourTable(const NeighbourOptions& options, std::size_t pinned, Time now, Rng& rng,
                  NetStats& stats);
+  NeighbourTable(const NeighbourTable&) = delete;
+  NeighbourTable& operator=(const NeighbourTable&) = delete;
 
   // Enters an address for good; beside `max_neighbours`.
   void add_static(const IpAddress& ip, const MacAddress& mac);
@@ -110,6 +115,11 @@ class NeighbourTable {
   std::size_t unresolved() const { return unresolved_; }
 
  private:
+  // Entries that are neither static nor pinned, oldest first.
+  struct Queue {
+    Index oldest = kNoIndex;
+    Index newest = kNoIndex;
+  };
   struct Entry {
     IpAddress ip;
     MacAddress mac;
@@ -118,20 +128,18 @@ class NeighbourTable {
     std::uint8_t waiting_count = 0;
     bool pinned = false;
     bool question_queued = false;
+    bool crowded = false;
     std::uint32_t generation = 1;
-    Index next = kNoIndex;  // In its bucket, or in the free list.
+    Index next = kNoIndex;   // In its bucket, or in the free list.
+    Queue* queue = nullptr;  // That it is in.
     Index older = kNoIndex;
     Index newer = kNoIndex;
     Time used{};
-    Time queued{};   // Its `used` when it was put at the end of its queue.
+    Time queued{};  // Its `used` when it was put at the end of its queue.
+    Time entered{};
     Time asked{};    // When the last question was queued.
     Time changed{};  // When its MAC address last became another.
     std::array<FrameToken, kMaxParkedEach> waiting{};
-  };
-  // Entries that are neither static nor pinned, oldest first.
-  struct Queue {
-    Index oldest = kNoIndex;
-    Index newest = kNoIndex;
   };
   struct Ready {
     FrameToken token;
@@ -156,7 +164,11 @@ class NeighbourTable {
   bool make_room(Time now);
   Index oldest_question(Time now) const;
   Index longest_unused(Time now);
-  Queue* queue_of(NeighbourState state);
+  Index one_of_a_crowd(Time now);
+  std::uint16_t& crowd_at(const MacAddress& mac);
+  void join_crowd(Entry& entry);
+  Queue* queue_of(const Entry& entry);
+  void requeue(Index i);
   void append(Queue& queue, Index i);
   void remove(Queue& queue, Index i);
   void set_state(Index i, NeighbourState state);
@@ -174,13 +186,17 @@ class NeighbourTable {
   std::uint64_t jitter_ = 0;  // Hashed.
   std::vector<Entry> entries_;
   std::vector<Index> buckets_;  // A power of two.
+  // Entries at a MAC address, by its hash: so many places that two addresses rarely share one.
+  std::vector<std::uint16_t> crowds_;
+  const std::size_t largest_household_;  // So many at one MAC address are no crowd.
   Index free_ = kNoIndex;
   std::size_t size_ = 0;        // Neither static nor pinned.
   std::size_t unresolved_ = 0;  // Of these.
   std::size_t parked_ = 0;
   TimerWheel wheel_;
   Queue asked_;     // The unresolved.
-  Queue answered_;  // The others.
+  Queue answered_;  // The others, but for
+  Queue crowded_;   // those who are too many at one MAC address.
   PodRing<Index> questions_;
   PodRing<Ready> ready_;
 };

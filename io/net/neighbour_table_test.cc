@@ -16,6 +16,11 @@ using State = NeighbourState;
 IpAddress host(unsigned n) {
   return IpAddress::v4(10, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n));
 }
+MacAddress mac_of(unsigned n) {
+  MacAddress mac{{2, 1, 0, 0, 0, 0}};
+  store_be16(&mac.bytes[4], static_cast<std::uint16_t>(n));
+  return mac;
+}
 const MacAddress kMac = mac("02:00:00:00:00:02");
 const MacAddress kOther = mac("02:00:00:00:00:03");
 constexpr NeighbourClaim kAnswer{.solicited = true};
@@ -66,9 +71,9 @@ class NeighbourTableTest : public testing::Test {
     return asked;
   }
   // A neighbour that has answered.
-  void make_reachable(const IpAddress& ip) {
+  void make_reachable(const IpAddress& ip, const MacAddress& mac = kMac) {
     resolve(ip);
-    learn(ip, kMac, kAnswer);
+    learn(ip, mac, kAnswer);
     run(now_);
     ASSERT_EQ(table().state(ip), State::kReachable);
   }
@@ -420,16 +425,65 @@ TEST_F(NeighbourTableTest, AFloodOfNeighboursDisplacesItselfAndNotWhoIsTalkedTo)
 
 TEST_F(NeighbourTableTest, WhereAllAreTalkedToANewOneIsRefused) {
   options_.max_neighbours = 100;
-  for (unsigned n = 0; n < 100; ++n) make_reachable(host(n));
+  // A host may have some addresses.
+  for (unsigned n = 0; n < 100; ++n) make_reachable(host(n), mac_of(n / 3));
   for (int turn = 0; turn < 50; ++turn) {
     run(now_ + seconds(2));
     for (unsigned n = 0; n < 100; ++n) {
       resolve(host(n));
-      learn(host(n), kMac, kAnswer);
+      learn(host(n), mac_of(n / 3), kAnswer);
     }
     EXPECT_TRUE(refused(host(1000), NetDrop::kTxNeighbourTable));
   }
   EXPECT_EQ(stats_.neighbours_displaced, 0u);
+}
+
+// One host that has all of them talked to, as its questions' answers are.
+TEST_F(NeighbourTableTest, OneHostWithManyAddressesDoesNotHoldTheTable) {
+  options_.max_neighbours = 64;
+  unsigned friends = 4;
+  for (unsigned n = 0; n < friends; ++n) make_reachable(host(n), mac_of(n));
+  unsigned crowd = 1000;
+  while (table().size() < 64) make_reachable(host(crowd++), kOther);
+  const auto talk = [&] {
+    for (unsigned n = 0; n < friends; ++n) {
+      EXPECT_NE(table().state(host(n)), State::kNone) << n;
+      resolve(host(n));
+      learn(host(n), mac_of(n), kAnswer);
+    }
+    // Those that lost their place come again, and find one among their own.
+    for (unsigned n = 1000; n < crowd; ++n) {
+      if (resolve(host(n)) != NeighbourTable::kNoIndex) learn(host(n), kOther, kAnswer);
+    }
+  };
+  for (; friends < 40; ++friends) {
+    for (int i = 0; i < 4; ++i) {
+      talk();
+      run(now_ + milliseconds(600));
+    }
+    // Whoever comes first as one of the crowd has had its second.
+    for (int i = 0; i < 10 && resolve(host(friends)) == NeighbourTable::kNoIndex; ++i) {
+      talk();
+      run(now_ + milliseconds(100));
+    }
+    ASSERT_NE(table().state(host(friends)), State::kNone) << friends;
+    learn(host(friends), mac_of(friends), kAnswer);
+  }
+  talk();
+}
+
+// As where a proxy goes and those that it spoke for are there themselves.
+TEST_F(NeighbourTableTest, WhoMovesToAnotherMacAddressIsOfThatCrowd) {
+  options_.max_neighbours = 32;
+  for (unsigned n = 0; n < 32; ++n) make_reachable(host(n), kOther);
+  run(now_ + seconds(2));
+  for (unsigned n = 0; n < 32; ++n) {
+    resolve(host(n));
+    EXPECT_EQ(learn(host(n), mac_of(n), kNews), NetDrop::kCount);
+  }
+  run(now_ + seconds(2));
+  for (unsigned n = 0; n < 32; ++n) resolve(host(n));
+  EXPECT_TRUE(refused(host(1000), NetDrop::kTxNeighbourTable));
 }
 
 TEST_F(NeighbourTableTest, AGatewayHasAPlaceOfItsOwn) {
