@@ -247,6 +247,27 @@ TEST(Hostile, ChecksWithAWrongPasswordAuthenticateNothing) {
   EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }));
 }
 
+// A dialler's first check may be the nomination (decision 0015), which whoever saw it sends again.
+TEST(Hostile, AReplayedNominationMovesNothing) {
+  SimPair pair;
+  echo(pair);
+  Attacker attacker(pair);
+  pair.dial(detour);
+  ASSERT_TRUE(attacker.run([&] { return !pair.at_client->opened.empty(); }));
+  Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
+  ASSERT_TRUE(attacker.run([&] { return channel.open(); }));
+  std::vector<Bytes> checks;
+  for (const Attacker::Seen& seen : attacker.seen) {
+    if (seen.from_client && seen.bytes[0] == 0) checks.push_back(seen.bytes);
+  }
+  ASSERT_FALSE(checks.empty());
+  for (const Bytes& check : checks) attacker.attack_as(*Address::parse("10.7.7.7:77"), check);
+  ASSERT_EQ(channel.send("still here"), SendStatus::kOk);
+  EXPECT_TRUE(attacker.run([&] { return pair.at_client->messages == 1; }, seconds(1)));
+  attacker.run([] { return false; }, milliseconds(300));
+  EXPECT_EQ(test::drops(*pair.server, "shard.refused_check"), checks.size());
+}
+
 // A peer that moves has its new path nominated, and no DTLS from there yet: what comes from the
 // old one in its name, and does not open, takes nothing back.
 TEST(Hostile, OnlyARecordThatOpensTellsWhereThePeerIs) {
