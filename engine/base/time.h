@@ -25,6 +25,13 @@ using Time = MonotonicDomain::time_point;
 // kNever is what `next_timeout()` returns when no timer is armed.
 inline constexpr Time kNever = Time::max();
 
+// earliest returns the least of several times. (std::min of a list is a loop over an array.)
+constexpr Time earliest(Time time) { return time; }
+template <class... Others>
+constexpr Time earliest(Time time, Time other, Others... others) {
+  return earliest(time < other ? time : other, others...);
+}
+
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;

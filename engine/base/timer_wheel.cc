@@ -18,11 +18,6 @@ TimerWheel::TimerWheel(std::size_t capacity, Time start)
   }
 }
 
-std::uint64_t TimerWheel::tick_at_or_before(Time time) {
-  const std::int64_t ns = std::max<std::int64_t>(time.time_since_epoch().count(), 0);
-  return static_cast<std::uint64_t>(ns) >> kTickBits;
-}
-
 std::uint64_t TimerWheel::tick_at_or_after(Time time) {
   const std::int64_t ns = std::max<std::int64_t>(time.time_since_epoch().count(), 0);
   return (static_cast<std::uint64_t>(ns) + (1u << kTickBits) - 1) >> kTickBits;
@@ -49,7 +44,9 @@ void TimerWheel::place(Id id) {
   const std::uint32_t level =
       static_cast<std::uint32_t>(std::bit_width(difference) - 1) / kLevelBits;
   DCHECK(level < kLevels);
-  const std::uint64_t slot = (tick >> (level * kLevelBits)) & (kSlots - 1);
+  const std::uint32_t shift = level * kLevelBits;
+  const std::uint64_t slot = (tick >> shift) & (kSlots - 1);
+  next_tick_ = std::min(next_tick_, tick >> shift << shift);
   levels_used_ |= 1u << level;
   slots_used_[level] |= std::uint64_t{1} << slot;
   append(id, static_cast<std::uint16_t>(level * kSlots + slot));
@@ -95,14 +92,6 @@ void TimerWheel::drain(std::uint16_t list) {
   if (list < kOverdueList) clear_used(list);
 }
 
-void TimerWheel::begin(Time now) {
-  DCHECK(now >= now_);
-  now_ = std::max(now, now_);
-  target_ = tick_at_or_before(now_);
-  // Whatever a visit adds to the overdue list from here on is for the next call.
-  drain(kOverdueList);
-}
-
 TimerWheel::Step TimerWheel::next_step() {
   if (list_empty(kDrainList) && !open_next_slot()) return {StepKind::kDone, 0};
   const Id id = entries_[head(kDrainList)].next;
@@ -122,6 +111,7 @@ TimerWheel::Step TimerWheel::next_step() {
 bool TimerWheel::open_next_slot() {
   std::uint16_t list = 0;
   const std::uint64_t tick = next_slot_tick(list);
+  next_tick_ = tick;
   if (tick > target_) {
     cursor_ = target_;
     return false;

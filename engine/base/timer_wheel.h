@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -55,13 +56,21 @@ class TimerWheel {
   // `next_expiry()` is at or before `now`. `now` never goes back.
   template <class Visitor>
   bool advance(Time now, std::size_t budget, Visitor&& visit) {
-    begin(now);
+    if (skip(now)) return true;
     for (; budget != 0; --budget) {
       const Step step = next_step();
       if (step.kind == StepKind::kDone) return true;
       if (step.kind == StepKind::kFire) visit(step.id);
     }
     return !work_left();
+  }
+
+  // `advance` where it has nothing to do but note the time; else false, and that is to be called.
+  bool skip(Time now) {
+    begin(now);
+    if (target_ >= next_tick_ || !list_empty(kDrainList)) return false;
+    cursor_ = target_;
+    return true;
   }
 
   // A time before which `advance` has nothing to do; kNever when no entry is set. It may be
@@ -94,7 +103,10 @@ class TimerWheel {
   };
 
   static std::uint64_t tick_at_or_after(Time time);
-  static std::uint64_t tick_at_or_before(Time time);
+  static std::uint64_t tick_at_or_before(Time time) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(time.time_since_epoch().count(), 0)) >>
+           kTickBits;
+  }
   // The list heads follow the entries in `entries_`.
   std::uint32_t head(std::uint16_t list) const {
     return static_cast<std::uint32_t>(capacity_) + list;
@@ -107,7 +119,13 @@ class TimerWheel {
   void unlink(Id id);
   void clear_used(std::uint16_t list);
   void drain(std::uint16_t list);
-  void begin(Time now);
+  void begin(Time now) {
+    DCHECK(now >= now_);
+    now_ = std::max(now, now_);
+    target_ = tick_at_or_before(now_);
+    // Whatever a visit adds to the overdue list from here on is for the next call.
+    if (!list_empty(kOverdueList)) drain(kOverdueList);
+  }
   Step next_step();
   bool open_next_slot();
   bool work_left() const;
@@ -117,7 +135,8 @@ class TimerWheel {
   std::uint64_t cursor_;  // Tick that the wheel has turned to.
   std::uint64_t target_;  // Tick of the latest `now`; `cursor_` lags when a budget ends.
   Time now_;
-  std::uint32_t levels_used_ = 0;  // Bit l: slots_used_[l] is not zero.
+  std::uint64_t next_tick_ = UINT64_MAX;  // No slot in use comes up before it.
+  std::uint32_t levels_used_ = 0;         // Bit l: slots_used_[l] is not zero.
   std::array<std::uint64_t, kLevels> slots_used_{};
   std::vector<Entry> entries_;
 };

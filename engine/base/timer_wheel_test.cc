@@ -45,6 +45,20 @@ TEST(TimerWheel, FiresNeverEarlyAndWithinOneTick) {
   }
 }
 
+TEST(TimerWheel, SkipsNoDeadline) {
+  TimerWheel wheel(2, at(seconds(5)));
+  EXPECT_TRUE(wheel.skip(at(seconds(6))));
+  wheel.schedule(0, at(seconds(8)));
+  wheel.schedule(1, at(seconds(20)));
+  EXPECT_TRUE(wheel.skip(at(seconds(7))));
+  EXPECT_FALSE(wheel.skip(at(seconds(9))));
+  EXPECT_EQ(advance(wheel, at(seconds(9))), std::vector<Id>{0});
+  EXPECT_TRUE(wheel.skip(at(seconds(10))));
+  wheel.schedule(0, at(seconds(10)));  // Past already.
+  EXPECT_FALSE(wheel.skip(at(seconds(10))));
+  EXPECT_EQ(advance(wheel, at(seconds(10))), std::vector<Id>{0});
+}
+
 TEST(TimerWheel, SleepingUntilNextExpiryMeetsEveryDeadlineWithinOneTick) {
   SeededRng rng(7);
   TimerWheel wheel(64);
@@ -200,6 +214,9 @@ TEST(TimerWheel, AgreesWithAModelUnderRandomOperations) {
           break;
       }
       if (rng.below(3) != 0) continue;
+      if (rng.below(2) == 0 && wheel.skip(now)) {
+        for (const Time deadline : model) ASSERT_GT(deadline, now - TimerWheel::kTick);
+      }
       const std::size_t budget = rng.below(4) == 0 ? 1 + rng.below(3) : kNoLimit;
       const bool done = wheel.advance(now, budget, [&](Id fired) {
         ASSERT_LE(model[fired], now) << "seed " << seed;
