@@ -204,7 +204,7 @@ CommonHeader Association::header_to_peer() const {
           .checksum = 0};
 }
 
-std::size_t Association::poll_packet(Time now, MutableByteSpan out) {
+std::size_t Association::next_packet(Time now, MutableByteSpan out) {
   std::size_t written = write_packet(now, out.first(std::min(out.size(), packet_bytes())));
   may_be_fragmented_ = false;
   if (written == 0) written = write_large(now, out);
@@ -301,8 +301,8 @@ bool Association::may_carry_data() const {
 
 Time Association::next_timeout() const {
   if (dead_) return kNever;
-  Time next = std::min({t1_.expires(), t2_.expires(), t5_, heartbeat_.next_timeout(),
-                        path_mtu_.next_timeout(), stream_reset_.next_timeout()});
+  Time next = earliest(t1_.expires(), t2_.expires(), t5_, heartbeat_.next_timeout(),
+                       path_mtu_.next_timeout(), stream_reset_.next_timeout());
   if (state_ != State::kClosed && state_ != State::kCookieWait) {
     next = std::min(next, sender_->next_timeout());
   }

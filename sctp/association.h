@@ -90,7 +90,9 @@ class Association {
   // other: then `poll_packet` goes on, instead of returning 0, if `out` has room for
   // `large_packet_bytes` too. Such a packet leaves with DF set, and to lose it is no harm,
   // unless `may_be_fragmented` then says that it needs IP fragmentation (RFC 9260 §6.9).
-  std::size_t poll_packet(Time now, MutableByteSpan out);
+  std::size_t poll_packet(Time now, MutableByteSpan out) {
+    return is_drained(now) ? 0 : next_packet(now, out);
+  }
   std::size_t packet_bytes() const { return path_mtu_.packet_bytes(); }
   // The size of the packet that is due once `poll_packet` has returned 0; 0 if none is.
   std::size_t large_packet_bytes() const;
@@ -103,6 +105,12 @@ class Association {
   // The packets take another path from here on, to whose MTU nothing found so far applies.
   void handle_path_change();
   bool poll_event(Event& out);
+  // False: `poll_event` would be, too. It is the cheaper question.
+  bool may_have_event() const {
+    return next_event_ < events_.size() || (receiver_ && receiver_->may_have_message()) ||
+           stream_reset_.has_event() || (!dead_ && sender_->may_have_event()) ||
+           closed_event_.has_value();
+  }
   Time next_timeout() const;
 
   // Queues one message, copied. Allowed before the association is up. An empty payload
@@ -152,7 +160,7 @@ class Association {
   AbandonedMessages abandoned(StreamId stream) const { return sender_->abandoned(stream); }
   // kBufferedAmountLow fires when the stream's amount falls from above to at most this.
   void set_buffered_amount_low_threshold(StreamId stream, std::size_t bytes);
-  // The same for kTotalBufferedAmountLow and the sum of all streams.
+  // The same for kTotalBufferedAmountLow and the sum of all streams; without it none comes.
   void set_total_buffered_amount_low_threshold(std::size_t bytes);
 
   // Resets of the stream whose events have been taken so far, see Event::generation.
@@ -189,6 +197,13 @@ class Association {
                     const BufferRef& buffer);
   bool checksum_is_good(const CommonHeader& header, ByteSpan packet) const;
   bool verify_tag(const CommonHeader& header, const ChunkView& first, bool alone);
+  // Every flush ends with a call that finds nothing, and most have one packet besides.
+  bool is_drained(Time now) const {
+    return sender_->is_drained(now) && state_ == State::kEstablished && control_.empty() &&
+           !receiver_->sack_due(now) && !cookie_echo_due_ && !heartbeat_due_ && !shutdown_due_ &&
+           stream_reset_.is_idle() && !may_probe_mtu();
+  }
+  std::size_t next_packet(Time now, MutableByteSpan out);
   std::size_t write_packet(Time now, MutableByteSpan out);
   std::size_t write_alone(MutableByteSpan out);
   ChecksumMode checksum_mode() const {

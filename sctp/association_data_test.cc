@@ -7,6 +7,7 @@
 
 #include "sctp/association.h"
 #include "sctp/packet/forward_tsn_chunk.h"
+#include "sctp/packet/heartbeat_chunk.h"
 #include "sctp/packet/sack_chunk.h"
 #include "test/support/association_pair.h"
 #include "test/support/sctp_packets.h"
@@ -32,6 +33,53 @@ class AssociationData : public ::testing::Test {
   }
   AssociationPair pair_;
 };
+
+// Once a flush is over, the next call for a packet costs next to nothing; but what becomes due at
+// that very time must leave all the same.
+TEST_F(AssociationData, WhatBecomesDueAfterAFlushLeavesAtTheSameTime) {
+  ASSERT_EQ(send(1, 100), SendStatus::kOk);
+  pair_.drain();  // A flush of A's at this time is over.
+  const Time now = pair_.now();
+  const auto next = [&]() -> Bytes {
+    Bytes packet(pair_.a().packet_bytes());
+    packet.resize(pair_.a().poll_packet(now, packet));
+    return packet;
+  };
+  const auto has = [](const Bytes& packet, ChunkType type) {
+    return !packet.empty() && test::find_chunk(packet, type).has_value();
+  };
+  EXPECT_TRUE(next().empty());
+
+  const Bytes info(8, 0);
+  pair_.inject(kA, make_packet(tag(kA), HeartbeatChunk{info}));
+  EXPECT_TRUE(has(next(), ChunkType::kHeartbeatAck));
+  EXPECT_TRUE(next().empty());
+
+  ASSERT_EQ(send(2, 100), SendStatus::kOk);
+  EXPECT_TRUE(has(next(), ChunkType::kData));
+  EXPECT_TRUE(next().empty());
+
+  pair_.a().reset_streams(now, std::array{StreamId(3)});
+  EXPECT_TRUE(has(next(), ChunkType::kReconfig));
+  EXPECT_TRUE(next().empty());
+
+  // RFC 9260 §6.2: the second packet with DATA asks for a SACK.
+  for (std::uint16_t i = 0; i < 2; ++i) {
+    ASSERT_EQ(pair_.b().send(now, StreamId(i), kPpidBinary, Bytes(100, 9)), SendStatus::kOk);
+    Bytes packet(pair_.b().packet_bytes());
+    packet.resize(pair_.b().poll_packet(now, packet));
+    ASSERT_TRUE(has(packet, ChunkType::kData));
+    pair_.inject(kA, packet);
+  }
+  EXPECT_TRUE(has(next(), ChunkType::kSack));
+  EXPECT_TRUE(next().empty());
+
+  pair_.run_for(seconds(1));
+  pair_.a().shutdown(pair_.now());
+  Bytes packet(pair_.a().packet_bytes());
+  packet.resize(pair_.a().poll_packet(pair_.now(), packet));
+  EXPECT_TRUE(has(packet, ChunkType::kShutdown));
+}
 
 // event.h: an echo server answers from within its event.
 TEST_F(AssociationData, AMessageStaysLentWhileTheSameAssociationSends) {

@@ -41,7 +41,7 @@ enum class EventKind : std::uint8_t {
   kWritable,                // `send` had said kWouldBlock; there is room again.
   kStreamWritable,          // stream: the same, where it was for that stream's own bound.
   kBufferedAmountLow,       // stream: buffered amount fell to its threshold.
-  kTotalBufferedAmountLow,  // The sum over all streams fell to its threshold.
+  kTotalBufferedAmountLow,  // The sum over all streams fell to its threshold, if one was set.
   kPeerShutdown,            // The peer began SHUTDOWN: `send` is refused from here on.
   kPeerError,               // error_cause: the code of a cause in an ERROR chunk (§3.3.10).
   kClosed,                  // close_reason, error_cause of an ABORT or 0. The last event.

@@ -328,8 +328,7 @@ ReconfigResult StreamReset::accept_incoming(const IncomingSsnResetRequestView& r
 // Output, timers, events.
 
 bool StreamReset::is_due(const DataSender& sender) const {
-  // Most have nothing to reset, and are asked for each packet.
-  if (waiting_.empty() && !request_ && answers_.empty() && !adds_streams()) return false;
+  if (is_idle()) return false;
   return !answers_.empty() || (request_ && request_->transmit) || may_begin(sender);
 }
 

@@ -101,6 +101,10 @@ class StreamReset {
   bool append(Time now, PacketWriter& packet, DataSender& sender, Duration rto_max);
   // True if `append` would write; a SACK belongs before it (RFC 6525 §5.2.1).
   bool is_due(const DataSender& sender) const;
+  // Nothing is wanted, asked for or to be answered: most never reset a stream.
+  bool is_idle() const {
+    return waiting_.empty() && !request_ && answers_.empty() && !adds_streams();
+  }
 
   // Returns true if an unanswered request counts towards Association.Max.Retrans.
   bool handle_timeout(Time now);

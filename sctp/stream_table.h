@@ -48,6 +48,10 @@ class StreamTable {
     const std::uint32_t index = find(id);
     return index == kNone ? nullptr : &entries_[index];
   }
+  // Of an entry of this table.
+  std::uint32_t index_of(const T& entry) const {
+    return static_cast<std::uint32_t>(&entry - entries_.data());
+  }
   std::size_t size() const { return entries_.size(); }
   auto begin() { return entries_.begin(); }
   auto end() { return entries_.end(); }

@@ -27,6 +27,7 @@ template <class T>
 concept ChannelTransport = requires(T t, const T& c, Time now, StreamId stream, ByteSpan payload,
                                     OwnedBytes owned, const SendOptions& options, Event& event) {
   { t.poll_event(event) } -> std::same_as<bool>;
+  { c.may_have_event() } -> std::same_as<bool>;
   { t.send(now, stream, Ppid(), payload, options) } -> std::same_as<SendStatus>;
   { t.send(now, stream, Ppid(), std::move(owned), options) } -> std::same_as<SendStatus>;
   { t.send_part(now, stream, Ppid(), payload, MessagePart(), options) } -> std::same_as<SendStatus>;
@@ -150,6 +151,10 @@ class BasicDataChannels {
   // the association lends them. Messages of the deprecated PPIDs 52 and 54 come as parts
   // of one message: MessageView::offset and `last` tell.
   bool poll_event(Time now, ChannelEvent& out);
+  // False: `poll_event` would be, too. It is the cheaper question.
+  bool may_have_event() const {
+    return next_pending_ < pending_.size() || transport_.may_have_event();
+  }
 
   // Returns nullptr for a dead handle; valid until the next non-const call.
   const DataChannel* find(ChannelHandle channel) const { return table_.find(channel); }

@@ -28,6 +28,7 @@ class PairTransport {
     out = *std::exchange(offered, nullptr);
     return true;
   }
+  bool may_have_event() const { return offered != nullptr; }
   template <class Payload>
   SendStatus send(Time now, StreamId stream, Ppid ppid, Payload&& payload,
                   const SendOptions& options) {

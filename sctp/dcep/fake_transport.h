@@ -45,6 +45,7 @@ class FakeTransport {
     out.message.pieces = pieces_;
     return true;
   }
+  bool may_have_event() const { return !events_.empty(); }
   SendStatus send(Time, StreamId stream, Ppid ppid, ByteSpan payload, const SendOptions& options) {
     if (next_status != SendStatus::kOk) return next_status;
     sent.push_back({stream, ppid, Bytes(payload.begin(), payload.end()), options});

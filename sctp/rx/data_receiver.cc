@@ -309,7 +309,7 @@ void DataReceiver::handle_timeout(Time now) {
 }
 
 Time DataReceiver::next_timeout() const {
-  return std::min({sack_at_, store_.next_settle(options_.max_pin_time), shrink_at_});
+  return earliest(sack_at_, store_.next_settle(options_.max_pin_time), shrink_at_);
 }
 
 Tsn DataReceiver::cumulative_tsn() const { return tsns_.cumulative().wrap(); }

@@ -104,6 +104,8 @@ class DataReceiver {
   // of any kind into the receiver that is not const. False, too, once all that came before a
   // stream reset is read: then `poll_reset` is true once for each reset that was performed.
   bool poll_message(MessageView& message);
+  // False: `poll_message` would be, too.
+  bool may_have_message() const { return ready_.empty() ? may_hold_part() : !ready_.at_reset(); }
   bool poll_reset();
 
   // End of a receive burst: copies held fragments out of buffers that they pin and hardly

@@ -202,7 +202,9 @@ class Transfer {
     for (;;) {
       Bytes bytes(packet_bytes_);
       PacketWriter writer(bytes, CommonHeader{});
+      const bool drained = sender_.is_drained(now_);
       if (!sender_.append_chunks(now_, writer)) break;
+      CHECK(!drained);
       bytes.resize(writer.finish());
       post(true, std::move(bytes));
     }

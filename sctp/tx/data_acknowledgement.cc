@@ -207,7 +207,7 @@ void DataSender::expire_t3(Time now, bool probing) {
 }
 
 Time DataSender::next_timeout() const {
-  Time next = std::min({t3_, outstanding_.overtaken_at(), probe_at()});
+  Time next = earliest(t3_, outstanding_.overtaken_at(), probe_at());
   if (forward_tsn_) next = std::min(next, queue_.next_expiry());
   if (burst_blocked_) next = std::min(next, burst_.refilled_at(pacing_rate_));
   return next;

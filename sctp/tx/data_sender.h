@@ -72,11 +72,11 @@ struct TimeoutOutcome {
 
 struct SendEvent {
   enum class Kind : std::uint8_t {
-    kWritable,           // After kWouldBlock: `send` has room again, but for streams that
-                         // `stream_is_full` says are at their own bound:
-    kStreamWritable,     // of those each has its own event, with `stream`.
-    kBufferedAmountLow,  // Of `stream`: fell to or below its threshold.
-    kTotalBufferedAmountLow,
+    kWritable,                // After kWouldBlock: `send` has room again, but for streams that
+                              // `stream_is_full` says are at their own bound:
+    kStreamWritable,          // of those each has its own event, with `stream`.
+    kBufferedAmountLow,       // Of `stream`: fell to or below its threshold.
+    kTotalBufferedAmountLow,  // Of all streams; none comes before its threshold was set.
   };
   Kind kind = Kind::kWritable;
   StreamId stream;
@@ -156,6 +156,12 @@ class DataSender {
   bool append_chunks(Time now, PacketWriter& packet);
   // True if `append_chunks` would write into an empty packet.
   bool has_something_to_send(Time now) const;
+  // True once `append_chunks` has, at `now`, written all there was: to call it again would
+  // change nothing.
+  bool is_drained(Time now) const {
+    return queue_.buffered() == 0 && flush_time_ == now && !outstanding_.has_lost() &&
+           !forward_due_ && !probe_due_ && !burst_blocked_ && !rate_.sampling();
+  }
 
   // Processes a SACK. One that is stale or acknowledges what was never sent has no effect.
   SackOutcome handle_sack(Time now, const SackChunkView& sack);
@@ -230,6 +236,10 @@ class DataSender {
   AbandonedMessages abandoned(StreamId stream) const;
 
   bool poll_event(SendEvent& event);
+  // False: `poll_event` would be, too.
+  bool may_have_event() const {
+    return queue_.has_news() || total_low_reported_ || writable_wanted_;
+  }
 
  private:
   // RFC 9260 §6.2: what stacks in use take; the RFC allows 500 ms.
@@ -299,7 +309,7 @@ class DataSender {
   // The largest flight for now. A controller that models the path needs no other bound.
   std::size_t window() const {
     const std::size_t bound = self_bounding_ ? kUnbounded : flight_bound_.bytes();
-    return std::min({congestion_->cwnd(), bound, peer_rwnd_});
+    return std::min(congestion_->cwnd(), std::min(bound, peer_rwnd_));
   }
   // What may join the flight; one chunk may always be in flight besides.
   std::size_t room() const {
@@ -395,8 +405,8 @@ class DataSender {
   std::size_t peer_rwnd_ = 0;  // As advertised; what is in flight comes off it.
   Time t3_ = kNever;
   Time last_sent_at_{};
-  Time asked_at_{};                 // When a chunk asked for its SACK at once.
-  std::optional<Time> flush_time_;  // Of the `append_chunks` calls that share one burst.
+  Time asked_at_{};           // When a chunk asked for its SACK at once.
+  Time flush_time_ = kNever;  // Of the `append_chunks` calls that share one burst.
   Time forward_sent_at_{};
   UnwrappedTsn forward_sent_;   // What the last FORWARD TSN said,
   UnwrappedTsn forward_aimed_;  // and what it would have said with room for all streams.
@@ -433,7 +443,7 @@ class DataSender {
   bool total_low_reported_ = false;
   bool total_above_ = false;
   std::size_t writable_level_ = 0;
-  std::size_t total_low_threshold_ = 0;
+  std::size_t total_low_threshold_ = kUnbounded;
   std::vector<OutgoingMessage*> expired_;
   std::vector<SkippedMessages> skipped_;        // Of the FORWARD-TSN being built.
   std::vector<SkippedStream> skipped_streams_;  // The same for one without MIDs.

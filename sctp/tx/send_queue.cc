@@ -223,7 +223,7 @@ void SendQueue::unbuffer(SendStream& stream, std::size_t bytes) {
   buffered_ -= bytes;
   if (was_above && stream.buffered <= stream.low_threshold && !stream.low_reported) {
     stream.low_reported = true;
-    low_streams_.push_back(streams_.find(stream.id));
+    low_streams_.push_back(streams_.index_of(stream));
   }
 }
 

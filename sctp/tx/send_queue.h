@@ -139,6 +139,8 @@ class SendQueue {
   std::vector<std::uint32_t>& roomy_streams() { return roomy_streams_; }
   // Streams whose buffered amount has fallen to its threshold, to be reported.
   std::vector<std::uint32_t>& low_streams() { return low_streams_; }
+  // Any of the two has some.
+  bool has_news() const { return !low_streams_.empty() || !roomy_streams_.empty(); }
 
  private:
   static constexpr std::uint32_t kNone = StreamTable<SendStream>::kNone;

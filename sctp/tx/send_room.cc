@@ -108,12 +108,12 @@ void SendQueue::relieve(SendStream& stream, std::size_t cost) {
 void SendQueue::look_for_room(SendStream& stream) {
   if (stream.cost > stream.room_level && !(stream.part_waits && is_starved(stream))) return;
   stream.wants_room = stream.part_waits = false;
-  roomy_streams_.push_back(streams_.find(stream.id));
+  roomy_streams_.push_back(streams_.index_of(stream));
 }
 
 void SendQueue::note_part_waits(SendStream& stream) {
   if (std::exchange(stream.in_parts_waiting, true)) return;
-  parts_waiting_.push_back(streams_.find(stream.id));
+  parts_waiting_.push_back(streams_.index_of(stream));
 }
 
 bool SendQueue::any_part_stuck() const {

@@ -45,6 +45,10 @@ void StreamScheduler::add(std::uint32_t stream, std::uint32_t arrival) {
   const std::uint64_t now = ready_.empty() ? idle_since_ : streams_[first()].start;
   added.start = std::max(added.start, now);
   added.arrival = arrival;
+  if (ready_.empty()) {
+    added.place = 0;
+    return ready_.push_back({.key = 0, .order = 0, .stream = stream});
+  }
   if (ready_.size() == 1) put(0, key_of(first(), turns_++));
   ready_.push_back({});
   fill(ready_.size() - 1, key_of(stream, turns_++));

@@ -397,6 +397,14 @@ TEST_F(SenderRules, TheTotalThresholdFiresOnCrossingOnly) {
   EXPECT_EQ(pair_->count(kB, EventKind::kTotalBufferedAmountLow), 1u);
 }
 
+TEST_F(SenderRules, ATotalThresholdThatWasNotSetFiresNever) {
+  ASSERT_EQ(send(1000, 1), SendStatus::kOk);
+  pair_->run_for(milliseconds(10));
+  EXPECT_EQ(pair_->b().buffered_amount(), 0u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kBufferedAmountLow), 1u);
+  EXPECT_EQ(pair_->count(kB, EventKind::kTotalBufferedAmountLow), 0u);
+}
+
 // RFC 9260 §7.2.1, §7.2.2: what gap blocks told of first counts when the cumulative TSN passes it.
 TEST_F(SenderRules, GrowthCountsWhatGapBlocksToldOfBefore) {
   for (int i = 0; i < 10; ++i) ASSERT_EQ(send(1100), SendStatus::kOk);

@@ -87,11 +87,14 @@ bool AssociationPair::take_events(int end) {
   if (poll_events) return poll_events(end);
   bool any = false;
   sctp::Event event;
-  while (ends_[index(end)].association->poll_event(event)) {
+  sctp::Association& association = *ends_[index(end)].association;
+  for (;;) {
+    const bool expected = association.may_have_event();
+    if (!association.poll_event(event)) return any;
+    CHECK(expected);
     any = true;
     record(end, event);
   }
-  return any;
 }
 
 void AssociationPair::record(int end, const sctp::Event& event) {
