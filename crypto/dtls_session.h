@@ -92,6 +92,11 @@ class DtlsSession {
   // Writes the next datagram of the handshake, the repeated last flight, or an alert to
   // `out` and returns its length, 0 when idle. `out` must hold DtlsOptions::mtu_bytes.
   std::size_t poll_datagram(Time now, MutableByteSpan out);
+  // True: `poll_datagram` would return 0 and change nothing, as for most of a session's life.
+  bool is_quiet() const {
+    return state_ == State::kEstablished && handshake_ == nullptr && !alert_pending_ &&
+           !keys_->worn_out();
+  }
   // The length of the one datagram that `poll_datagram` has next in an established session, its
   // last flight; 0 if there is none, or more of them. A sealed record may follow in the same
   // datagram (RFC 6347 §4.1.1).

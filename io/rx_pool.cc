@@ -47,7 +47,7 @@ void RxSplitter::add(RxBuffer& buffer, std::uint32_t length, std::uint32_t segme
   filled_.push_back({&buffer, 0, length, segment_bytes == 0 ? length : segment_bytes});
 }
 
-std::size_t RxSplitter::fill(std::span<RxView> in) {
+std::size_t RxSplitter::split(std::span<RxView> in) {
   std::size_t n = 0;
   while (n < in.size() && !filled_.empty()) {
     Filled& filled = filled_.front();
@@ -63,7 +63,7 @@ std::size_t RxSplitter::fill(std::span<RxView> in) {
   return n;
 }
 
-void RxSplitter::done() {
+void RxSplitter::end_loans() {
   for (RxBuffer* buffer : lent_) {
     DCHECK(buffer->refs > 0);
     if (--buffer->refs == 0) buffer->home->release(*buffer);

@@ -65,9 +65,11 @@ class RxSplitter {
   // be shorter; 0: one datagram). The splitter takes the first reference.
   void add(RxBuffer& buffer, std::uint32_t length, std::uint32_t segment_bytes);
   // Appends views to `in` from the queue; returns how many.
-  std::size_t fill(std::span<RxView> in);
+  std::size_t fill(std::span<RxView> in) { return filled_.empty() ? 0 : split(in); }
   // Ends the loan of every buffer that was split to its end.
-  void done();
+  void done() {
+    if (!lent_.empty()) end_loans();
+  }
   bool pending() const { return !filled_.empty(); }
 
  private:
@@ -77,6 +79,10 @@ class RxSplitter {
     std::uint32_t length = 0;
     std::uint32_t segment_bytes = 0;
   };
+
+  std::size_t split(std::span<RxView> in);
+  void end_loans();
+
   PodRing<Filled> filled_;
   std::vector<RxBuffer*> lent_;
 };

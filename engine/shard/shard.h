@@ -61,15 +61,20 @@ class Shard final : public ShardRunner, private SocketPort {
     for (const io::RefusedSend& refused : datapath_->refused_sends()) {
       core_.handle_refused(now, refused);
     }
-    core_.classify(now, std::span(rx_).first(received));
-    core_.open_and_deliver(now);
+    if (received > 0) {
+      core_.classify(now, std::span(rx_).first(received));
+      core_.open_and_deliver(now);
+    }
     core_.drain_inbox(now);
     core_.expire_timers(now, received >= kBacklog);
-    core_.advance(now);
-    collect(now);
-    core_.settle(now);
-    seal();
-    commit();
+    // Of a shard that spins most turns find nobody to serve.
+    if (!core_.touched().empty()) {
+      core_.advance(now);
+      collect(now);
+      core_.settle(now);
+      seal();
+      commit();
+    }
     send_control();
     datapath_->flush();
     datapath_->rx_done();
@@ -177,11 +182,11 @@ class Shard final : public ShardRunner, private SocketPort {
 
   // Writes one packet into `run`; false if there is none.
   bool write_packet(Time now, Session& session, crypto::RecordKeys& keys, io::TxRun& run) {
-    if (session.flight_waits) [[unlikely]] {
-      const std::size_t lead = session.dtls->last_flight_waiting();
-      if (write_behind(lead, now, session, keys, run)) return true;
+    std::size_t lead = session.flight_waits ? session.dtls->last_flight_waiting() : 0;
+    while (!write_behind(lead, now, session, keys, run)) {
+      if (std::exchange(lead, 0) == 0) return false;
     }
-    return write_behind(0, now, session, keys, run);
+    return true;
   }
 
   // Writes one packet behind a last flight of `lead` bytes, in the same datagram: DTLS's last

@@ -26,6 +26,7 @@ constexpr Duration kCloseTimeout = seconds(5);
 ShardCore::ShardCore(unsigned index, ShardWorld world, SocketPort& sockets)
     : index_(index),
       world_(world),
+      inbox_(*world.mailboxes[index]),
       sockets_(sockets),
       context_(*this),
       table_(world.directory.table()),
@@ -38,6 +39,7 @@ ShardCore::ShardCore(unsigned index, ShardWorld world, SocketPort& sockets)
     free_slots_.push_back(static_cast<std::uint32_t>(slot - 1));
   }
   touched_.reserve(256);
+  if (index == 0) next_sweep_ = Time{};
   table_.pause();
 }
 
@@ -64,15 +66,14 @@ Session* ShardCore::find(SessionId id) {
   return found == by_id_.end() ? nullptr : slots_[found->second].get();
 }
 
-void ShardCore::drain_inbox(Time now) {
+void ShardCore::take_messages(Time now) {
   ShardMessage message;
-  Mailbox& inbox = *world_.mailboxes[index_];
-  for (std::size_t n = 0; n < kInboxBudget && inbox.take(message); ++n) {
+  for (std::size_t n = 0; n < kInboxBudget && inbox_.take(message); ++n) {
     handle_message(now, message);
     message = std::monostate{};
   }
   ForwardedDatagram datagram;
-  for (std::size_t n = 0; n < kForwardBudget && inbox.take(datagram); ++n) {
+  for (std::size_t n = 0; n < kForwardBudget && inbox_.take(datagram); ++n) {
     RxBuffer origin;
     origin.socket = listening_;
     origin.source = datagram.source;
@@ -94,7 +95,7 @@ void ShardCore::handle_message(Time now, ShardMessage& message) {
 // What an overdue timer waits for may have arrived already and stand in the kernel's queue. A
 // thread that has fallen behind and ran all its timers first would send again what the peer
 // has long acknowledged, when it has the least time for it, and fall behind for good.
-void ShardCore::expire_timers(Time now, bool backlog) {
+void ShardCore::fire_timers(Time now, bool backlog) {
   wheel_.advance(now, backlog ? kBacklogTimers : kTimerBudget, [&](TimerWheel::Id slot) {
     Session* const session = slots_[slot].get();
     if (session == nullptr) return;
@@ -103,12 +104,15 @@ void ShardCore::expire_timers(Time now, bool backlog) {
     if (session->sctp) session->sctp->association.handle_timeout(now);
     touch(*session);
   });
+}
+
+void ShardCore::run_chores(Time now) {
   if (now >= handler_wakeup_) {
     handler_wakeup_ = kNever;
     handler_->on_wakeup(now);
   }
   if (now >= next_publish_) publish_stats();
-  if (index_ == 0 && now >= next_sweep_) {
+  if (now >= next_sweep_) {
     next_sweep_ = now + kPendingSweep;
     world_.directory.expire_pending(now, world_.settings.options.handshake_timeout);
   }
@@ -149,10 +153,9 @@ void ShardCore::rearm(Session& session) {
   wheel_.schedule(session.slot, due);
 }
 
-void ShardCore::reap() {
+void ShardCore::destroy_closed() {
   for (Session* const session : closed_) destroy(*session);
   closed_.clear();
-  table_.quiescent();
 }
 
 void ShardCore::destroy(Session& session) {
@@ -169,15 +172,11 @@ void ShardCore::destroy(Session& session) {
   slots_[slot].reset();
   free_slots_.push_back(slot);
   routed_buffer_ = nullptr;
-}
-
-bool ShardCore::busy() const {
-  return !touched_.empty() || !control_.empty() || !world_.mailboxes[index_]->empty();
+  known_session_ = nullptr;
 }
 
 Time ShardCore::next_deadline() const {
-  Time due = std::min(wheel_.next_expiry(), handler_wakeup_);
-  if (index_ == 0) due = std::min(due, next_sweep_);
+  const Time due = earliest(wheel_.next_expiry(), handler_wakeup_, next_sweep_);
   // An idle shard need not wake to post counters that have not changed.
   return counters_.turns != published_turns_ ? std::min(due, next_publish_) : due;
 }

@@ -99,9 +99,14 @@ class ShardCore {
   void handle_refused(Time now, const io::RefusedSend& refused);
   void classify(Time now, std::span<io::RxView> burst);
   void open_and_deliver(Time now);
-  void drain_inbox(Time now);
+  void drain_inbox(Time now) {
+    if (!inbox_.empty()) take_messages(now);
+  }
   // With `backlog` there is more to receive: see shard_core.cc.
-  void expire_timers(Time now, bool backlog);
+  void expire_timers(Time now, bool backlog) {
+    if (!wheel_.skip(now)) fire_timers(now, backlog);
+    if (now >= earliest(handler_wakeup_, next_publish_, next_sweep_)) run_chores(now);
+  }
   void advance(Time now);
   // The sessions that may have something to send, for Shard's collect.
   std::span<Session* const> touched() const { return touched_; }
@@ -110,10 +115,13 @@ class ShardCore {
   void poll_last_flight(Time now, Session& session, MutableByteSpan out);
   // After the packets were collected: alerts of sessions that are over, timers.
   void settle(Time now);
-  void reap();
+  void reap() {
+    if (!closed_.empty()) destroy_closed();
+    table_.quiescent();
+  }
 
   // True when a turn that starts now would find work without a datagram or a timer.
-  bool busy() const;
+  bool busy() const { return !touched_.empty() || !control_.empty() || !inbox_.empty(); }
   // Around a sleep: a shard that sleeps must not hold up the table's reclamation.
   void before_sleep();
   void after_sleep();
@@ -244,8 +252,12 @@ class ShardCore {
   SessionStats describe_session(const Session& session) const;
 
   // shard_core.cc
+  void take_messages(Time now);
+  void fire_timers(Time now, bool backlog);
+  void run_chores(Time now);
   void handle_message(Time now, ShardMessage& message);
   void rearm(Session& session);
+  void destroy_closed();
   void destroy(Session& session);
   void publish_stats();
   void sum_sctp(std::size_t slots);
@@ -253,6 +265,7 @@ class ShardCore {
 
   const unsigned index_;
   const ShardWorld world_;
+  Mailbox& inbox_;
   SocketPort& sockets_;
   SystemRng rng_;
   ShardContext context_;
@@ -272,6 +285,9 @@ class ShardCore {
   const RxBuffer* routed_buffer_ = nullptr;  // Whose route `route_` is.
   Route route_;
   bool path_news_ = false;  // DTLS came in this burst where a session does not send.
+  // Whose datagrams the table led to last, and where they came from; null: it must be asked.
+  Session* known_session_ = nullptr;
+  Address known_source_;
 
   SlabPool<Sctp> sctp_memory_;
   SlabPool<Session> session_memory_;
@@ -300,7 +316,7 @@ class ShardCore {
   std::size_t summed_ = 0;   // which are the slots below this.
   StatsBoard board_;
   Time next_publish_{};
-  Time next_sweep_{};  // Of pending sessions; shard 0 alone.
+  Time next_sweep_ = kNever;  // Of pending sessions; shard 0 alone.
   std::uint64_t published_turns_ = 0;
 };
 

@@ -46,10 +46,13 @@ Channel ShardCore::channel_of(const Session& session, sctp::ChannelHandle handle
 void ShardCore::drain_events(Time now, Session& session) {
   // A handler may end the session from within an event; the outer loop goes on then.
   if (session.draining || !session.sctp) return;
-  session.draining = true;
-  sctp::ChannelEvent event;
-  while (session.sctp->channels.poll_event(now, event)) handle_event(session, event);
-  session.draining = false;
+  sctp::DataChannels& channels = session.sctp->channels;
+  if (channels.may_have_event()) {
+    session.draining = true;
+    sctp::ChannelEvent event;
+    while (channels.poll_event(now, event)) handle_event(session, event);
+    session.draining = false;
+  }
   if (session.over && session.phase != Session::Phase::kClosed) conclude(session);
 }
 

@@ -136,7 +136,9 @@ void ShardCore::handle_router_word(Time now, const io::RefusedSend& refused) {
 }
 
 Session* ShardCore::claim_or_forward(Time now, const io::RxView& view) {
-  const Found found = table_.find(AddressKey(view.buffer->source));
+  const Address& source = view.buffer->source;
+  if (known_session_ != nullptr && known_source_ == source) return known_session_;
+  const Found found = table_.find(AddressKey(source));
   if (found.handle.is_claimed()) {
     if (found.handle.shard() != index_) {
       forward(found.handle.shard(), view);
@@ -145,7 +147,10 @@ Session* ShardCore::claim_or_forward(Time now, const io::RxView& view) {
       return nullptr;
     }
     Session* const session = slots_[found.handle.slot()].get();
-    if (session != nullptr && session->entry == found.entry) return session;
+    if (session != nullptr && session->entry == found.entry) {
+      known_source_ = source;
+      return known_session_ = session;
+    }
   }
   if (!found.handle.is_pending()) {
     route_.refusal = DropReason::kUnknownSource;
@@ -293,6 +298,7 @@ void ShardCore::answer_check(Session& session, Time now, const io::RxView& view,
   }
   if (const std::optional<Address> left = agent->take_evicted()) {
     table_.remove_address(session.entry, AddressKey(*left));
+    known_session_ = nullptr;
   }
   enter_address(session.entry, pair.remote);
   routed_buffer_ = nullptr;
@@ -304,6 +310,7 @@ void ShardCore::answer_check(Session& session, Time now, const io::RxView& view,
 // is not locked out until the old session's consent ends, and who was robbed of an address
 // by a forged source has it back with its next check.
 void ShardCore::enter_address(EntryRef entry, const Address& remote) {
+  known_session_ = nullptr;
   const AddressKey key(remote);
   TableResult entered = table_.add_address(entry, key);
   if (entered.status == TableStatus::kTaken && may_lose_address(entered.holder)) {

@@ -244,8 +244,7 @@ void ShardCore::submit_flight(Time now, Session& session) {
     return land_flight(now, session, std::move(session.flight));
   }
   // A full queue: the flight is kept, and the session stays in the list of the touched.
-  Mailbox& home = *world_.mailboxes[index_];
-  if (world_.workers.submit(session.id, session.flight, home)) session.flight.reset();
+  if (world_.workers.submit(session.id, session.flight, inbox_)) session.flight.reset();
 }
 
 void ShardCore::land_flight(Time now, Session& session,
@@ -365,6 +364,7 @@ void ShardCore::poll_control(Time now, Session& session) {
       control_.push(session.path.to(pair), n);
     }
   }
+  if (session.dtls && session.dtls->is_quiet()) return;
   // SCTP may have its first packet to send with DTLS's last (see Shard::write_behind).
   session.flight_waits =
       session.phase == Session::Phase::kOpen && session.dtls->last_flight_waiting() > 0;

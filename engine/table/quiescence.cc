@@ -26,15 +26,6 @@ void Quiescence::leave(std::size_t member) {
   members_[member].taken = false;
 }
 
-void Quiescence::quiescent(std::size_t member) {
-  std::atomic<Epoch>& seen = members_[member].seen;
-  // Acquire: having seen the number, it sees that the thing is unlinked.
-  const Epoch epoch = epoch_.load(std::memory_order_acquire);
-  if (epoch == seen.load(std::memory_order_relaxed)) return;
-  // Release: its reads so far happen before the use of what they read.
-  seen.store(epoch, std::memory_order_release);
-}
-
 void Quiescence::pause(std::size_t member) {
   members_[member].seen.store(0, std::memory_order_release);
 }

@@ -26,7 +26,14 @@ class Quiescence {
   void leave(std::size_t member);
 
   // The member keeps no reference from before. One load, unless something was retired.
-  void quiescent(std::size_t member);
+  void quiescent(std::size_t member) {
+    std::atomic<Epoch>& seen = members_[member].seen;
+    // Acquire: having seen the number, it sees that the thing is unlinked.
+    const Epoch epoch = epoch_.load(std::memory_order_acquire);
+    if (epoch == seen.load(std::memory_order_relaxed)) return;
+    // Release: its reads so far happen before the use of what they read.
+    seen.store(epoch, std::memory_order_release);
+  }
   // The member keeps no reference and takes none until `resume`.
   void pause(std::size_t member);
   void resume(std::size_t member);

@@ -200,8 +200,7 @@ void TableMember::retire(PendingPayload* payload, Quiescence::Epoch at) {
   retired_.push_back({std::unique_ptr<PendingPayload>(payload), at});
 }
 
-void TableMember::quiescent() {
-  table_.quiescence_.quiescent(id_);
+void TableMember::reclaim() {
   for (std::size_t n = 0; n < kReclaimBudget && !retired_.empty(); ++n) {
     if (!table_.quiescence_.elapsed(retired_.front().retired_at)) break;
     retired_.pop_front();

@@ -53,7 +53,10 @@ class TableMember {
 
   // Says that this thread holds nothing it has been given, and frees some of what this
   // thread retired and no member can hold.
-  void quiescent();
+  void quiescent() {
+    table_.quiescence_.quiescent(id_);
+    if (!retired_.empty()) reclaim();
+  }
   void pause();
   void resume();
 
@@ -61,6 +64,7 @@ class TableMember {
   static constexpr std::size_t kReclaimBudget = 32;  // Payloads freed in one `quiescent`.
 
   void retire(PendingPayload* payload, Quiescence::Epoch at);
+  void reclaim();
 
   AssociationTable& table_;
   const std::size_t id_;
