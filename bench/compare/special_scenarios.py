@@ -16,13 +16,20 @@ SETTLED_SECONDS = 0.4
 SLOWEST = 0.05  # Of what a closed loop reaches: where the search for a rate begins.
 
 
-def set_up(measuring, contestant, count, dialling):
+def set_up(measuring, contestant, count, dialling, times=1):
     """Set-up times, and CPU per connection and side: of `count` less that of one.
 
     What a process spends to start is in both and cancels out; the sessions are then idle,
     and the CPU time stands still, before they are closed. The bare handshake is measured right
-    beside it.
+    beside it. Of several `times` each figure's median counts: the machine takes some of them
+    its own way.
     """
+    runs = [_set_up_once(measuring, contestant, count, dialling) for _ in range(times)]
+    spreads = {figure: stats.spread(run[figure] for run in runs) for figure in runs[0]}
+    return {figure: spread and spread.median for figure, spread in spreads.items()}
+
+
+def _set_up_once(measuring, contestant, count, dialling):
     one = _cpu_until_open(measuring, contestant, 1, dialling)
     all_ = _cpu_until_open(measuring, contestant, count, dialling)
     setup = all_["report"]["connections"]["setup_ms"]
