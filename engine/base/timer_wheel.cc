@@ -30,6 +30,7 @@ void TimerWheel::requeue(Id id, Time deadline) {
   if (deadline == kNever) return;
   if (deadline <= now_) {
     append(id, kOverdueList);
+    next_tick_ = 0;
   } else {
     place(id);
   }
@@ -111,7 +112,7 @@ TimerWheel::Step TimerWheel::next_step() {
 bool TimerWheel::open_next_slot() {
   std::uint16_t list = 0;
   const std::uint64_t tick = next_slot_tick(list);
-  next_tick_ = tick;
+  next_tick_ = list_empty(kOverdueList) ? tick : 0;
   if (tick > target_) {
     cursor_ = target_;
     return false;

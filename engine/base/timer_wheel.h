@@ -57,6 +57,8 @@ class TimerWheel {
   template <class Visitor>
   bool advance(Time now, std::size_t budget, Visitor&& visit) {
     if (skip(now)) return true;
+    // Whatever a visit adds to the overdue list from here on is for the next call.
+    drain(kOverdueList);
     for (; budget != 0; --budget) {
       const Step step = next_step();
       if (step.kind == StepKind::kDone) return true;
@@ -67,8 +69,10 @@ class TimerWheel {
 
   // `advance` where it has nothing to do but note the time; else false, and that is to be called.
   bool skip(Time now) {
-    begin(now);
-    if (target_ >= next_tick_ || !list_empty(kDrainList)) return false;
+    DCHECK(now >= now_);
+    now_ = std::max(now, now_);
+    target_ = tick_at_or_before(now_);
+    if (target_ >= next_tick_) return false;
     cursor_ = target_;
     return true;
   }
@@ -119,13 +123,6 @@ class TimerWheel {
   void unlink(Id id);
   void clear_used(std::uint16_t list);
   void drain(std::uint16_t list);
-  void begin(Time now) {
-    DCHECK(now >= now_);
-    now_ = std::max(now, now_);
-    target_ = tick_at_or_before(now_);
-    // Whatever a visit adds to the overdue list from here on is for the next call.
-    if (!list_empty(kOverdueList)) drain(kOverdueList);
-  }
   Step next_step();
   bool open_next_slot();
   bool work_left() const;
@@ -135,8 +132,9 @@ class TimerWheel {
   std::uint64_t cursor_;  // Tick that the wheel has turned to.
   std::uint64_t target_;  // Tick of the latest `now`; `cursor_` lags when a budget ends.
   Time now_;
-  std::uint64_t next_tick_ = UINT64_MAX;  // No slot in use comes up before it.
-  std::uint32_t levels_used_ = 0;         // Bit l: slots_used_[l] is not zero.
+  // Nothing is due before this tick: no slot in use comes up. 0 where an entry is overdue.
+  std::uint64_t next_tick_ = UINT64_MAX;
+  std::uint32_t levels_used_ = 0;  // Bit l: slots_used_[l] is not zero.
   std::array<std::uint64_t, kLevels> slots_used_{};
   std::vector<Entry> entries_;
 };
