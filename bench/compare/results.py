@@ -98,21 +98,6 @@ class Results:
         found = best and self.ratios(scenario, (cell, who), (cell, best[0]), figure)
         return (best[0], found) if found else None
 
-    def mode_against_mode(self, ours, theirs, figure):
-        """Spread of bulk in one cell / in another, each by the reference beside it."""
-        pair = [{run["round"]: run["figures"].get(figure)
-                 for run in self.of("bulk", cell, MILLRACE)} for cell in (ours, theirs)]
-        raw = [{run["round"]: run["figures"].get(figure)
-                for run in self.of("bulk", cell, REFERENCE)} for cell in (ours, theirs)]
-        if any(self.failure("bulk", cell, MILLRACE) for cell in (ours, theirs)):
-            return None
-        values = []
-        for round_ in pair[0]:
-            plain = stats.ratio(pair[0][round_], pair[1].get(round_))
-            drift = stats.ratio(raw[0].get(round_), raw[1].get(round_))
-            values.append(stats.ratio(plain, drift or 1))
-        return stats.spread(values)
-
     def summary(self):
         """Every figure of every contestant, as JSON."""
         out = {}

@@ -139,15 +139,13 @@ class Table:
             note = f"{best[0]}: {number(theirs)} Mbit/s, {rounds(best[1])}"
         yield self._line("same against the best peer", best and best[1].median, " ×", 15, 25, True,
                          where, note)
-        modes = {mode.split(",")[0]: results.mode_against_mode(mode, RELIABLE_ORDERED,
-                                                               "goodput_mbps")
-                 for mode in OTHER_MODES}
-        known = {mode: found for mode, found in modes.items() if found}
-        note = ", ".join(f"{mode} {number(found.median)}" for mode, found in known.items())
+        modes = {mode: self._get("bulk", mode, "against_reliable_ordered") for mode in OTHER_MODES}
+        known = {mode: ratio for mode, ratio in modes.items() if ratio is not None}
+        note = ", ".join(f"{mode.split(',')[0]} {number(ratio)}" for mode, ratio in known.items())
         whole = len(known) == len(OTHER_MODES)
         yield self._line("the least of the other three modes against reliable ordered",
-                         min(found.median for found in known.values()) if whole else None, " ×",
-                         1.0, None, True, where, note)
+                         min(known.values()) if whole else None, " ×", 1.0, None, True,
+                         ("bulk", min(modes, key=lambda mode: mode in known)), note)
         yield self._line("payload Gbit per CPU second, both ends added",
                          self._get(*where, "gbit_per_cpu_second"), "", 5, 8, True, where)
         large = self._get(*where, "goodput_mbps", LARGE)
