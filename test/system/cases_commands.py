@@ -120,7 +120,9 @@ def case_simulated_loops_are_reproducible(millrace):
     expect(first == again, reports)
     for name, value in times.items():
         expect(abs(value - same_times[name]) < 5, (name, times, same_times))
-    expect(abs(times["max"] - other_times["max"]) > 5, "another seed gave the same run")
+    # Two losses may happen to take equally long: the greatest time alone tells no seeds apart.
+    expect(any(abs(value - other_times[name]) > 5 for name, value in times.items()),
+           "another seed gave the same run")
 
 
 def case_loop_over_each_back_end(millrace):
