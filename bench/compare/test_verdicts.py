@@ -130,6 +130,13 @@ class TheTable(unittest.TestCase):
         self.assertAlmostEqual(line.value, 0.99)
         self.assertEqual(line.verdict, "not met")
 
+    def test_what_is_compared_is_what_is_shown(self):
+        for value, shown, verdict in ((0.996, "1.00 ×", "met"), (0.994, "0.99 ×", "not met")):
+            line = Line("a", value, " ×", 1.0)
+            self.assertEqual((line.shown(), line.verdict), (shown, verdict))
+        self.assertEqual(Line("a", 2_999_999.6, "", 3e6).verdict, "met")
+        self.assertEqual(Line("a", 2_999_999.4, "", 3e6).verdict, "not met")
+
     def test_a_mode_that_failed_is_told(self):
         results = Results()
         for cell in verdicts.OTHER_MODES[:2]:

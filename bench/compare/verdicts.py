@@ -26,8 +26,8 @@ class Line:
     note: str = ""
 
     def _holds(self, bound):
-        # What is compared is what is shown: three digits that count.
-        value = float(f"{self.value:.3g}")
+        # What is compared is what is shown.
+        value = float(number(self.value).replace(",", ""))
         return value >= bound if self.at_least else value <= bound
 
     @property
