@@ -30,9 +30,10 @@ std::uint64_t first_seed() {
 
 void reduce(Scenario& scenario) {
   scenario.bounds = {};
-  // Thirty round trips: two time-outs and the search for a smaller path MTU fit into them.
-  scenario.length =
-      std::max<Duration>({scenario.length / 20, milliseconds(500), 30 * scenario.base_rtt()});
+  // Two time-outs and the search for a smaller path MTU fit into thirty round trips or two seconds,
+  // though a packet is lost besides.
+  const Duration least = milliseconds(scenario.up.mtu_bytes < 1500 ? 2000 : 500);
+  scenario.length = std::max<Duration>({scenario.length / 20, least, 30 * scenario.base_rtt()});
   scenario.measure_from = Duration::zero();
   for (FlowOptions& flow : scenario.flows) {
     flow.start = std::min(flow.start, scenario.length / 4);
