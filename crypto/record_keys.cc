@@ -37,8 +37,6 @@ TrafficKeys::~TrafficKeys() {
   OPENSSL_cleanse(&read, sizeof(read));
 }
 
-RecordKeys::~RecordKeys() { wipe(); }
-
 void RecordKeys::install(const TrafficKeys& keys, const KeyLimits& limits, AeadBackend backend) {
   CHECK(ops_ == nullptr);
   ops_ = ops_of(backend, keys.suite);
@@ -58,7 +56,7 @@ void RecordKeys::install(const TrafficKeys& keys, const KeyLimits& limits, AeadB
   ops_->install(read_material_.data(), keys.read.key.data());
 }
 
-void RecordKeys::wipe() {
+RecordKeys::~RecordKeys() {
   if (ops_ == nullptr) return;
   if (ops_->uninstall != nullptr) {
     ops_->uninstall(write_material_.data());
@@ -68,7 +66,6 @@ void RecordKeys::wipe() {
   OPENSSL_cleanse(read_material_.data(), read_material_.size());
   OPENSSL_cleanse(write_iv_.data(), write_iv_.size());
   OPENSSL_cleanse(read_iv_.data(), read_iv_.size());
-  ops_ = nullptr;
 }
 
 void RecordKeys::seed_replay(std::uint64_t sequence) {
@@ -97,23 +94,13 @@ void RecordKeys::prefetch_read() const {
   __builtin_prefetch(&replay_, 1);
 }
 
-void RecordKeysRelease::operator()(RecordKeys* keys) const { pool->release(keys); }
-
 RecordKeysPool::RecordKeysPool(AeadBackend backend, KeyLimits limits)
     : backend_(backend), limits_(limits) {}
 
 RecordKeysPtr RecordKeysPool::make(const TrafficKeys& keys) {
-  RecordKeys* const made = new (memory_.take()) RecordKeys;
+  RecordKeysPtr made = pool_.make();
   made->install(keys, limits_, backend_);
-  return {made, RecordKeysRelease{this}};
-}
-
-void RecordKeysPool::reserve(std::size_t n) { memory_.reserve(n); }
-
-void RecordKeysPool::release(RecordKeys* keys) {
-  keys->wipe();
-  keys->~RecordKeys();
-  memory_.give_back(keys);
+  return made;
 }
 
 }  // namespace millrace::crypto

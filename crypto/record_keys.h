@@ -3,8 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "crypto/cipher_suite.h"
 #include "crypto/record_header.h"
@@ -103,7 +101,6 @@ class alignas(64) RecordKeys {
   friend class RecordCodec;
 
   void install(const TrafficKeys& keys, const KeyLimits& limits, AeadBackend backend);
-  void wipe();
 
   alignas(64) std::array<std::uint8_t, kMaterialBytes> write_material_{};
   alignas(64) std::array<std::uint8_t, kMaterialBytes> read_material_{};
@@ -121,14 +118,8 @@ class alignas(64) RecordKeys {
   ReplayWindow replay_;
 };
 
-class RecordKeysPool;
-
-struct RecordKeysRelease {
-  RecordKeysPool* pool = nullptr;
-  void operator()(RecordKeys* keys) const;
-};
 // RecordKeysPtr gives its keys back, wiped, to the pool, which must outlive it.
-using RecordKeysPtr = std::unique_ptr<RecordKeys, RecordKeysRelease>;
+using RecordKeysPtr = SlabPool<RecordKeys>::Ptr;
 
 // RecordKeysPool holds the record keys of one shard's sessions; its thread alone uses it.
 class RecordKeysPool {
@@ -140,16 +131,12 @@ class RecordKeysPool {
   RecordKeysPtr make(const TrafficKeys& keys);
 
   // Makes sure that `n` more can be made without an allocation.
-  void reserve(std::size_t n);
-  std::size_t in_use() const { return memory_.in_use(); }
+  void reserve(std::size_t n) { pool_.reserve(n); }
+  std::size_t in_use() const { return pool_.in_use(); }
   AeadBackend backend() const { return backend_; }
 
  private:
-  friend struct RecordKeysRelease;
-
-  void release(RecordKeys* keys);
-
-  SlabMemory memory_{sizeof(RecordKeys), alignof(RecordKeys)};
+  SlabPool<RecordKeys> pool_;
   AeadBackend backend_;
   KeyLimits limits_;
 };

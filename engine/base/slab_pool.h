@@ -62,6 +62,8 @@ class SlabPool {
   Ptr make(Args&&... args) {
     return Ptr(new (memory_.take()) T(std::forward<Args>(args)...), Release{&memory_});
   }
+  // Makes sure that `n` more can be made without a slab.
+  void reserve(std::size_t n) { memory_.reserve(n); }
   std::size_t in_use() const { return memory_.in_use(); }
 
  private:
