@@ -127,6 +127,7 @@ class ClientImpl final : public Client {
 
   const ClientOptions& options() const { return options_; }
   std::mutex& mutex() { return mutex_; }
+  Deadline deadline_from_now() const { return std::chrono::steady_clock::now() + options_.timeout; }
   void watch(Deadline deadline) { deadlines_.watch(deadline); }
   // Gives what waits to lanes that are free.
   void dispatch() {
@@ -213,10 +214,10 @@ bool Lane::send_now(Job& job) {
     job = std::move(job_);
     return false;
   }
-  state_ = State::kBusy;
+  take();
   kept_ = true;
   expired_ = false;
-  deadline_ = std::chrono::steady_clock::now() + client_.options().timeout;
+  deadline_ = client_.deadline_from_now();
   return true;
 }
 
@@ -230,14 +231,13 @@ void Lane::run(Job job) {
 // An idle lane may be given a job behind the timer's back: the timer looks in on it.
 Deadline Lane::deadline() const {
   if (state_ == State::kClosed) return kNoDeadline;
-  if (state_ == State::kBusy) return deadline_;
-  return std::chrono::steady_clock::now() + client_.options().timeout;
+  return state_ == State::kBusy ? deadline_ : client_.deadline_from_now();
 }
 
 void Lane::set_deadline() {
   const std::lock_guard lock(client_.mutex());
   expired_ = false;
-  deadline_ = std::chrono::steady_clock::now() + client_.options().timeout;
+  deadline_ = client_.deadline_from_now();
   client_.watch(deadline_);
 }
 
