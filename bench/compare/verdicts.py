@@ -140,12 +140,11 @@ class Table:
         yield self._line("same against the best peer", best and best[1].median, " ×", 15, 25, True,
                          where, note)
         modes = {mode: self._get("bulk", mode, "against_reliable_ordered") for mode in OTHER_MODES}
-        known = {mode: ratio for mode, ratio in modes.items() if ratio is not None}
-        note = ", ".join(f"{mode.split(',')[0]} {number(ratio)}" for mode, ratio in known.items())
-        whole = len(known) == len(OTHER_MODES)
+        worst = min(modes, key=lambda mode: modes[mode] or 0)  # One without a figure, if there is.
+        note = ", ".join(f"{mode.split(',')[0]} {number(modes[mode])}" for mode in modes
+                         if modes[mode] is not None)
         yield self._line("the least of the other three modes against reliable ordered",
-                         min(known.values()) if whole else None, " ×", 1.0, None, True,
-                         ("bulk", min(modes, key=lambda mode: mode in known)), note)
+                         modes[worst], " ×", 1.0, None, True, ("bulk", worst), note)
         yield self._line("payload Gbit per CPU second, both ends added",
                          self._get(*where, "gbit_per_cpu_second"), "", 5, 8, True, where)
         large = self._get(*where, "goodput_mbps", LARGE)
