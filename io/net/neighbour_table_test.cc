@@ -28,14 +28,21 @@ constexpr NeighbourClaim kNews{};
 
 class NeighbourTableTest : public testing::Test {
  protected:
-  // The first of what waited, and all so far.
-  void expect_given_up(FrameToken waited) {
+  // The first of what waited, to be sent to kMac or not at all.
+  void expect_polled(FrameToken waited, bool sent) {
     FrameToken token = 0;
-    bool send = true;
+    bool send = !sent;
     MacAddress to;
     ASSERT_TRUE(table().poll_parked(token, send, to));
     EXPECT_EQ(token, waited);
-    EXPECT_FALSE(send);
+    EXPECT_EQ(send, sent);
+    if (sent) {
+      EXPECT_EQ(to, kMac);
+    }
+  }
+  // The first of what waited, and all so far.
+  void expect_given_up(FrameToken waited) {
+    expect_polled(waited, false);
     EXPECT_EQ(stats_.dropped(NetDrop::kTxUnreachable), 1u);
   }
   void make(std::size_t pinned = 0) {
@@ -170,15 +177,7 @@ TEST_F(NeighbourTableTest, AnAnswerReleasesWhatWaits) {
   EXPECT_TRUE(table().park(i, 2));
   EXPECT_EQ(learn(host(1), kMac, kAnswer), NetDrop::kCount);
   EXPECT_NE(table().generation(i), before);
-  for (const FrameToken expected : {1u, 2u}) {
-    FrameToken token = 0;
-    bool send = false;
-    MacAddress to;
-    ASSERT_TRUE(table().poll_parked(token, send, to));
-    EXPECT_EQ(token, expected);
-    EXPECT_TRUE(send);
-    EXPECT_EQ(to, kMac);
-  }
+  for (const FrameToken waited : {1u, 2u}) expect_polled(waited, true);
   EXPECT_EQ(table().state(host(1)), State::kReachable);
   EXPECT_EQ(stats_.resolved, 1u);
 }
