@@ -226,7 +226,10 @@ TEST_P(Usrsctp, AddsStreamsBothWays) {
   theirs_->order("add 2 0");
   ASSERT_TRUE(seen(EventKind::kStreamsAdded, 2));
   EXPECT_EQ(ours_.last(EventKind::kStreamsAdded)->event.incoming_streams, 34);
+  // They have the streams when our answer has reached them, not when we have given it.
+  ASSERT_TRUE(heard("streams 34"));
   theirs_->order("send 33 10 1 ordered");
+  ASSERT_TRUE(heard("sent"));
   EXPECT_TRUE(seen(EventKind::kMessage));
 }
 
