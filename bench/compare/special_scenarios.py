@@ -160,8 +160,11 @@ def thousand(measuring, contestant, steps):
     if not highest:
         raise Trouble(f"no rate above {SLOWEST * ceiling:.0f}/s is sustained")
     outcome = each.run("spin", rate=f"{0.8 * highest:.0f}", duration=3)
-    latency = outcome.report["latency_us"]
+    latency, cpu = outcome.report["latency_us"], outcome.report["cpu"]
     return {"highest_per_second": highest, "closed_loop_per_second": ceiling,
+            "seconds": outcome.report["config"]["duration"],
+            "client_waited_ms": 1e3 * cpu["client_waited_seconds"],
+            "server_waited_ms": 1e3 * cpu["server_waited_seconds"],
             "closed_loop_client_cores": closed.cores("client"),
             "closed_loop_server_cores": closed.cores("server"),
             "rate_at_80_percent": outcome.report["messages_per_second"],

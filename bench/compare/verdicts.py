@@ -249,6 +249,11 @@ class Table:
             bound = "both cores" if near else f"the {('client', 'server')[sides[1] > sides[0]]}'s core"
             note = (f"highest rate {number(rate)}/s, bound by {bound} (client "
                     f"{number(100 * sides[0])} %, server {number(100 * sides[1])} % in closed loop)")
+        waited = [self._get(*where, f"{side}_waited_ms") for side in ("client", "server")]
+        if note and None not in waited:
+            note += (f"; in the {number(self._get(*where, 'seconds'))} s measured other programs had "
+                     f"the client's core for {number(waited[0])} ms, the server's for "
+                     f"{number(waited[1])} ms")
         yield self._line("spin: 1,000 connections, p99 at 80 % of the highest rate",
                          p99 and p99 / 1000, " ms", 1, None, False, where, note)
 

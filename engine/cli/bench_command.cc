@@ -136,7 +136,7 @@ std::optional<std::string> BenchCommand::measure_reference() {
 
 std::optional<std::string> BenchCommand::measure_engine(bool latency) {
   LoadPlan plan;
-  plan.cpu_seconds = process_cpu_seconds;
+  plan.cpu_time = process_cpu_time;
   plan.config.pattern = latency ? report::Pattern::kEcho : report::Pattern::kUpload;
   plan.config.size = latency ? kPingBytes : 16'384;
   plan.config.outstanding = 1;
@@ -179,7 +179,7 @@ std::optional<std::string> BenchCommand::measure_engine(bool latency) {
   }
   report_.engine.goodput_mbps = load.goodput_mbps;
   const double gbit = std::max(static_cast<double>(load.delivered.bytes) * 8e-9, 1e-9);
-  report_.engine.cpu_seconds_per_gbit = load.client_cpu_seconds / gbit;
+  report_.engine.cpu_seconds_per_gbit = load.client_cpu.used / gbit;
   return std::nullopt;
 }
 

@@ -50,7 +50,8 @@ std::optional<SinkReport> SinkReport::parse(std::string_view json) {
   report.messages = static_cast<std::uint64_t>(*messages);
   report.bytes = static_cast<std::uint64_t>(*bytes);
   report.seconds = *seconds;
-  report.cpu_seconds = number_after(json, "\"cpu_seconds\"").value_or(0);
+  report.cpu.used = number_after(json, "\"cpu_seconds\"").value_or(0);
+  report.cpu.waited = number_after(json, "\"cpu_waited_seconds\"").value_or(0);
   return report;
 }
 

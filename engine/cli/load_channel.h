@@ -10,6 +10,7 @@
 
 #include "engine/cli/part_pattern.h"
 #include "engine/cli/sequence_tracker.h"
+#include "engine/report/cpu_time.h"
 #include "millrace/channel.h"
 #include "millrace/message.h"
 
@@ -27,7 +28,7 @@ struct SinkReport {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   double seconds = 0;
-  double cpu_seconds = 0;
+  report::CpuTime cpu;  // Of the server, since it began.
 
   static std::optional<SinkReport> parse(std::string_view json);
 };

@@ -22,7 +22,7 @@ int complain(const std::string& message, int code) {
 }  // namespace
 
 LoadCommand::LoadCommand() {
-  plan_.cpu_seconds = process_cpu_seconds;
+  plan_.cpu_time = process_cpu_time;
   // Roomy for a fast network, small enough that ten thousand sessions fit.
   engine_.sctp.send_buffer_bytes = 1u << 20;
   settings_.text("target", "URL", "Where offers are POSTed: http://HOST:PORT/offer", target_);

@@ -90,7 +90,7 @@ void LoadShard::arm(Time now) {
 
 void LoadShard::begin_measuring(Time) {
   phase_ = Phase::kMeasuring;
-  if (plan_.cpu_seconds != nullptr) client_cpu_begin_ = plan_.cpu_seconds();
+  if (plan_.cpu_time != nullptr) client_cpu_begin_ = plan_.cpu_time();
   if (control_open_) (void)control_.send("report");
   if (config_.pattern != Pattern::kUpload) return;
   for (const std::unique_ptr<LoadChannel>& channel : channels_) {
@@ -100,7 +100,7 @@ void LoadShard::begin_measuring(Time) {
 
 void LoadShard::end_measuring(Time now) {
   phase_ = Phase::kWaiting;
-  if (plan_.cpu_seconds != nullptr) client_cpu_ = plan_.cpu_seconds() - client_cpu_begin_;
+  if (plan_.cpu_time != nullptr) client_cpu_ = plan_.cpu_time().since(client_cpu_begin_);
   if (control_open_) (void)control_.send("report");
   progress_ = now;
   if (config_.pattern != Pattern::kUpload) return;
@@ -113,7 +113,7 @@ void LoadShard::on_control(const MessageView& message) {
   const auto report = SinkReport::parse(text_of(message));
   if (!report) return;
   auto& slot = server_cpu_begin_ ? server_cpu_end_ : server_cpu_begin_;
-  slot = report->cpu_seconds;
+  slot = report->cpu;
 }
 
 void LoadShard::ask_sink(LoadChannel& channel, LoadChannel::Ask ask) {
@@ -198,9 +198,9 @@ void LoadShard::add_to(report::LoadReport& report) const {
   report.duplicated += duplicated_;
   report.reordered += reordered_;
   report.damaged += damaged_;
-  report.client_cpu_seconds = std::max(report.client_cpu_seconds, client_cpu_);
+  if (client_cpu_.used > report.client_cpu.used) report.client_cpu = client_cpu_;
   if (server_cpu_begin_ && server_cpu_end_) {
-    report.server_cpu_seconds = *server_cpu_end_ - *server_cpu_begin_;
+    report.server_cpu = server_cpu_end_->since(*server_cpu_begin_);
   }
   report.errors.insert(report.errors.end(), errors_.begin(), errors_.end());
   const double seconds = std::chrono::duration<double>(measure_to_ - measure_from_).count();

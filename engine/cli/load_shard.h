@@ -25,8 +25,8 @@ struct LoadPlan {
   double dial_rate = 0;              // Connections begun a second; 0: as `dialling` allows.
   std::optional<milliseconds> hold;  // Idle: a connection is closed so long after it opened.
   std::string local_ip = "127.0.0.1";
-  milliseconds patience{10'000};      // How long to wait for what is missing at the end.
-  double (*cpu_seconds)() = nullptr;  // The client's.
+  milliseconds patience{10'000};            // How long to wait for what is missing at the end.
+  report::CpuTime (*cpu_time)() = nullptr;  // The client's.
 };
 
 // ShardSample is what happened on a shard since the last one.
@@ -140,10 +140,10 @@ class LoadShard final : public Handler {
   Channel control_;
   bool control_wanted_ = false;
   bool control_open_ = false;
-  std::optional<double> server_cpu_begin_;
-  std::optional<double> server_cpu_end_;
-  double client_cpu_begin_ = 0;
-  double client_cpu_ = 0;
+  std::optional<report::CpuTime> server_cpu_begin_;
+  std::optional<report::CpuTime> server_cpu_end_;
+  report::CpuTime client_cpu_begin_;
+  report::CpuTime client_cpu_;
 
   Phase phase_ = Phase::kIdle;
   Time started_{};

@@ -40,7 +40,7 @@ Setting probability(std::string name, std::string help, double& target) {
 }  // namespace
 
 LoopCommand::LoopCommand() {
-  plan_.cpu_seconds = process_cpu_seconds;
+  plan_.cpu_time = process_cpu_time;
   engine_.sctp.send_buffer_bytes = 1u << 20;
   // A path without delay would let virtual time stand still.
   network_.delay = microseconds(100);
@@ -100,7 +100,7 @@ int LoopCommand::run() {
     simulation = Simulation::create(network_);
     pacer = std::make_unique<SimPacer>(simulation);
   } else {
-    serve_.cpu_seconds = thread_cpu_seconds;
+    serve_.cpu_time = thread_cpu_time;
   }
 
   RelayHub relays;
@@ -125,9 +125,8 @@ int LoopCommand::run() {
   report::LoadReport report = run.run(signaller);
   report.target = "loop";
   // The process's time is that of both ends; in virtual time they share a thread.
-  if (simulation) report.server_cpu_seconds.reset();
-  report.client_cpu_seconds =
-      std::max(0.0, report.client_cpu_seconds - report.server_cpu_seconds.value_or(0));
+  if (simulation) report.server_cpu.reset();
+  report.client_cpu = report.client_cpu.since(report.server_cpu.value_or(report::CpuTime{}));
   server.value()->stop();
   return deliver_report(report, files_);
 }

@@ -5,6 +5,8 @@
 
 #include <csignal>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 
 namespace millrace::cli {
 namespace {
@@ -18,6 +20,13 @@ double cpu_seconds(int who) {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// The second number of a thread's schedstat: nanoseconds ready to run, and not running.
+double waited_seconds(const std::filesystem::path& task) {
+  std::ifstream schedstat(task / "schedstat");
+  double running = 0, waiting = 0;
+  return schedstat >> running >> waiting ? 1e-9 * waiting : 0;
+}
+
 sigset_t stop_set() {
   sigset_t set;
   sigemptyset(&set);
@@ -28,8 +37,19 @@ sigset_t stop_set() {
 
 }  // namespace
 
-double process_cpu_seconds() { return cpu_seconds(RUSAGE_SELF); }
-double thread_cpu_seconds() { return cpu_seconds(RUSAGE_THREAD); }
+report::CpuTime process_cpu_time() {
+  report::CpuTime time{.used = cpu_seconds(RUSAGE_SELF), .waited = 0};
+  std::error_code gone;
+  for (std::filesystem::directory_iterator task("/proc/self/task", gone), end; !gone && task != end;
+       task.increment(gone)) {
+    time.waited += waited_seconds(task->path());
+  }
+  return time;
+}
+
+report::CpuTime thread_cpu_time() {
+  return {.used = cpu_seconds(RUSAGE_THREAD), .waited = waited_seconds("/proc/thread-self")};
+}
 
 StopSignals::StopSignals() {
   const sigset_t set = stop_set();

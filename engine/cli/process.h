@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
+#include "engine/report/cpu_time.h"
 
 namespace millrace::cli {
 
-// CPU seconds, user and system, that the process (or the calling thread) has used.
-double process_cpu_seconds();
-double thread_cpu_seconds();
+// Of all threads of the process that live, or of the calling one. Reads a file of each thread.
+report::CpuTime process_cpu_time();
+report::CpuTime thread_cpu_time();
 
 // StopSignals blocks SIGTERM and SIGINT for this thread and those it starts, so that they
 // can be waited for. Make it before any thread.

@@ -31,7 +31,7 @@ int fail(const Error& error) {
 
 ServeCommand::ServeCommand() {
   engine_.listen = kDefaultListen;
-  serve_.cpu_seconds = process_cpu_seconds;
+  serve_.cpu_time = process_cpu_time;
   if (const char* const file = std::getenv("SSLKEYLOGFILE")) engine_.key_log_file = file;
   settings_.text("http", "ADDR", "Where to listen for HTTP signalling", http_);
   settings_.text("udp", "ADDR", "The one UDP address of all sessions", engine_.listen);

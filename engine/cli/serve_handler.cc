@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kSourceBurstBytes = 256u << 10;
 constexpr std::size_t kSourceBurstMessages = 256;
 constexpr unsigned kMaxReportsOwed = 16;
+constexpr Duration kCpuTimeAge = milliseconds(5);
 
 bool is_report(const MessageView& message) {
   constexpr std::string_view kReport = "report";
@@ -139,16 +140,26 @@ void ServeHandler::on_sink(ServeChannel& channel, const MessageView& message) {
   if (message.last && !message.aborted) ++channel.messages;
 }
 
+// Reading it takes as long as many messages do, and any peer may ask as often as it likes.
+report::CpuTime ServeHandler::cpu_time() {
+  if (options_.cpu_time != nullptr && (!cpu_read_ || context_.now() - *cpu_read_ > kCpuTimeAge)) {
+    cpu_read_ = context_.now();
+    cpu_time_ = options_.cpu_time();
+  }
+  return cpu_time_;
+}
+
 void ServeHandler::answer_reports(ServeChannel& channel) {
   const bool any = channel.messages > 0 || channel.bytes > 0;
   const Duration span = any ? context_.now() - channel.first_message : Duration(0);
-  const double cpu = options_.cpu_seconds == nullptr ? 0 : options_.cpu_seconds();
-  char text[160];
+  const report::CpuTime cpu = cpu_time();
+  char text[224];
   std::snprintf(text, sizeof(text),
-                R"({"messages":%llu,"bytes":%llu,"seconds":%.9f,"cpu_seconds":%.6f})",
+                R"({"messages":%llu,"bytes":%llu,"seconds":%.9f,"cpu_seconds":%.6f,)"
+                R"("cpu_waited_seconds":%.9f})",
                 static_cast<unsigned long long>(channel.messages),
                 static_cast<unsigned long long>(channel.bytes),
-                std::chrono::duration<double>(span).count(), cpu);
+                std::chrono::duration<double>(span).count(), cpu.used, cpu.waited);
   while (channel.reports_owed > 0 &&
          channel.channel.send(std::string_view(text)) != SendStatus::kWouldBlock) {
     --channel.reports_owed;

@@ -12,6 +12,7 @@
 #include "engine/cli/relay_hub.h"
 #include "engine/cli/serve_channel.h"
 #include "engine/cli/serve_counters.h"
+#include "engine/report/cpu_time.h"
 #include "millrace/handler.h"
 
 namespace millrace::cli {
@@ -21,7 +22,7 @@ struct ServeOptions {
   // Bytes kept for a channel whose peer takes them too slowly. Beyond it an unreliable
   // channel loses the message and a reliable one is closed.
   std::size_t backlog_bytes = 16u << 20;
-  double (*cpu_seconds)() = nullptr;  // The server's; null: reported as 0.
+  report::CpuTime (*cpu_time)() = nullptr;  // The server's; null: reported as 0.
 };
 
 // ServeHandler is one shard of `millrace serve`: what a channel does is decided by the
@@ -74,6 +75,7 @@ class ServeHandler final : public Handler {
   void close_slow(ServeChannel& to);
   void on_sink(ServeChannel& channel, const MessageView& message);
   void answer_reports(ServeChannel& channel);
+  report::CpuTime cpu_time();
   void run_source(ServeChannel& channel);
   SendStatus send_from_source(ServeChannel& channel);
   void schedule(ServeChannel& channel, Time when);
@@ -90,6 +92,8 @@ class ServeHandler final : public Handler {
   std::vector<Due> ready_;  // Of one wake-up.
   std::vector<std::uint8_t> source_bytes_;
   std::optional<PartPattern> pattern_;  // Of what sources send in parts.
+  std::optional<Time> cpu_read_;
+  report::CpuTime cpu_time_;  // As of then.
 };
 
 }  // namespace millrace::cli

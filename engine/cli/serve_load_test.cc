@@ -222,12 +222,14 @@ TEST(Behaviour, GoesByTheBeginningOfTheLabel) {
 
 TEST(SinkReport, ParsesWhatOtherServersWrite) {
   const auto report =
-      SinkReport::parse(R"({"messages": 12, "bytes": 3456, "seconds": 0.5, "cpu_seconds": 1.25})");
+      SinkReport::parse(R"({"messages": 12, "bytes": 3456, "seconds": 0.5, "cpu_seconds": 1.25,)"
+                        R"("cpu_waited_seconds": 0.75})");
   ASSERT_TRUE(report);
   EXPECT_EQ(report->messages, 12u);
   EXPECT_EQ(report->bytes, 3456u);
   EXPECT_EQ(report->seconds, 0.5);
-  EXPECT_EQ(report->cpu_seconds, 1.25);
+  EXPECT_EQ(report->cpu.used, 1.25);
+  EXPECT_EQ(report->cpu.waited, 0.75);
   for (const char* bad : {"", "{}", R"({"messages":1})", R"({"messages":x,"bytes":1,"seconds":1})",
                           R"({"messages":-1,"bytes":1,"seconds":1})", R"("messages":)"}) {
     EXPECT_FALSE(SinkReport::parse(bad)) << bad;

@@ -115,7 +115,9 @@ std::string ServeStats::json(Time now) const {
   out["uptime_seconds"] = uptime(started_, now);
   out["io"] = to_string(engine_.io());
   out["udp"] = engine_.listen_address();
-  out["cpu_seconds"] = process_cpu_seconds();
+  const report::CpuTime cpu = process_cpu_time();
+  out["cpu_seconds"] = cpu.used;
+  out["cpu_waited_seconds"] = cpu.waited;
   out["sessions_pending"] = stats.sessions_pending;
   std::map<std::string, std::uint64_t> drops;
   for (const Counter& counter : kCounters) {
@@ -168,7 +170,11 @@ std::string ServeStats::prometheus(Time now) const {
   head(out, "uptime_seconds", "Seconds since start", true);
   line(out, "uptime_seconds", "", uptime(started_, now));
   head(out, "cpu_seconds_total", "CPU seconds of the process", false);
-  line(out, "cpu_seconds_total", "", process_cpu_seconds());
+  const report::CpuTime cpu = process_cpu_time();
+  line(out, "cpu_seconds_total", "", cpu.used);
+  head(out, "cpu_waited_seconds_total",
+       "Seconds in which threads were ready to run and something else had the processor", false);
+  line(out, "cpu_waited_seconds_total", "", cpu.waited);
   head(out, "sessions_pending", "Sessions signalled and not yet claimed", true);
   line(out, "sessions_pending", "", stats.sessions_pending);
   for (const Counter& counter : kCounters) {

@@ -177,7 +177,10 @@ TEST_F(ServeStatsTest, ShowTotalsAsBefore) {
   const std::string line = "millrace_retransmitted_chunks_total{shard=\"0\"} " +
                            std::to_string(totals["retransmitted_chunks"].get<std::uint64_t>());
   EXPECT_NE(metrics.find(line), std::string::npos) << metrics;
-  for (const char* name : {"t3_expiries_total", "fast_retransmits_total", "drops_total"}) {
+  EXPECT_GT(totals["cpu_seconds"], 0);
+  EXPECT_GE(totals["cpu_waited_seconds"], 0);
+  for (const char* name :
+       {"t3_expiries_total", "fast_retransmits_total", "drops_total", "cpu_waited_seconds_total"}) {
     EXPECT_NE(metrics.find("# TYPE millrace_" + std::string(name) + " counter"), std::string::npos);
   }
 }

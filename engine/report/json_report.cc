@@ -86,9 +86,11 @@ std::string to_json(const LoadReport& report) {
   out["goodput_mbps"] = report.goodput_mbps;
   out["messages_per_second"] = report.messages_per_second;
   out["latency_us"] = latency_of(report.latency);
-  out["cpu"] = {
-      {"client_seconds", report.client_cpu_seconds},
-      {"server_seconds", report.server_cpu_seconds ? Json(*report.server_cpu_seconds) : Json()}};
+  const auto& server = report.server_cpu;
+  out["cpu"] = {{"client_seconds", report.client_cpu.used},
+                {"server_seconds", server ? Json(server->used) : Json()},
+                {"client_waited_seconds", report.client_cpu.waited},
+                {"server_waited_seconds", server ? Json(server->waited) : Json()}};
   out["records"] = {{"per_seal_p50", report.records_per_seal},
                     {"per_open_p50", report.records_per_open}};
   out["faults"] = {{"lost", report.lost},

@@ -71,8 +71,10 @@ std::string to_text(const LoadReport& report) {
            microseconds_at(report.latency, 99), microseconds_at(report.latency, 99.9),
            microseconds_at(report.latency, 100));
   }
-  append(out, "cpu          %.2f s here", report.client_cpu_seconds);
-  if (report.server_cpu_seconds) append(out, ", %.2f s at the server", *report.server_cpu_seconds);
+  append(out, "cpu          %.2f s here", report.client_cpu.used);
+  if (report.server_cpu) append(out, ", %.2f s at the server", report.server_cpu->used);
+  append(out, "\nwaited       for a processor: %.1f ms here", 1e3 * report.client_cpu.waited);
+  if (report.server_cpu) append(out, ", %.1f ms at the server", 1e3 * report.server_cpu->waited);
   append(out, "\n");
   if (report.lost + report.duplicated + report.damaged + report.unsent > 0 ||
       (config.ordered && report.reordered > 0)) {

@@ -8,6 +8,7 @@
 
 #include "engine/base/histogram.h"
 #include "engine/base/time.h"
+#include "engine/report/cpu_time.h"
 
 namespace millrace::report {
 
@@ -88,8 +89,8 @@ struct LoadReport {
   std::uint64_t records_per_seal = 0;
   std::uint64_t records_per_open = 0;
 
-  double client_cpu_seconds = 0;
-  std::optional<double> server_cpu_seconds;  // None: the peer did not tell.
+  CpuTime client_cpu;
+  std::optional<CpuTime> server_cpu;  // None: the peer did not tell.
 
   std::vector<Second> seconds;
   std::vector<std::string> errors;  // The first few, in words.

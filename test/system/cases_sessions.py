@@ -20,7 +20,8 @@ def check_schema(report):
                        "sent": ("messages", "bytes"), "delivered": ("messages", "bytes"),
                        "goodput_mbps": None, "messages_per_second": None,
                        "latency_us": ("count", "p50", "p90", "p99", "p99.9", "p99.99", "max"),
-                       "cpu": ("client_seconds", "server_seconds")}.items():
+                       "cpu": ("client_seconds", "server_seconds", "client_waited_seconds",
+                               "server_waited_seconds")}.items():
         expect(key in report, f"no {key}")
         for name in inner or ():
             expect(name in report[key], f"no {key}.{name}")
