@@ -276,6 +276,26 @@ TEST(RecordKeys, KnowsWhatItMayHaveSealedByTheHeader) {
   EXPECT_TRUE(known(earlier, record.size()));
 }
 
+// RFC 9146 §6: in what order records come tells nothing of their order.
+TEST(RecordKeys, KnowTheNewestOfTheRecordsThatOpened) {
+  for (const CipherSuite suite : kSuites) {
+    RecordKeysPool pool;
+    const RecordKeysPtr keys = pool.make(keys_of(suite));
+    std::vector<Bytes> records;
+    for (int i = 0; i < 4; ++i) records.push_back(sealed(*keys, pattern(40, 1)));
+    ASSERT_EQ(opened(*keys, records[0]).verdict, OpenVerdict::kOpened);
+    EXPECT_TRUE(keys->is_newest(records[0]));
+    ASSERT_EQ(opened(*keys, records[2]).verdict, OpenVerdict::kOpened);
+    ASSERT_EQ(opened(*keys, records[1]).verdict, OpenVerdict::kOpened);
+    EXPECT_FALSE(keys->is_newest(records[0]));
+    EXPECT_FALSE(keys->is_newest(records[1]));
+    EXPECT_TRUE(keys->is_newest(records[2]));
+    records[3].back() ^= 1;
+    ASSERT_EQ(opened(*keys, records[3]).verdict, OpenVerdict::kUnauthentic);
+    EXPECT_TRUE(keys->is_newest(records[2]));
+  }
+}
+
 TEST(RecordKeysPool, ReusesWhatCameBackAndStaysSmall) {
   // The bound on an idle session's memory counts on this.
   EXPECT_LE(sizeof(RecordKeys), 2432u);

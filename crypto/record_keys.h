@@ -89,6 +89,12 @@ class alignas(64) RecordKeys {
   // one up without having seen a record of the session has to guess its number.
   bool may_have_sealed(ByteSpan head, std::size_t bytes) const;
 
+  // True if `record`, which was opened here, has the highest number of those that were: it is not
+  // older than any (RFC 9146 §6).
+  bool is_newest(ByteSpan record) const {
+    return load_be48(record.data() + 5) == replay_.highest();
+  }
+
   // Marks a number of the read epoch as seen before the first record is opened here.
   void seed_replay(std::uint64_t sequence);
 

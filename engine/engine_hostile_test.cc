@@ -49,7 +49,7 @@ class Attacker {
   }
   void attack(ByteSpan bytes) { send(outside_, kServer, bytes); }
 
-  // Hands on what came: from the client to the server, and back.
+  // Hands on what came, unless it is `cut`: from the client to the server, and back.
   void relay() {
     std::array<io::RxView, 64> views;
     while (const std::size_t n = host_.rx_burst(views)) {
@@ -58,6 +58,7 @@ class Attacker {
         const bool from_client = view.buffer->socket == inside_;
         if (from_client) client_ = view.buffer->source;
         seen.push_back({bytes, from_client});
+        if (cut) continue;
         if (from_client) {
           send(outside_, kServer, bytes);
         } else if (client_.port != 0) {
@@ -104,6 +105,7 @@ class Attacker {
     bool from_client;
   };
   std::vector<Seen> seen;
+  bool cut = false;
 
  private:
   SimPair& pair_;
@@ -129,6 +131,21 @@ Bytes random_datagram(Rng& rng, std::size_t at_most = 1400) {
   constexpr std::array<std::uint8_t, 6> kFirst = {0, 1, 20, 22, 23, 21};
   if (rng.below(4) != 0) bytes[0] = kFirst[rng.below(kFirst.size())];
   return bytes;
+}
+
+// What a peer of these descriptions sends first from a new address.
+Bytes nominating_check(const std::string& offer, const std::string& answer) {
+  const crypto::BoringMac mac;
+  const std::string ufrag = attribute(answer, "ice-ufrag");
+  const std::string their_ufrag = attribute(offer, "ice-ufrag");
+  const ice::BindingRequest request{.remote_ufrag = ufrag,
+                                    .local_ufrag = their_ufrag,
+                                    .priority = 1,
+                                    .controlling = true,
+                                    .use_candidate = true};
+  Bytes check(ice::kMaxStunBytes);
+  check.resize(ice::build_binding_request(request, attribute(answer, "ice-pwd"), mac, check));
+  return check;
 }
 
 void echo(SimPair& pair) {
@@ -282,17 +299,7 @@ TEST(Hostile, OnlyARecordThatOpensTellsWhereThePeerIs) {
   pair.pass(seconds(2));  // Nothing is under way.
 
   Attacker attacker(pair);
-  const crypto::BoringMac mac;
-  Bytes check(ice::kMaxStunBytes);
-  const std::string ufrag = attribute(answer, "ice-ufrag");
-  const std::string their_ufrag = attribute(offer, "ice-ufrag");
-  const ice::BindingRequest request{.remote_ufrag = ufrag,
-                                    .local_ufrag = their_ufrag,
-                                    .priority = 1,
-                                    .controlling = true,
-                                    .use_candidate = true};
-  check.resize(ice::build_binding_request(request, attribute(answer, "ice-pwd"), mac, check));
-  attacker.attack(check);
+  attacker.attack(nominating_check(offer, answer));
   const std::string candidate = "10.0.0.1 ";
   const std::string port = offer.substr(offer.find(candidate) + candidate.size());
   const Address client{*IpAddress::parse("10.0.0.1"), static_cast<std::uint16_t>(std::stoul(port))};
@@ -319,6 +326,73 @@ TEST(Hostile, OnlyARecordThatOpensTellsWhereThePeerIs) {
   // The peer itself is followed.
   ASSERT_EQ(channel.send("here"), SendStatus::kOk);
   EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }, seconds(2)));
+}
+
+// What a peer that moves had under way on its old path may come after the new one's nomination.
+TEST(Hostile, ALateRecordDrawsNothingBackToAPathThatThePeerHasLeft) {
+  SimPair pair;
+  Attacker attacker(pair);
+  std::string answer;
+  std::string offer;
+  pair.dial(
+      [&](std::string& sdp) {
+        answer = sdp;
+        detour(sdp);
+      },
+      [&](std::string& sdp) { offer = sdp; });
+  ASSERT_TRUE(attacker.run([&] { return !pair.at_client->opened.empty(); }));
+  Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
+  ASSERT_TRUE(attacker.run([&] { return !pair.at_server->channels.empty(); }));
+  attacker.run([] { return false; }, seconds(2));  // Nothing is under way.
+
+  attacker.cut = true;
+  attacker.seen.clear();
+  ASSERT_EQ(channel.send("late"), SendStatus::kOk);
+  attacker.run([] { return false; }, milliseconds(5));
+  ASSERT_EQ(attacker.seen.size(), 1u);
+  const Bytes late = attacker.seen[0].bytes;
+  ASSERT_EQ(late[0], 23);
+  attacker.attack_as(*Address::parse("10.7.7.7:77"), nominating_check(offer, answer));
+  attacker.replay(late, true);
+  ASSERT_TRUE(attacker.run([&] { return pair.at_server->messages == 1; }));
+  ASSERT_EQ(pair.at_server->channels[0].send("to where you are"), SendStatus::kOk);
+  attacker.run([] { return false; }, milliseconds(400));
+  for (const Attacker::Seen& seen : attacker.seen) {
+    EXPECT_TRUE(seen.from_client) << "first byte " << int{seen.bytes[0]};
+  }
+}
+
+// A nominated path that leads nowhere (RFC 5245 §8.1.1.2), and somebody who knows of it: DTLS goes
+// on where the peer's comes from.
+TEST(Hostile, AForgedHandshakeProvesNoPath) {
+  SimPair pair;
+  Attacker attacker(pair);
+  std::string answer;
+  std::string offer;
+  pair.dial(
+      [&](std::string& sdp) {
+        answer = sdp;
+        detour(sdp);
+      },
+      [&](std::string& sdp) { offer = sdp; });
+  ASSERT_TRUE(attacker.run([&] {
+    return std::any_of(attacker.seen.begin(), attacker.seen.end(), [](const Attacker::Seen& seen) {
+      return !seen.from_client && seen.bytes[0] == 22;
+    });
+  }));
+  const Address nowhere = *Address::parse("10.7.7.7:77");
+  attacker.attack_as(nowhere, nominating_check(offer, answer));
+  // A piece of a message from far ahead, which the handshake itself does not mind.
+  Bytes forged(13 + 13);
+  const Bytes header{22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 13, 11, 0, 1, 0, 15, 255};
+  std::copy(header.begin(), header.end(), forged.begin());
+  forged[24] = 1;  // Of 256 bytes the first.
+  attacker.attack_as(nowhere, forged);
+  // Well before the client's next consent check, which nominates anew.
+  EXPECT_TRUE(attacker.run(
+      [&] { return !pair.at_client->opened.empty() && !pair.at_server->opened.empty(); },
+      seconds(2)));
+  EXPECT_TRUE(pair.at_server->closed.empty() && pair.at_client->closed.empty());
 }
 
 // Garbage from the very path that ICE has authenticated, in the middle of the handshake.

@@ -24,12 +24,14 @@ namespace millrace::ice {
 // keeps RFC 7675 repeats every 4 to 6 s.
 //
 // Life cycle: constructed when a shard claims a PendingSession, whose paths it takes
-// over; then `handle_check` for each STUN datagram of the session, `note_dtls` for DTLS from
-// a path that `is_authenticated`; ends when `expired`.
+// over; then `handle_check` for each STUN datagram of the session, `note_handshake` and
+// `note_record` for DTLS from a path that `is_authenticated`; ends when `expired`.
 // One thread. Nothing allocates after construction.
 class IceLiteAgent {
  public:
   static constexpr std::size_t kMaxPairs = 8;
+  // For so long after a nomination a record on another path may have been under way at its time.
+  static constexpr Duration kSettling = milliseconds(500);
 
   struct Options {
     Duration expiry = seconds(30);
@@ -54,13 +56,18 @@ class IceLiteAgent {
   // no path of the session has it any more.
   std::optional<Address> take_evicted() { return std::exchange(evicted_, std::nullopt); }
 
-  // Tells that DTLS came on `pair`: an authentic record, once there are keys. A peer nominates
-  // several paths at once (aggressive nomination, RFC 5245 §8.1.1.2), and some of these may lead
-  // here without leading back; it sends DTLS where it has had an answer. So the latest path that
-  // DTLS came on is the one to send on, until DTLS comes on the one nominated last. Ignored
-  // unless the pair is authenticated.
-  void note_dtls(const CandidatePair& pair);
-  // True if `note_dtls` has something to learn from `pair`.
+  // Tells where DTLS comes from. A peer nominates several paths at once (aggressive nomination,
+  // RFC 5245 §8.1.1.2), and some of these may lead here without leading back; it sends DTLS where
+  // it has had an answer. So the latest path that DTLS came on is the one to send on, until the
+  // one nominated last is known to lead back (decision 0016). Ignored unless the pair is
+  // authenticated.
+  //
+  // A record of the handshake, before there are keys: it may be forged, and proves nothing.
+  void note_handshake(const CandidatePair& pair);
+  // A record that opened; `newest` if none of a higher number did. It proves the nominated path,
+  // and takes back a nomination only if it is newer than that (RFC 9146 §6).
+  void note_record(Time now, const CandidatePair& pair, bool newest);
+  // True if these have something to learn from `pair`.
   bool is_news(const CandidatePair& pair) const {
     return !proven_ && (selected_ == nominated_ || !(paths_[selected_].pair == pair));
   }
@@ -80,10 +87,14 @@ class IceLiteAgent {
   const Credentials& local() const { return local_; }
 
  private:
+  // No transaction's digest, which has 48 bits.
+  static constexpr std::uint64_t kUnused = UINT64_MAX;
+  static constexpr std::uint64_t kForgotten = UINT64_MAX - 1;
   struct Path {
     CandidatePair pair;
     Time last_check{};
-    bool used = false;
+    std::uint64_t first = kUnused;  // The transaction that it began with.
+    bool used() const { return first != kUnused; }
   };
   // A transaction seen lately, and the index of the path it came on.
   struct Seen {
@@ -97,8 +108,9 @@ class IceLiteAgent {
   static constexpr std::uint8_t kEvicted = PendingPairs::kElsewhere;
 
   std::size_t find(const CandidatePair& pair) const;
-  std::size_t find_or_add(Time now, const CandidatePair& pair);
-  Recall recall(const TransactionId& id, std::size_t path) const;
+  std::size_t find_or_add(Time now, const CandidatePair& pair, std::uint64_t transaction);
+  void nominate(Time now, std::size_t path, std::uint64_t transaction);
+  Recall recall(std::uint64_t id, std::size_t path) const;
   void remember(std::uint64_t id, std::uint8_t path);
 
   const Options options_;
@@ -111,7 +123,8 @@ class IceLiteAgent {
   std::optional<Address> evicted_;
   std::size_t selected_ = kNone;
   std::size_t nominated_ = kNone;
-  bool proven_ = false;  // DTLS came on the path nominated last.
+  Time nominated_at_{};
+  bool proven_ = false;  // The path nominated last leads back.
   std::array<std::uint64_t, static_cast<std::size_t>(CheckVerdict::kCount)> counts_{};
 };
 

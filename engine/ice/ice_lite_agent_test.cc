@@ -38,23 +38,23 @@ TEST_F(IceLiteAgentTest, SendsWhereDtlsCameFromUntilANominationComes) {
   check(kStart, b_);
   EXPECT_EQ(agent_.selected(), nullptr);
   EXPECT_TRUE(agent_.is_news(a_));
-  agent_.note_dtls(a_);
+  agent_.note_handshake(a_);
   EXPECT_FALSE(agent_.is_news(a_));
   EXPECT_TRUE(agent_.is_news(b_));
   ASSERT_NE(agent_.selected(), nullptr);
   EXPECT_EQ(*agent_.selected(), a_);
-  agent_.note_dtls(path("203.0.113.9:9"));  // Not authenticated.
+  const CandidatePair stranger = path("203.0.113.9:9");  // Not authenticated.
+  agent_.note_handshake(stranger);
+  agent_.note_record(kStart, stranger, true);
   EXPECT_EQ(*agent_.selected(), a_);
+  agent_.note_record(kStart, b_, false);
+  EXPECT_EQ(*agent_.selected(), a_) << "an old one";
+  agent_.note_record(kStart, b_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
   EXPECT_FALSE(agent_.is_nominated());
 
-  check(kStart, b_, true);
-  EXPECT_EQ(*agent_.selected(), b_);
-  EXPECT_TRUE(agent_.is_news(a_));
-  EXPECT_TRUE(agent_.is_news(b_)) << "the path leads back, which was not known";
-  agent_.note_dtls(b_);
-  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
-  agent_.note_dtls(a_);
-  EXPECT_EQ(*agent_.selected(), b_);
+  check(kStart, a_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
   EXPECT_TRUE(agent_.is_nominated());
 }
 
@@ -65,31 +65,82 @@ TEST_F(IceLiteAgentTest, SendsWhereDtlsComesFromRatherThanToANominatedPathThatLe
   const CheckSpec unanswered{.transaction = 7, .use_candidate = true};
   check(kStart, b_, unanswered);
   EXPECT_EQ(*agent_.selected(), b_);
-  agent_.note_dtls(a_);
+  agent_.note_handshake(a_);
   EXPECT_EQ(*agent_.selected(), a_);
-  for (int i = 0; i < 3; ++i) {
+  for (std::uint16_t port = 1; port <= 40; ++port) {  // More than are remembered.
+    check(kStart, a_);
     EXPECT_GT(check(kStart, b_, unanswered).response_bytes, 0u) << "it may get through yet";
     EXPECT_EQ(*agent_.selected(), a_);
   }
+  agent_.note_record(kStart, a_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
   EXPECT_TRUE(agent_.is_nominated());
   // The path did lead back after all.
-  agent_.note_dtls(b_);
-  agent_.note_dtls(a_);
+  EXPECT_TRUE(agent_.is_news(b_));
+  agent_.note_record(kStart, b_, false);
+  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
+  agent_.note_record(kStart + seconds(9), a_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+}
+
+// Whoever knows the addresses can forge a record of the handshake: to the nominated path it draws
+// nothing that the peer's own DTLS does not take back.
+TEST_F(IceLiteAgentTest, NoHandshakeProvesThatANominatedPathLeadsBack) {
+  check(kStart, a_, true);
+  check(kStart, b_, true);
+  agent_.note_handshake(a_);
+  agent_.note_handshake(b_);
+  EXPECT_EQ(*agent_.selected(), b_);
+  EXPECT_TRUE(agent_.is_news(a_) && agent_.is_news(b_));
+  agent_.note_handshake(a_);
+  EXPECT_EQ(*agent_.selected(), a_);
+}
+
+TEST_F(IceLiteAgentTest, ARecordThatIsLateTakesNoNominationBack) {
+  check(kStart, a_, true);
+  agent_.note_record(kStart, a_, true);
+  // The peer has moved, and its first check from there is the nomination.
+  const Time moved = kStart + seconds(5);
+  check(moved, b_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+  // Under way when it did: the highest number so far.
+  agent_.note_record(moved + milliseconds(1), a_, true);
+  agent_.note_record(moved + IceLiteAgent::kSettling - nanoseconds(1), a_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+  // However late, older than others.
+  agent_.note_record(moved + IceLiteAgent::kSettling, a_, false);
+  EXPECT_EQ(*agent_.selected(), b_);
+  // What comes there and nowhere else, and is new, is the peer.
+  agent_.note_record(moved + IceLiteAgent::kSettling, a_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
+  // It repeats the nomination with its next consent check, which it would not without answers.
+  check(moved + seconds(5), b_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+  agent_.note_record(moved + seconds(9), a_, true);
+  EXPECT_EQ(*agent_.selected(), b_);
+}
+
+// RFC 8445 §8.1.1: what a full agent nominates has been answered, if it was checked before.
+TEST_F(IceLiteAgentTest, APathThatWasCheckedBeforeItsNominationIsTheOneToSendOn) {
+  check(kStart, a_, true);
+  agent_.note_record(kStart, a_, true);
+  check(kStart, b_);
+  check(kStart + milliseconds(50), b_, true);
+  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
+  agent_.note_handshake(a_);
+  agent_.note_record(kStart + seconds(9), a_, true);
   EXPECT_EQ(*agent_.selected(), b_);
 }
 
 TEST_F(IceLiteAgentTest, ANewNominationCountsAtOnceWhateverCameBefore) {
   check(kStart, a_, true);
-  agent_.note_dtls(a_);
+  agent_.note_record(kStart, a_, true);
   check(kStart, b_, true);
   EXPECT_EQ(*agent_.selected(), b_);
   check(kStart, a_);
   EXPECT_EQ(*agent_.selected(), b_);
-  // Of the path that was proven before, nothing is left over.
-  agent_.note_dtls(b_);
-  check(kStart, b_, true);
-  agent_.note_dtls(a_);
-  EXPECT_EQ(*agent_.selected(), b_);
+  check(kStart, a_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
 }
 
 TEST_F(IceLiteAgentTest, LastNominationWins) {
@@ -207,6 +258,21 @@ TEST_F(IceLiteAgentTest, KnowsTheTransactionsThatThePendingSessionSaw) {
   EXPECT_EQ(*agent.selected(), b_);
 }
 
+// A check seen before the claim counts like one that came after it.
+TEST_F(IceLiteAgentTest, KnowsWhichPathsWereCheckedWhileItWasPending) {
+  PendingSession pending(kServer, kClient.ufrag, kStart);
+  pending.handle_check(kStart, view(make_check({.transaction = 1})), a_, kTestMac, out_);
+  pending.handle_check(kStart, view(make_check({.transaction = 2, .use_candidate = true})), b_,
+                       kTestMac, out_);
+  IceLiteAgent agent(kStart, pending, {});
+  EXPECT_EQ(*agent.selected(), b_);
+  EXPECT_TRUE(agent.is_news(a_)) << "nominated by its first check";
+  const Bytes nominating = make_check({.transaction = 3, .use_candidate = true});
+  agent.handle_check(kStart, view(nominating), a_, kTestMac, out_);
+  EXPECT_EQ(*agent.selected(), a_);
+  EXPECT_FALSE(agent.is_news(b_));
+}
+
 TEST_F(IceLiteAgentTest, ClaimBeforeNominationSendsWhereTheLastCheckOrDtlsCameFrom) {
   PendingSession pending(kServer, kClient.ufrag, kStart);
   const Bytes first = make_check({.transaction = 1});
@@ -217,7 +283,7 @@ TEST_F(IceLiteAgentTest, ClaimBeforeNominationSendsWhereTheLastCheckOrDtlsCameFr
   ASSERT_NE(agent.selected(), nullptr);
   EXPECT_EQ(*agent.selected(), a_);
   EXPECT_FALSE(agent.is_nominated());
-  agent.note_dtls(b_);
+  agent.note_handshake(b_);
   EXPECT_EQ(*agent.selected(), b_);
 }
 

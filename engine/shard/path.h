@@ -56,15 +56,20 @@ class Path {
     }
     return false;
   }
-  // Tells that DTLS came on `pair`: a lite agent sends there until the peer nominates. An
-  // established session has to have opened a record of it, if it `is_news`.
+  // Tells that DTLS came on `pair`: a lite agent sends there until it knows that the nominated
+  // path leads back. An established session has to have opened a record of it, if it `is_news`.
   bool is_news(const ice::CandidatePair& pair) const {
     if (const ice::IceLiteAgent* agent = lite(); agent != nullptr) return agent->is_news(pair);
     return kind() == Kind::kStatic && std::get<3>(agent_).local != pair.local;
   }
-  void note_dtls(const ice::CandidatePair& pair) {
-    if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_dtls(pair);
+  void note_handshake(const ice::CandidatePair& pair) {
+    if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_handshake(pair);
     if (kind() == Kind::kStatic) std::get<3>(agent_).local = pair.local;
+  }
+  // `newest`: no record of a higher number has opened (RFC 9146 §6).
+  void note_record(Time now, const ice::CandidatePair& pair, bool newest) {
+    if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_record(now, pair, newest);
+    if (kind() == Kind::kStatic && newest) std::get<3>(agent_).local = pair.local;
   }
 
   // The pair to send on, or null where there is none yet.

@@ -78,7 +78,7 @@ void ShardCore::take_messages(Time now) {
     origin.socket = listening_;
     origin.source = datagram.source;
     origin.local = datagram.local;
-    process_copy(now, datagram.bytes, origin);
+    process_copy(now, datagram.bytes, origin, true);
   }
 }
 

@@ -189,7 +189,7 @@ class ShardCore {
   };
   Route route(Time now, const io::RxView& view);
   void note_path(Session& session, const ice::CandidatePair& pair);
-  void note_paths(std::span<const crypto::OpenJob> jobs);
+  void note_paths(Time now, std::span<const crypto::OpenJob> jobs);
   Session* claim_or_forward(Time now, const io::RxView& view);
   void handle_dtls(Time now, std::uint32_t index);
   void handle_stun(Time now, const io::RxView& view);
@@ -199,7 +199,7 @@ class ShardCore {
   void enter_address(EntryRef entry, const Address& remote);
   bool may_lose_address(const Found& holder) const;
   void forward(unsigned shard, const io::RxView& view);
-  void process_copy(Time now, ByteSpan datagram, const RxBuffer& origin);
+  void process_copy(Time now, ByteSpan datagram, const RxBuffer& origin, bool tells_path);
 
   // shard_setup.cc
   // Null when every slot is taken.

@@ -76,14 +76,16 @@ void ShardCore::note_path(Session& session, const ice::CandidatePair& pair) {
   if (session.dtls && session.dtls->established()) {
     path_news_ = true;
   } else {
-    session.path.note_dtls(pair);
+    session.path.note_handshake(pair);
   }
 }
 
-void ShardCore::note_paths(std::span<const crypto::OpenJob> jobs) {
+void ShardCore::note_paths(Time now, std::span<const crypto::OpenJob> jobs) {
   for (const crypto::OpenJob& job : jobs) {
     if (job.verdict != crypto::OpenVerdict::kOpened) continue;
-    static_cast<Session*>(job.tag.owner)->path.note_dtls(pair_of(*burst_[job.tag.index].buffer));
+    static_cast<Session*>(job.tag.owner)
+        ->path.note_record(now, pair_of(*burst_[job.tag.index].buffer),
+                           job.keys->is_newest(job.record));
   }
 }
 
@@ -190,7 +192,7 @@ void ShardCore::open_and_deliver(Time now) {
   opened_.note(jobs.size());
   crypto::open_batch(jobs);
   if (path_news_) [[unlikely]]
-    note_paths(jobs);
+    note_paths(now, jobs);
   for (const crypto::OpenJob& job : jobs) {
     Session& session = *static_cast<Session*>(job.tag.owner);
     const auto received = session.dtls->handle_opened(now, job);
@@ -344,10 +346,11 @@ void ShardCore::forward(unsigned shard, const io::RxView& view) {
 }
 
 // Runs one datagram that did not come from the datapath through the receiving stages.
-void ShardCore::process_copy(Time now, ByteSpan datagram, const RxBuffer& origin) {
+void ShardCore::process_copy(Time now, ByteSpan datagram, const RxBuffer& origin, bool tells_path) {
   const BufferRef copy = CopiedDatagram::make(datagram, origin);
   io::RxView view{copy->data, static_cast<std::uint32_t>(datagram.size()), copy.get()};
   classify(now, std::span(&view, 1));
+  path_news_ = path_news_ && tells_path;
   open_and_deliver(now);
   burst_ = {};
   routed_buffer_ = nullptr;

@@ -288,7 +288,7 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
     session.sctp->association.connect(now, first ? kInitPatience : Duration::zero());
   }
   session.terms.peer_init = std::vector<std::uint8_t>();
-  // Application data that overtook the peer's Finished.
+  // Application data that overtook the peer's Finished; on which path, nobody remembers.
   std::array<std::uint8_t, ControlQueue::kDatagramBytes> held;
   while (const std::size_t n = session.dtls->poll_held(held)) {
     const ice::CandidatePair* const pair = session.path.selected();
@@ -300,7 +300,7 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
     // It was counted when it came.
     --session.traffic.datagrams_received;
     session.traffic.bytes_received -= n;
-    process_copy(now, ByteSpan(held).first(n), origin);
+    process_copy(now, ByteSpan(held).first(n), origin, false);
   }
 }
 
