@@ -203,8 +203,13 @@ class Shard final : public ShardRunner, private SocketPort {
     if (session.traced) [[unlikely]]
       core_.trace_packet(session, true, record.subspan(keys.header_bytes(), length));
     run.push(lead + length + keys.overhead());
-    seal_jobs_.push_back({&keys, record.data(), static_cast<std::uint32_t>(length),
-                          crypto::ContentType::kApplicationData});
+    // Member by member: a whole one would be read back from the stack by wider loads than stores
+    // made it, and those wait until all stores before them, the packet's too, have reached the
+    // cache.
+    crypto::SealJob& job = seal_jobs_.emplace_back();
+    job.keys = &keys;
+    job.record = record.data();
+    job.plaintext_length = static_cast<std::uint32_t>(length);
     return true;
   }
 
