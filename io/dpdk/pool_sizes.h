@@ -28,7 +28,9 @@ struct PoolSizes {
 // grown to one and a half of its size. So every cache is counted as full, and where buffers are
 // few or threads are many the caches are small: together they add three eighths at most.
 constexpr PoolSizes pool_sizes(const PoolNeeds& needs) {
-  constexpr std::size_t kLargestCache = 128;  // Twice a burst.
+  // All that a turn reserves before the device has any of it: what is not in the cache comes from
+  // the pool's far end, out of every processor's cache.
+  constexpr std::size_t kLargestCache = 512;
   constexpr std::size_t kSmallestCache = 16;  // Below, one serves nobody.
   const std::size_t share =
       std::min(needs.rx_buffers, needs.tx_buffers) / (4 * std::max<std::size_t>(needs.threads, 1));
