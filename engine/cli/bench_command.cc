@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/cli/command_line.h"
+#include "engine/cli/dpdk_settings.h"
 #include "engine/cli/load_run.h"
 #include "engine/cli/log.h"
 #include "engine/cli/process.h"
@@ -80,6 +81,7 @@ BenchCommand::BenchCommand() {
   settings_.choice(
       "dpdk-huge-pages", "With --io dpdk: memory in huge pages", "off",
       {{"on", [this] { dpdk_.huge_pages = true; }}, {"off", [this] { dpdk_.huge_pages = false; }}});
+  add_udp_checksum_setting(settings_, dpdk_);
   settings_.text("json", "FILE", "Figures as JSON; -: to standard output, alone", json_);
 }
 

@@ -28,6 +28,7 @@ void add_network_settings(Settings& settings, DpdkOptions& options) {
   settings.number(
       "dpdk-vlan", "ID", "VLAN of all frames", 1, 4094,
       [&options](std::uint64_t id) { options.vlan = static_cast<std::uint16_t>(id); }, "untagged");
+  add_udp_checksum_setting(settings, options);
   settings.number("dpdk-mtu", "BYTES", "Largest IP packet; 0: the device's", 0, 9216, options.mtu);
 }
 
@@ -60,6 +61,14 @@ void use(std::shared_ptr<PacketDevice> device, EngineOptions& engine) {
 #endif
 
 }  // namespace
+
+void add_udp_checksum_setting(Settings& settings, DpdkOptions& options) {
+  settings.choice("dpdk-udp-checksum",
+                  "UDP checksums over IPv4; auto: on, but off over memif and rings", "auto",
+                  {{"auto", [&options] { options.udp_checksum.reset(); }},
+                   {"on", [&options] { options.udp_checksum = true; }},
+                   {"off", [&options] { options.udp_checksum = false; }}});
+}
 
 void add_dpdk_settings(Settings& settings, DpdkOptions& options) {
   settings.text("dpdk-device", "DEVICE",

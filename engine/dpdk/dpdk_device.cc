@@ -149,6 +149,7 @@ Result<io::DpdkPortOptions, Error> port_options(const DpdkOptions& options, unsi
   port.rx_descriptors = port.tx_descriptors = options.descriptors;
   port.rx_buffers = options.rx_buffers;
   port.tx_buffers = options.tx_buffers;
+  port.udp_checksum = options.udp_checksum;
   port.interrupts = options.interrupts;
   port.idle = options.idle;
   port.link_wait = options.link_wait;

@@ -57,6 +57,7 @@ DpdkOptions device_options(const std::string& device, const std::string& host, s
   options.neighbours = {gateway + "=" + SimBridge::kMac};
   options.mac = SimBridge::kDeviceMac;
   options.mtu = mtu;
+  options.udp_checksum = true;  // The bridge verifies it.
   options.rx_buffers = 2048;
   options.tx_buffers = 2048;
   options.descriptors = 64;

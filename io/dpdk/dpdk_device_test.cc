@@ -83,7 +83,7 @@ std::uint16_t damage(std::uint16_t, std::uint16_t, rte_mbuf** frames, std::uint1
 }
 
 TEST(DpdkDevice, AChecksumThatTheDeviceDoesNotVouchForIsVerified) {
-  RingDevices pair;
+  RingDevices pair({}, true);
   ASSERT_TRUE(pair.available());
   const SocketId from = bind(pair.a(), "10.0.0.1:4000");
   bind(pair.b(), "10.0.0.2:5000");
@@ -111,6 +111,52 @@ TEST(DpdkDevice, AChecksumThatTheDeviceDoesNotVouchForIsVerified) {
   EXPECT_EQ(rte_eth_remove_rx_callback(pair.port(1).id(), 0, hook), 0);
 }
 
+std::uint16_t g_udp_checksum = 0;
+
+std::uint16_t note_checksum(std::uint16_t, std::uint16_t, rte_mbuf** frames, std::uint16_t n,
+                            std::uint16_t, void*) {
+  for (std::uint16_t i = 0; i < n; ++i) {
+    const std::uint8_t* const frame = rte_pktmbuf_mtod(frames[i], const std::uint8_t*);
+    const bool v4 = load_be16(frame + 12) == static_cast<std::uint16_t>(EtherType::kIpv4);
+    g_udp_checksum = load_be16(frame + (v4 ? 40 : 60));
+  }
+  return n;
+}
+
+// RFC 768; RFC 8200 §8.1
+template <class Devices>
+void expect_checksums(std::optional<bool> wish, bool over_ipv4) {
+  Devices pair({}, wish);
+  ASSERT_TRUE(pair.available());
+  EXPECT_EQ(pair.port(0).describe().find("no UDP checksum over IPv4") == std::string::npos,
+            over_ipv4);
+  const SocketId from = bind(pair.a(), "[::]:4000");
+  bind(pair.b(), "[::]:5000");
+  const auto* const hook = rte_eth_add_rx_callback(pair.port(1).id(), 0, &note_checksum, nullptr);
+  ASSERT_NE(hook, nullptr);
+  for (const bool v4 : {true, false}) {
+    g_udp_checksum = v4 == over_ipv4 ? 0 : 1;
+    send(pair.a(), from, v4 ? "10.0.0.2:5000" : "[fd00::2]:5000", 100);
+    pair.a().flush();
+    std::size_t came = 0;
+    for (int turns = 0; turns < 1000 && came == 0; ++turns) came = turn(pair.b());
+    EXPECT_EQ(came, 1u);
+    EXPECT_EQ(g_udp_checksum != 0, !v4 || over_ipv4) << v4;
+  }
+  EXPECT_EQ(rte_eth_remove_rx_callback(pair.port(1).id(), 0, hook), 0);
+}
+
+TEST(DpdkDevice, WhatStaysInMemoryHasNoUdpChecksumOverIpv4) {
+  expect_checksums<RingDevices>(std::nullopt, false);
+  expect_checksums<DpdkPair<memif_devices>>(std::nullopt, false);
+}
+
+TEST(DpdkDevice, AUdpChecksumIsHadByWish) {
+  expect_checksums<RingDevices>(true, true);
+  expect_checksums<DpdkPair<memif_devices>>(true, true);
+  expect_checksums<RingDevices>(false, false);
+}
+
 // Such as a kernel sends to a guest of its own: the device takes the rest of the sum as done.
 std::uint16_t unfinish(std::uint16_t, std::uint16_t, rte_mbuf** frames, std::uint16_t n,
                        std::uint16_t, void*) {
@@ -124,7 +170,7 @@ std::uint16_t unfinish(std::uint16_t, std::uint16_t, rte_mbuf** frames, std::uin
 }
 
 TEST(DpdkDevice, AChecksumThatTheSenderLeftToADeviceIsNoDamage) {
-  RingDevices pair;
+  RingDevices pair({}, true);
   ASSERT_TRUE(pair.available());
   const SocketId from = bind(pair.a(), "10.0.0.1:4000");
   bind(pair.b(), "10.0.0.2:5000");
@@ -251,9 +297,9 @@ TEST(DpdkDevice, WhatCannotBeForetoldIsTakenForHome) {
 
 TEST(PoolSizes, AreSumsOfWhatIsHeldWithEveryCacheFull) {
   const PoolSizes lone = pool_sizes({1024, 512, 8192, 4096, 1});
-  EXPECT_EQ(lone.cache, 128u);
-  EXPECT_GE(lone.rx, 1024u + 8192u + 192u);
-  EXPECT_GE(lone.tx, 512u + 4096u + 192u);
+  EXPECT_EQ(lone.cache, 512u);
+  EXPECT_GE(lone.rx, 1024u + 8192u + 768u);
+  EXPECT_GE(lone.tx, 512u + 4096u + 768u);
   const PoolSizes many = pool_sizes({1024, 1024, 8192, 4096, 64});
   EXPECT_GE(many.rx, 1024 + 8192 + 64 * (many.cache + many.cache / 2));
   EXPECT_GT(many.cache, 0u);

@@ -74,7 +74,9 @@ class DpdkPair {
  public:
   using Path = DpdkDatapath;
   static constexpr bool kKernel = false;
-  explicit DpdkPair(const KernelOptions& options = {}) {
+  explicit DpdkPair(const KernelOptions& options = {},
+                    std::optional<bool> udp_checksum = std::nullopt)
+      : udp_checksum_(udp_checksum) {
     const auto failed = start_eal(test_eal());
     EXPECT_FALSE(failed) << failed->message;
     if (failed) return;
@@ -102,6 +104,7 @@ class DpdkPair {
 
  private:
   std::unique_ptr<DpdkDatapath> make(DpdkPortOptions options) {
+    options.udp_checksum = udp_checksum_;
     auto port = DpdkPort::create(std::move(options));
     EXPECT_TRUE(port.ok()) << (port.ok() ? "" : port.error().message);
     if (!port.ok()) return nullptr;
@@ -124,6 +127,7 @@ class DpdkPair {
     EXPECT_TRUE(asks.resolve(to, Time{})) << to.to_string();
   }
 
+  const std::optional<bool> udp_checksum_;
   std::vector<std::shared_ptr<DpdkPort>> ports_;
   std::unique_ptr<DpdkDatapath> ends_[2];
 };

@@ -189,9 +189,21 @@ std::optional<IoError> DpdkPort::check_device() {
   tx_offloads_ =
       offered(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM, info.tx_offload_capa) |
       offered(RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE, info.tx_offload_capa);
-  options_.net.offloads.ip_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
-  options_.net.offloads.udp_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
+  options_.net.ip_offload = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+  choose_udp_checksum();
   return std::nullopt;
+}
+
+void DpdkPort::choose_udp_checksum() {
+  const bool in_memory = driver_ == kMemif || driver_ == kRing;
+  UdpChecksum& maker = options_.net.udp_checksum;
+  if (!options_.udp_checksum.value_or(!in_memory)) {
+    maker = UdpChecksum::kNone;
+  } else if ((tx_offloads_ & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0) {
+    maker = UdpChecksum::kDevice;
+  } else {
+    maker = UdpChecksum::kLayer;
+  }
 }
 
 // net_ring has no address of its own, and net_memif a new one in each process: they get one
@@ -423,8 +435,17 @@ std::string DpdkPort::describe() const {
   std::string line = "dpdk: " + name_ + " (" + driver_ + "), " + options_.net.mac.to_string() +
                      ", mtu " + std::to_string(options_.net.mtu) + ", " +
                      std::to_string(queues_.size()) + " queue pair(s)";
-  line +=
-      options_.net.offloads.udp_checksum ? ", checksums by the device" : ", checksums in software";
+  switch (options_.net.udp_checksum) {
+    case UdpChecksum::kDevice:
+      line += ", checksums by the device";
+      break;
+    case UdpChecksum::kLayer:
+      line += ", checksums in software";
+      break;
+    case UdpChecksum::kNone:
+      line += ", no UDP checksum over IPv4";
+      break;
+  }
   if (rx_interrupts_) line += ", receive interrupts";
   return line + (link_up() ? ", link up" : ", link down");
 }

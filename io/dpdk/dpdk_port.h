@@ -45,6 +45,9 @@ struct DpdkPortOptions {
   std::size_t rx_buffers = 8192;
   // Datagrams reserved, queued and with the device, of a queue.
   std::size_t tx_buffers = 4096;
+  // Whether UDP over IPv4 goes with a checksum. Without a wish it goes without one where frames
+  // never leave the machine's memory (net_memif, net_ring), as over the kernel's loopback.
+  std::optional<bool> udp_checksum;
   // Let a shard that waits be woken by the device, where its driver has receive interrupts.
   bool interrupts = true;
   // Without interrupts a waiting shard looks at its queue at least so often.
@@ -126,7 +129,7 @@ class DpdkPort {
   std::optional<RssMap> read_spread() const;
   std::vector<std::uint16_t> read_redirection() const;
   void choose_mac();
-  void choose_offloads();
+  void choose_udp_checksum();
   // Runs `task` where the driver's own doings cannot cross it.
   void control(const std::function<void()>& task) const;
   static void restart(void* port);

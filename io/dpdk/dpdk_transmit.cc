@@ -175,10 +175,9 @@ void DpdkDatapath::queue_datagram(const NextHop& hop, const UdpSend& send, rte_m
   frame->tx_offload = 0;
   frame->l2_len = (header - ip_bytes - kUdpBytes) & 0x7f;
   frame->l3_len = ip_bytes & 0x1ff;
-  const TxOffloads& offloads = layer_->options().offloads;
   frame->ol_flags = hop.is_v6() ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-  if (offloads.ip_checksum && !hop.is_v6()) frame->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-  if (offloads.udp_checksum) frame->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+  if (hop.ip_offload()) frame->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+  if (hop.udp_checksum() == UdpChecksum::kDevice) frame->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
   hop.write_headers(rte_pktmbuf_mtod(frame, std::uint8_t*), send, length);
   if (hop.resolved()) [[likely]] {
     queued_.push_back(frame);

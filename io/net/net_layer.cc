@@ -126,7 +126,8 @@ NextHopResult NetLayer::make_hop(Time now, const IpAddress& local, const IpAddre
                                .vlan = options_.vlan,
                                .hop_limit = options_.hop_limit,
                                .mtu = options_.mtu,
-                               .offloads = options_.offloads});
+                               .ip_offload = options_.ip_offload,
+                               .udp_checksum = options_.udp_checksum});
   hop.neighbour = i;
   hop.generation = neighbours_.generation(i);
   return {.hop = hops_.put(local, remote, hop)};

@@ -50,11 +50,13 @@ struct StaticNeighbour {
   MacAddress mac;
 };
 
-// TxOffloads are the checksums that the device fills in. The IPv4 header's field is left
-// zero then; UDP's holds the pseudo-header's sum, length included.
-struct TxOffloads {
-  bool ip_checksum = false;
-  bool udp_checksum = false;
+// UdpChecksum is who makes UDP's checksum of what is sent.
+enum class UdpChecksum : std::uint8_t {
+  kLayer,
+  kDevice,
+  // Nobody: the field is zero, as RFC 768 allows over IPv4. Over IPv6 the layer makes it, for
+  // there it must not be missing (RFC 8200 §8.1).
+  kNone,
 };
 
 // NetOptions are the settings of one network layer.
@@ -68,7 +70,10 @@ struct NetOptions {
   std::vector<IpAddress> gateways;  // At most one of each family; on-link, or static neighbours.
   std::vector<StaticNeighbour> static_neighbours;
   NeighbourOptions neighbours;
-  TxOffloads offloads;
+  // The device fills in the IPv4 header's checksum, which is left zero.
+  bool ip_offload = false;
+  // Where the device makes it, the field holds the pseudo-header's sum, length included.
+  UdpChecksum udp_checksum = UdpChecksum::kLayer;
   std::size_t max_next_hops = 8192;  // Destinations with a template; rounded up.
   std::uint8_t hop_limit = 64;
   unsigned echo_per_second = 100;  // Echo requests answered; 0: none.

@@ -54,15 +54,16 @@ NextHop make_next_hop(const HopTemplate& from) {
   hop.max_payload_ = static_cast<std::uint16_t>(from.mtu - ip_bytes - kUdpBytes);
   hop.is_v6_ = !v4;
   hop.resolved_ = from.resolved;
-  hop.ip_offload_ = from.offloads.ip_checksum;
-  hop.udp_offload_ = from.offloads.udp_checksum;
+  hop.ip_offload_ = v4 && from.ip_offload;
+  const bool must_have_one = !v4 && from.udp_checksum == UdpChecksum::kNone;
+  hop.udp_checksum_ = must_have_one ? UdpChecksum::kLayer : from.udp_checksum;
   return hop;
 }
 
 void NextHop::write_headers(std::uint8_t* frame, const UdpSend& send,
                             std::size_t payload_bytes) const {
   ChecksumSum payload;
-  if (!udp_offload_) {
+  if (wants_payload_sum()) {
     payload = checksum_add(payload, ByteSpan(frame + header_bytes_, payload_bytes));
   }
   write_headers(frame, send, payload_bytes, payload);
@@ -95,11 +96,9 @@ void NextHop::write_headers(std::uint8_t* frame, const UdpSend& send, std::size_
   store_be16(udp, send.source_port);
   store_be16(udp + 2, send.destination_port);
   store_be16(udp + 4, udp_bytes);
+  if (udp_checksum_ == UdpChecksum::kNone) return store_be16(udp + 6, 0);
   ChecksumSum sum = checksum_add(pseudo_sum_, udp_bytes);
-  if (udp_offload_) {
-    store_be16(udp + 6, checksum_fold(sum));
-    return;
-  }
+  if (udp_checksum_ == UdpChecksum::kDevice) return store_be16(udp + 6, checksum_fold(sum));
   sum = checksum_add(checksum_add(sum, send.source_port), send.destination_port);
   sum = checksum_add(checksum_add(sum, udp_bytes), payload);
   store_be16(udp + 6, udp_checksum_finish(sum));

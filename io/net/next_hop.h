@@ -43,7 +43,8 @@ struct HopTemplate {
   std::optional<std::uint16_t> vlan;
   std::uint8_t hop_limit = 64;
   std::size_t mtu = 1500;
-  TxOffloads offloads;
+  bool ip_offload = false;
+  UdpChecksum udp_checksum = UdpChecksum::kLayer;  // kNone: over IPv4 alone.
 };
 
 // NextHop is everything about the way from one local address to one remote address: the
@@ -63,10 +64,13 @@ class NextHop {
   // lies right behind them, and is read where the layer makes UDP's checksum.
   void write_headers(std::uint8_t* frame, const UdpSend& send, std::size_t payload_bytes) const;
   // The same for a payload that lies elsewhere, or in pieces: `payload` is its sum, and is
-  // not looked at where the device makes the checksum.
+  // not looked at where the layer does not make the checksum.
   void write_headers(std::uint8_t* frame, const UdpSend& send, std::size_t payload_bytes,
                      ChecksumSum payload) const;
-  bool wants_payload_sum() const { return !udp_offload_; }
+  bool wants_payload_sum() const { return udp_checksum_ == UdpChecksum::kLayer; }
+  UdpChecksum udp_checksum() const { return udp_checksum_; }
+  // The device makes the IPv4 header's.
+  bool ip_offload() const { return ip_offload_; }
 
   // Who the frame goes to, for NetLayer: an index in its neighbour table and what that was
   // like when the headers were made.
@@ -82,7 +86,7 @@ class NextHop {
   bool resolved_ = false;
   bool is_v6_ = false;
   bool ip_offload_ = false;
-  bool udp_offload_ = false;
+  UdpChecksum udp_checksum_ = UdpChecksum::kLayer;
   std::uint16_t max_payload_ = 0;
   ChecksumSum ip_sum_;      // The IPv4 header with length and TOS zero.
   ChecksumSum pseudo_sum_;  // Addresses and protocol.

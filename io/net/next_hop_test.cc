@@ -83,7 +83,8 @@ TEST(NextHop, AUdpChecksumOfZeroIsSentAsOnes) {
 
 TEST(NextHop, LeavesToTheDeviceWhatItFillsIn) {
   NetOptions options = with_peer();
-  options.offloads = {.ip_checksum = true, .udp_checksum = true};
+  options.ip_offload = true;
+  options.udp_checksum = UdpChecksum::kDevice;
   NetHost host(options);
   const Bytes v4 = sent(host, "192.0.2.1:1000", "192.0.2.2:2000", text_bytes("hello"));
   EXPECT_EQ(load_be16(v4.data() + 24), 0);
@@ -92,6 +93,22 @@ TEST(NextHop, LeavesToTheDeviceWhatItFillsIn) {
   const Bytes v6 = sent(host, "[2001:db8::1]:1000", "[2001:db8::2]:2000", text_bytes("hello"));
   EXPECT_EQ(load_be16(v6.data() + 60), 2 * (0x2001 + 0x0db8) + 1 + 2 + 17 + 13);
   EXPECT_FALSE(host.layer().next_hop(Time{}, {}, ip("192.0.2.2")).hop->wants_payload_sum());
+}
+
+// RFC 768: zero means that there is none. RFC 8200 §8.1: over IPv6 there must be one.
+TEST(NextHop, WithoutUdpChecksumTheFieldIsZeroOverIpv4Alone) {
+  NetOptions options = with_peer();
+  NetHost with(options);
+  options.udp_checksum = UdpChecksum::kNone;
+  NetHost without(options);
+  Bytes v4 = sent(with, "192.0.2.1:1000", "192.0.2.2:2000", text_bytes("hello"));
+  EXPECT_NE(load_be16(v4.data() + 40), 0);
+  store_be16(v4.data() + 40, 0);
+  EXPECT_EQ(sent(without, "192.0.2.1:1000", "192.0.2.2:2000", text_bytes("hello")), v4);
+  EXPECT_FALSE(without.layer().next_hop(Time{}, {}, ip("192.0.2.2")).hop->wants_payload_sum());
+  EXPECT_EQ(sent(without, "[2001:db8::1]:1000", "[2001:db8::2]:2000", text_bytes("hello")),
+            sent(with, "[2001:db8::1]:1000", "[2001:db8::2]:2000", text_bytes("hello")));
+  EXPECT_TRUE(without.layer().next_hop(Time{}, {}, ip("2001:db8::2")).hop->wants_payload_sum());
 }
 
 TEST(NextHop, TakesASumInPieces) {

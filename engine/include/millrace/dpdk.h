@@ -41,6 +41,10 @@ struct DpdkOptions {
   std::string mac;                    // Empty: the device's own.
   std::optional<std::uint16_t> vlan;  // 1 to 4094.
   std::size_t mtu = 0;                // IP packet, up to 9216; 0: the device's.
+  // Whether UDP over IPv4 is sent with a checksum (RFC 768 leaves it free; over IPv6 there is
+  // always one). Without a wish there is none over net_memif and net_ring, whose frames never leave
+  // memory: as over a kernel's loopback. Want one where a memif leads on to a wire.
+  std::optional<bool> udp_checksum;
 
   bool huge_pages = false;           // What network cards need and virtual devices do without.
   std::size_t memory_mb = 0;         // Of all devices; 0: by the number of buffers.
