@@ -9,34 +9,32 @@
 namespace millrace::crypto {
 namespace {
 
-using Nonce = std::array<std::uint8_t, 12>;
-using AdditionalData = std::array<std::uint8_t, 13>;
+// Block is 16 bytes, given as two big-endian numbers and kept as one value: a single store writes
+// it. The AEAD's first load is as wide, and one that spans several stores waits until all stores
+// before them, the record's own among them, have reached the cache.
+class Block {
+ public:
+  Block(std::uint64_t first, std::uint64_t second)
+      : words_{__builtin_bswap64(first), __builtin_bswap64(second)} {}
+  const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(&words_); }
 
-// RFC 5288 §3: salt and explicit part. RFC 6347 §4.1.2.1 calls epoch and sequence one
-// 64-bit number; as the explicit part it never repeats.
-Nonce gcm_nonce(const Nonce& iv, const std::uint8_t* explicit_part) {
-  Nonce nonce = iv;
-  store_be64(nonce.data() + 4, load_be64(explicit_part));
-  return nonce;
+ private:
+  std::uint64_t words_ __attribute__((vector_size(16)));
+};
+
+using Iv = std::array<std::uint8_t, 12>;
+constexpr std::size_t kAdditionalBytes = 13;
+
+// Four bytes of the IV and eight more.
+Block nonce_with(const Iv& iv, std::uint64_t tail) {
+  return {std::uint64_t{load_be32(iv.data())} << 32 | tail >> 32, tail << 32};
 }
 
-// RFC 7905 §2: the IV, its last eight bytes xored with epoch and sequence.
-Nonce chacha_nonce(const Nonce& iv, std::uint64_t number) {
-  Nonce nonce = iv;
-  store_be64(nonce.data() + 4, load_be64(iv.data() + 4) ^ number);
-  return nonce;
-}
-
-// RFC 5246 §6.2.3.3: epoch and sequence, type, version, length of the plaintext.
-AdditionalData additional_data(const std::uint8_t* record, std::uint64_t number,
-                               std::size_t plaintext_bytes) {
-  AdditionalData aad;
-  store_be64(aad.data(), number);
-  aad[8] = record[0];
-  aad[9] = record[1];
-  aad[10] = record[2];
-  store_be16(aad.data() + 11, static_cast<std::uint16_t>(plaintext_bytes));
-  return aad;
+// RFC 5246 §6.2.3.3: epoch and sequence, type, version, length of the plaintext; what comes
+// behind these kAdditionalBytes is not looked at.
+Block additional_data(const std::uint8_t* record, std::uint64_t number, std::size_t bytes) {
+  return {number, std::uint64_t{record[0]} << 56 | std::uint64_t{record[1]} << 48 |
+                      std::uint64_t{record[2]} << 40 | std::uint64_t{bytes & 0xffff} << 24};
 }
 
 }  // namespace
@@ -48,11 +46,16 @@ class RecordCodec {
   static OpenVerdict open(OpenJob& job);
 
  private:
-  static Nonce nonce_of(const RecordKeys& keys, const Nonce& iv, const std::uint8_t* record,
+  // Both suites without an explicit part on the wire and those with one end here.
+  static Block nonce_of(const RecordKeys& keys, const Iv& iv, const std::uint8_t* record,
                         std::uint64_t number) {
-    // Both suites without an explicit part on the wire and those with one end here.
-    return keys.header_bytes_ == kRecordHeaderBytes ? chacha_nonce(iv, number)
-                                                    : gcm_nonce(iv, record + kRecordHeaderBytes);
+    // RFC 7905 §2: the IV, its last eight bytes xored with epoch and sequence.
+    if (keys.header_bytes_ == kRecordHeaderBytes) {
+      return nonce_with(iv, load_be64(iv.data() + 4) ^ number);
+    }
+    // RFC 5288 §3: salt and explicit part. RFC 6347 §4.1.2.1 calls epoch and sequence one 64-bit
+    // number; as the explicit part it never repeats.
+    return nonce_with(iv, load_be64(record + kRecordHeaderBytes));
   }
 };
 
@@ -69,11 +72,11 @@ std::uint32_t RecordCodec::seal(const SealJob& job) {
   store_be64(record + 3, number);
   store_be16(record + 11, static_cast<std::uint16_t>(body));
   if (keys.header_bytes_ != kRecordHeaderBytes) store_be64(record + kRecordHeaderBytes, number);
-  const AdditionalData aad = additional_data(record, number, bytes);
-  const Nonce nonce = nonce_of(keys, keys.write_iv_, record, number);
+  const Block aad = additional_data(record, number, bytes);
+  const Block nonce = nonce_of(keys, keys.write_iv_, record, number);
   std::uint8_t* const data = record + keys.header_bytes_;
-  keys.ops_->seal(keys.write_material_.data(), nonce.data(), aad.data(), aad.size(), data, bytes,
-                  data + bytes);
+  keys.ops_->seal(keys.write_material_.data(), nonce.data(), aad.data(), kAdditionalBytes, data,
+                  bytes, data + bytes);
   if (keys.suite_ != CipherSuite::kChaCha20Poly1305Sha256) {
     keys.sealed_blocks_ += (bytes + 15) / 16 + 1;
   }
@@ -90,10 +93,10 @@ OpenVerdict RecordCodec::open(OpenJob& job) {
   // RFC 6347 §4.1.2.6: asked before the AEAD does its work, told only after it.
   if (!keys.replay_.is_new(sequence)) return OpenVerdict::kReplayed;
   if (bytes > kMaxPlaintextBytes || number >> 48 != keys.epoch_) return OpenVerdict::kUnauthentic;
-  const AdditionalData aad = additional_data(record, number, bytes);
-  const Nonce nonce = nonce_of(keys, keys.read_iv_, record, number);
+  const Block aad = additional_data(record, number, bytes);
+  const Block nonce = nonce_of(keys, keys.read_iv_, record, number);
   std::uint8_t* const data = record + keys.header_bytes_;
-  if (!keys.ops_->open(keys.read_material_.data(), nonce.data(), aad.data(), aad.size(), data,
+  if (!keys.ops_->open(keys.read_material_.data(), nonce.data(), aad.data(), kAdditionalBytes, data,
                        bytes, data + bytes)) {
     ++keys.forgeries_;
     return OpenVerdict::kUnauthentic;
