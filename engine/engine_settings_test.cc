@@ -49,11 +49,25 @@ TEST(EngineSettings, TakeTheProfilesTimersButForThoseThatWereSet) {
   EXPECT_EQ(settings.value().sctp.sack_delay, milliseconds(3));
 }
 
+TEST(EngineSettings, KeepTheFirstTimeOutWithinBoundsThatWereMoved) {
+  EngineOptions options;
+  options.sctp.rto_max = milliseconds(100);
+  EXPECT_EQ(Settings::from(options)->sctp.rto_initial, milliseconds(100));
+  options.sctp.rto_max = milliseconds(2000);
+  options.sctp.rto_min = milliseconds(900);
+  EXPECT_EQ(Settings::from(options)->sctp.rto_initial, milliseconds(900));
+  // The latency profile's floor counts, not the one that it replaces.
+  options = {};
+  options.sctp.profile = Profile::kLatency;
+  options.sctp.rto_max = milliseconds(20);
+  ASSERT_TRUE(Settings::from(options));
+}
+
 TEST(EngineSettings, NameTheValueThatIsOutOfRange) {
   EXPECT_EQ(fault_of({}), "");
   EXPECT_EQ(fault_of({.rto_min = milliseconds(0)}), "sctp.rto_min: 0 ms is not in 1 to 1000");
   EXPECT_EQ(fault_of({.rto_min = milliseconds(1001)}), "sctp.rto_min: 1001 ms is not in 1 to 1000");
-  EXPECT_EQ(fault_of({.rto_max = milliseconds(20)}), "sctp.rto_max: 20 ms is below sctp.rto_min");
+  EXPECT_EQ(fault_of({.rto_max = milliseconds(20)}), "sctp.rto_max: 20 ms is below rto_min, 50 ms");
   EXPECT_EQ(fault_of({.sack_delay = milliseconds(201)}),
             "sctp.sack_delay: 201 ms is not in 0 to 200");
   EXPECT_EQ(fault_of({.fixed_rate_bits = 7'999}),

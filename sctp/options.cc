@@ -2,6 +2,15 @@
 #include "sctp/options.h"
 
 namespace millrace::sctp {
+namespace {
+
+std::string text_of(Duration duration) {
+  const auto whole = std::chrono::duration_cast<milliseconds>(duration);
+  if (whole == duration) return std::to_string(whole.count()) + " ms";
+  return std::to_string(std::chrono::duration_cast<microseconds>(duration).count()) + " us";
+}
+
+}  // namespace
 
 void apply_profile(Profile profile, Options& options) {
   // Another profile may have been applied before.
@@ -21,20 +30,24 @@ void apply_profile(Profile profile, Options& options) {
   options.heartbeat_interval = latency ? seconds(5) : internet.heartbeat_interval;
 }
 
-std::string_view problem_of(const Options& options) {
+std::string problem_of(const Options& options) {
   if (options.rto_min < Options::kLeastRtoMin || options.rto_min > Options::kMostRtoMin) {
-    return "rto_min is not in 1 ms to 1 s";
+    return "rto_min: " + text_of(options.rto_min) + " is not in 1 to 1000";
   }
-  if (options.rto_max < options.rto_min) return "rto_max is below rto_min";
+  if (options.rto_max < options.rto_min) {
+    return "rto_max: " + text_of(options.rto_max) + " is below rto_min, " +
+           text_of(options.rto_min);
+  }
   if (options.rto_initial < options.rto_min || options.rto_initial > options.rto_max) {
-    return "rto_initial is not in rto_min to rto_max";
+    return "rto_initial: " + text_of(options.rto_initial) + " is not in rto_min to rto_max";
   }
   // RFC 9260 §6.2 allows 500 ms; senders expect no more than 200.
   if (options.sack_delay < Duration::zero() || options.sack_delay > Options::kMostSackDelay) {
-    return "sack_delay is not in 0 to 200 ms";
+    return "sack_delay: " + text_of(options.sack_delay) + " is not in 0 to 200";
   }
   if (options.linear_timeouts < 0 || options.linear_timeouts > options.max_retransmits) {
-    return "linear_timeouts is not in 0 to max_retransmits";
+    return "linear_timeouts: " + std::to_string(options.linear_timeouts) +
+           " is not in 0 to max_retransmits";
   }
   return {};
 }

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <string>
 
 #include "engine/base/time.h"
 #include "sctp/congestion_algorithm.h"
@@ -121,8 +121,8 @@ struct Options {
 
 // Sets the timers of `options` to those of `profile`.
 void apply_profile(Profile profile, Options& options);
-// Says which timer of `options` is out of its range: a name as in Options, then the range.
+// Says which timer of `options` is out of its range: a name as in Options, the value, the range.
 // Empty if none is. For who takes them from elsewhere; an association does not ask.
-std::string_view problem_of(const Options& options);
+std::string problem_of(const Options& options);
 
 }  // namespace millrace::sctp
