@@ -292,7 +292,7 @@ bool PathMtu::handle_too_big(Time now, std::size_t bytes, std::size_t limit) {
     recent_hints_ = 0;
   }
   if (++recent_hints_ > kMaxHints) {
-    grow_deaf(now);
+    disown_hints(now);
     return false;
   }
   ++hints_;
@@ -319,25 +319,30 @@ bool PathMtu::handle_too_big(Time now, std::size_t bytes, std::size_t limit) {
   return false;
 }
 
-// What was given up on somebody's word is tried again, and probes alone decide.
+// Routers that contradict each other, or somebody who forges their words: none is heard for a
+// while, and what they are charged with then begins anew.
 void PathMtu::grow_deaf(Time now) {
-  ++hints_ignored_;
   recent_hints_ = false_hints_ = 0;
-  hint_ = doubted_ = 0;
+  doubted_ = 0;
   distrust_until_ = now + kRaiseTimer;
+}
+
+// What was given up on somebody's word is tried again, and probes alone decide.
+void PathMtu::disown_hints(Time now) {
+  ++hints_ignored_;
+  grow_deaf(now);
+  hint_ = 0;
   failed_ = static_cast<std::uint16_t>(max_ + 4);
   if (rest_until_ != kNever) end_rest(now);
 }
 
-// RFC 8899 §5.3.3: routers that contradict each other, or somebody who forges their words.
+// RFC 8899 §5.3.3: a probe has passed that a router's word was against.
 void PathMtu::note_confirmed(Time now, std::uint16_t bytes) {
   if (doubted_ == 0 || bytes < doubted_) return;
   doubted_ = 0;
   if (now - false_hint_at_ >= kRaiseTimer) false_hints_ = 0;
   false_hint_at_ = now;
-  if (++false_hints_ < kMaxFalseHints) return;
-  false_hints_ = 0;
-  distrust_until_ = now + kRaiseTimer;
+  if (++false_hints_ >= kMaxFalseHints) grow_deaf(now);
 }
 
 }  // namespace millrace::sctp

@@ -107,6 +107,7 @@ class PathMtu {
   void end_rest(Time now);
   bool is_credible(Time now, std::size_t bytes, std::size_t limit) const;
   void note_confirmed(Time now, std::uint16_t bytes);
+  void disown_hints(Time now);
   void grow_deaf(Time now);
   // The size to try between PLPMTU and the smallest that failed; 0 if none is worth a probe.
   std::uint16_t next_size() const;
