@@ -22,6 +22,7 @@
 #include "sctp/options.h"
 #include "sctp/out_of_band_init.h"
 #include "sctp/packet/common_header.h"
+#include "sctp/packet/error_cause.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/init_parameters.h"
 #include "sctp/packet/packet_writer.h"
@@ -235,7 +236,7 @@ class Association {
   void start_init(Time now);
   void handle_init(Time now, const ChunkView& chunk);
   void send_init_ack(Time now, const InitFields& init, const InitParameters& parameters);
-  void refuse_init(VerificationTag initiate_tag, std::uint16_t cause);
+  void refuse_init(VerificationTag initiate_tag, CauseCode cause);
   void handle_init_ack(Time now, const ChunkView& chunk);
   void report_unrecognized(const InitParameters& parameters);
   Next handle_cookie_echo(Time now, const CommonHeader& header, const ChunkView& chunk);
@@ -280,7 +281,7 @@ class Association {
   void handle_error(Time now, const ChunkView& chunk);
   Next handle_unknown(const ChunkView& chunk);
   void report_unknown(const ChunkView& chunk);
-  void abort_with(CloseReason reason, std::uint16_t cause, ByteSpan value);
+  void abort_with(CloseReason reason, CauseCode cause, ByteSpan value = {});
 
   // association_shutdown.cc
   bool stop_sending(Time now);

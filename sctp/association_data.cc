@@ -158,8 +158,7 @@ Association::Next Association::handle_i_data(Time now, const ChunkView& chunk,
 // RFC 8260 §2.2.3, §2.3.1: DATA and FORWARD-TSN, or I-DATA and I-FORWARD-TSN, as set-up
 // has settled; the others end the association.
 Association::Next Association::reject_flavour() {
-  abort_with(CloseReason::kProtocolViolation,
-             static_cast<std::uint16_t>(CauseCode::kProtocolViolation), {});
+  abort_with(CloseReason::kProtocolViolation, CauseCode::kProtocolViolation);
   return Next::kDiscardPacket;
 }
 
@@ -187,13 +186,11 @@ Association::Next Association::conclude_data(DataResult result, StreamId stream,
       // RFC 9260 §6.2.
       std::array<std::uint8_t, 4> value;
       store_be32(value.data(), tsn.value());
-      abort_with(CloseReason::kProtocolViolation,
-                 static_cast<std::uint16_t>(CauseCode::kNoUserData), value);
+      abort_with(CloseReason::kProtocolViolation, CauseCode::kNoUserData, value);
       return Next::kDiscardPacket;
     }
     case DataResult::kViolation:
-      abort_with(CloseReason::kProtocolViolation,
-                 static_cast<std::uint16_t>(CauseCode::kProtocolViolation), {});
+      abort_with(CloseReason::kProtocolViolation, CauseCode::kProtocolViolation);
       return Next::kDiscardPacket;
   }
   return Next::kContinue;

@@ -21,25 +21,28 @@ std::uint16_t first_cause(ByteSpan causes) {
   return cause ? cause->type : std::uint16_t{0};
 }
 
+bool is_stale_cookie(std::uint16_t cause) { return CauseCode{cause} == CauseCode::kStaleCookie; }
+
 }  // namespace
 
 void Association::abort(Time, std::string_view reason) {
   if (dead_) return;
   const std::string_view text = reason.substr(0, kMaxReasonBytes);
-  abort_with(CloseReason::kAborted, static_cast<std::uint16_t>(CauseCode::kUserInitiatedAbort),
+  abort_with(CloseReason::kAborted, CauseCode::kUserInitiatedAbort,
              {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
 // RFC 9260 §9.1. Nobody is told where nobody is known yet.
-void Association::abort_with(CloseReason reason, std::uint16_t cause, ByteSpan value) {
+void Association::abort_with(CloseReason reason, CauseCode cause, ByteSpan value) {
+  const auto code = static_cast<std::uint16_t>(cause);
   control_.clear();
   if (!peer_tag_.is_zero()) {
     std::array<std::uint8_t, kMaxReasonBytes + kTlvHeaderBytes> memory;
     TlvWriter causes(memory);
-    causes.append(cause, value);
+    causes.append(code, value);
     queue_alone(peer_tag_, AbortChunk{.tag_reflected = false, .causes = causes.bytes()});
   }
-  close(reason, reason == CloseReason::kAborted ? std::uint16_t{0} : cause);
+  close(reason, reason == CloseReason::kAborted ? std::uint16_t{0} : code);
 }
 
 Association::Next Association::handle_abort(const CommonHeader& header, const ChunkView& chunk) {
@@ -66,9 +69,7 @@ void Association::handle_error(Time now, const ChunkView& chunk) {
   if (state_ == State::kCookieWait) return drop(DropReason::kUnexpectedState);
   TlvReader causes(error->causes);
   while (const auto cause = causes.next()) {
-    if (cause->type == static_cast<std::uint16_t>(CauseCode::kStaleCookie)) {
-      return handle_stale_cookie(now);
-    }
+    if (is_stale_cookie(cause->type)) return handle_stale_cookie(now);
     if (events_.size() - next_event_ >= kMaxErrorEvents) break;
     Event event;
     event.kind = EventKind::kPeerError;
@@ -117,17 +118,14 @@ void Association::handle_out_of_the_blue(const CommonHeader& header, ByteSpan ch
         // (3) §5.1: this end does not begin again. The answer goes under the INIT's tag.
         const auto init = InitChunk::parse(chunk->bytes);
         if (!init || init->initiate_tag.is_zero() || !reflected.is_zero()) return;
-        return refuse_init(init->initiate_tag,
-                           static_cast<std::uint16_t>(CauseCode::kOutOfResource));
+        return refuse_init(init->initiate_tag, CauseCode::kOutOfResource);
       }
       case ChunkType::kShutdownAck:  // (5)
         return queue_alone(reflected, ShutdownCompleteChunk{.tag_reflected = true});
       case ChunkType::kError: {
         // (7)
         const auto error = ErrorChunk::parse(chunk->bytes);
-        const bool stale = error && first_cause(error->causes) ==
-                                        static_cast<std::uint16_t>(CauseCode::kStaleCookie);
-        answer = answer && !stale;
+        if (error && is_stale_cookie(first_cause(error->causes))) answer = false;
         break;
       }
       default:

@@ -86,16 +86,14 @@ void Association::handle_init(Time now, const ChunkView& chunk) {
   if (!init || init->initiate_tag.is_zero()) return drop(DropReason::kMalformedChunk);
   if (!has_valid_fields(*init)) {
     drop(DropReason::kMalformedChunk);
-    return refuse_init(init->initiate_tag,
-                       static_cast<std::uint16_t>(CauseCode::kInvalidMandatoryParameter));
+    return refuse_init(init->initiate_tag, CauseCode::kInvalidMandatoryParameter);
   }
   const auto parameters = InitParameters::parse(init->parameters);
   if (!parameters) return drop(DropReason::kMalformedParameter);
   if (parameters->host_name) {
     // RFC 9260 §3.3.2.1 Note 3.
     drop(DropReason::kMalformedParameter);
-    return refuse_init(init->initiate_tag,
-                       static_cast<std::uint16_t>(CauseCode::kUnresolvableAddress));
+    return refuse_init(init->initiate_tag, CauseCode::kUnresolvableAddress);
   }
   if (state_ == State::kShutdownAckSent) {
     // RFC 9260 §9.2: the peer has not heard the last SHUTDOWN-ACK.
@@ -106,10 +104,10 @@ void Association::handle_init(Time now, const ChunkView& chunk) {
   send_init_ack(now, *init, *parameters);
 }
 
-void Association::refuse_init(VerificationTag initiate_tag, std::uint16_t cause) {
+void Association::refuse_init(VerificationTag initiate_tag, CauseCode cause) {
   std::array<std::uint8_t, 8> memory;
   TlvWriter causes(memory);
-  causes.append(cause, {});
+  causes.append(static_cast<std::uint16_t>(cause), {});
   queue_alone(initiate_tag, AbortChunk{.tag_reflected = false, .causes = causes.bytes()});
 }
 
@@ -158,20 +156,17 @@ void Association::handle_init_ack(Time now, const ChunkView& chunk) {
   if (init_ack->initiate_tag.is_zero()) return close(CloseReason::kSetupRefused);
   peer_tag_ = init_ack->initiate_tag;
   if (!has_valid_fields(*init_ack)) {
-    return abort_with(CloseReason::kSetupRefused,
-                      static_cast<std::uint16_t>(CauseCode::kInvalidMandatoryParameter), {});
+    return abort_with(CloseReason::kSetupRefused, CauseCode::kInvalidMandatoryParameter);
   }
   if (parameters->host_name) {
-    return abort_with(CloseReason::kSetupRefused,
-                      static_cast<std::uint16_t>(CauseCode::kUnresolvableAddress), {});
+    return abort_with(CloseReason::kSetupRefused, CauseCode::kUnresolvableAddress);
   }
   const ByteSpan cookie = parameters->state_cookie.value_or(ByteSpan());
   const std::size_t room = options_.max_packet_bytes - CommonHeader::kBytes - kChunkHeaderBytes;
   if (cookie.empty() || cookie.size() > room) {
     // RFC 9260 §3.3.10.2: one missing parameter, the State Cookie (7).
     constexpr std::array<std::uint8_t, 6> kMissingCookie{0, 0, 0, 1, 0, 7};
-    return abort_with(CloseReason::kSetupRefused,
-                      static_cast<std::uint16_t>(CauseCode::kMissingMandatoryParameter),
+    return abort_with(CloseReason::kSetupRefused, CauseCode::kMissingMandatoryParameter,
                       kMissingCookie);
   }
   cookie_.assign(cookie.begin(), cookie.end());

@@ -135,7 +135,7 @@ void Association::expire_shutdown_timers(Time now) {
   if (now >= t5_) {
     // RFC 9260 §9.2: T5-shutdown-guard ends in ABORT.
     constexpr std::string_view kReason = "shutdown took too long";
-    abort_with(CloseReason::kShutdownTimeout, 12,
+    abort_with(CloseReason::kShutdownTimeout, CauseCode::kUserInitiatedAbort,
                {reinterpret_cast<const std::uint8_t*>(kReason.data()), kReason.size()});
     return;
   }
