@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the association and its halves show of themselves, gathered for statistics and traces.
 #include "sctp/association.h"
 
 namespace millrace::sctp {
@@ -23,6 +24,28 @@ std::string_view Association::state_name() const {
       break;
   }
   return "shutdown_ack_sent";
+}
+
+Stats Association::stats() const {
+  Stats stats = stats_;
+  const SenderStats& sent = sender_->stats();
+  stats.data_chunks_sent += sent.data_chunks_sent;
+  stats.messages_sent += sent.messages_sent;
+  stats.messages_abandoned_unsent += sent.messages_abandoned.unsent;
+  stats.messages_abandoned_sent += sent.messages_abandoned.sent;
+  stats.t3_expiries += sent.t3_expiries;
+  stats.fast_retransmits += sent.fast_retransmits;
+  stats.retransmitted_chunks += sent.retransmitted_chunks;
+  stats.mtu_probes_lost = path_mtu_.probes_lost();
+  stats.mtu_black_holes = path_mtu_.black_holes();
+  stats.mtu_refused = path_mtu_.refused();
+  stats.mtu_hints = path_mtu_.hints();
+  stats.mtu_hints_ignored = path_mtu_.hints_ignored();
+  if (receiver_) {
+    stats.data_chunks_received += receiver_->stats().data_chunks_received;
+    stats.messages_received += receiver_->stats().messages_received;
+  }
+  return stats;
 }
 
 Metrics Association::metrics() const {
