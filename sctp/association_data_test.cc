@@ -5,33 +5,19 @@
 
 #include <array>
 
-#include "sctp/association.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/heartbeat_chunk.h"
 #include "sctp/packet/sack_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
 
-using test::AssociationPair;
-using test::Bytes;
-using test::make_packet;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
-
-class AssociationData : public ::testing::Test {
+class AssociationData : public ConnectedPair {
  protected:
-  void SetUp() override { ASSERT_TRUE(pair_.connect_both()); }
-  VerificationTag tag(int end) {
-    return test::tag_of(test::last_with(pair_.sent(1 - end), ChunkType::kCookieEcho));
-  }
   SendStatus send(std::uint16_t stream, std::size_t size) {
     return pair_.a().send(pair_.now(), StreamId(stream), kPpidBinary, Bytes(size, 9));
   }
-  AssociationPair pair_;
 };
 
 // Once a flush is over, the next call for a packet costs next to nothing; but what becomes due at

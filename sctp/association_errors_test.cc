@@ -3,28 +3,19 @@
 
 #include <algorithm>
 
-#include "sctp/association.h"
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/heartbeat_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
 
-using test::AssociationPair;
-using test::Bytes;
-using test::make_packet;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
-
-class AssociationErrors : public ::testing::Test {
+class AssociationErrors : public ConnectedPair {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(pair_.connect_both());
+    ConnectedPair::SetUp();
     pair_.run_for(milliseconds(100));
-    tag_a_ = test::tag_of(test::last_with(pair_.sent(kB), ChunkType::kCookieEcho));
+    tag_a_ = tag(kA);
     const Bytes init = test::last_with(pair_.sent(kB), ChunkType::kInit);
     next_tsn_ = InitChunk::parse(test::chunks_of(init)[0].bytes)->initial_tsn;
     pair_.sent(kA).clear();
@@ -39,7 +30,6 @@ class AssociationErrors : public ::testing::Test {
              .flags = {.beginning = true, .ending = true}},
             std::move(payload)};
   }
-  AssociationPair pair_;
   VerificationTag tag_a_;
   Tsn next_tsn_;
 };

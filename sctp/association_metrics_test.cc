@@ -3,14 +3,10 @@
 
 #include <array>
 
-#include "sctp/association.h"
-#include "test/support/association_pair.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
 
 constexpr std::array kNames = {"closed", "cookie_wait", "established", "shutdown_sent"};
 

@@ -3,24 +3,15 @@
 
 #include <algorithm>
 
-#include "sctp/association.h"
 #include "sctp/packet/cookie_chunk.h"
 #include "sctp/packet/error_cause.h"
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/shutdown_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-using test::make_packet;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 // The parameters of Chromium's and Firefox's INIT as they travel: FORWARD-TSN, then the
 // list of extensions, whose padding Chromium leaves out.

@@ -3,32 +3,18 @@
 
 #include <algorithm>
 
-#include "sctp/association.h"
 #include "sctp/packet/cookie_chunk.h"
 #include "sctp/packet/error_chunk.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/init_parameters.h"
 #include "sctp/packet/shutdown_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
 
-using test::AssociationPair;
-using test::Bytes;
-using test::make_packet;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
-
-class AssociationShutdown : public ::testing::Test {
+class AssociationShutdown : public ConnectedPair {
  protected:
-  void SetUp() override { ASSERT_TRUE(pair_.connect_both()); }
-  // The tag that packets to `end` bear.
-  VerificationTag tag(int end) {
-    return test::tag_of(test::last_with(pair_.sent(1 - end), ChunkType::kCookieEcho));
-  }
   CloseReason reason(int end) {
     const auto* closed = pair_.last(end, EventKind::kClosed);
     return closed == nullptr ? CloseReason::kNone : closed->event.close_reason;
@@ -40,7 +26,6 @@ class AssociationShutdown : public ::testing::Test {
   static auto without(ChunkType type) {
     return [type](int, ByteSpan packet) { return !test::has_chunk(packet, type); };
   }
-  AssociationPair pair_;
 };
 
 // RFC 9260 §9.2.

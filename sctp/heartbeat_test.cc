@@ -3,20 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include "sctp/association.h"
 #include "sctp/packet/heartbeat_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-using test::make_packet;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 Options with_interval(Duration interval) {
   Options options;

@@ -2,22 +2,14 @@
 // RFC 8260 §2.2: which kind of chunk an association speaks, and what the other kind does to it.
 #include <gtest/gtest.h>
 
-#include "sctp/association.h"
 #include "sctp/packet/data_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/i_data_chunk.h"
 #include "sctp/packet/i_forward_tsn_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 Options with_i_data(bool i_data) {
   Options options;

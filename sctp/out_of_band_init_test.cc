@@ -4,18 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "sctp/association.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 // The draft's example: tag 0x896cdd1d, a_rwnd 5 MiB, 65535 streams, TSN 0xe079651d,
 // FORWARD-TSN and RE-CONFIG, the last parameter without padding.

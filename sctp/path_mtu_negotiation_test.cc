@@ -7,19 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "sctp/association.h"
 #include "sctp/packet/init_parameters.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 enum class SetUpBy { kBoth, kAlone, kSignalling };
 

@@ -4,19 +4,11 @@
 
 #include <array>
 
-#include "sctp/association.h"
 #include "sctp/packet/reconfig_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 Options few_streams() {
   Options options;

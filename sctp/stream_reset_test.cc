@@ -8,27 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "sctp/association.h"
 #include "sctp/packet/reconfig_chunk.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
 
-using test::AssociationPair;
-using test::Bytes;
-using test::make_packet;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
-
-class StreamResets : public ::testing::Test {
+class StreamResets : public ConnectedPair {
  protected:
-  void SetUp() override { ASSERT_TRUE(pair_.connect_both()); }
-  VerificationTag tag(int end) {
-    return test::tag_of(test::last_with(pair_.sent(1 - end), ChunkType::kCookieEcho));
-  }
   void reset(std::initializer_list<std::uint16_t> ids) {
     std::vector<StreamId> streams;
     for (const std::uint16_t id : ids) streams.emplace_back(id);
@@ -77,7 +64,6 @@ class StreamResets : public ::testing::Test {
   void respond(ReconfigSeq seq, ReconfigResult result) { respond(tag(kA), seq, result); }
   void hold_b() { tag_b_ = tag(kB); }
 
-  AssociationPair pair_;
   VerificationTag tag_b_;
 };
 

@@ -2,17 +2,10 @@
 // Messages sent part by part, between two associations.
 #include <gtest/gtest.h>
 
-#include "sctp/association.h"
-#include "test/support/association_pair.h"
+#include "sctp/testing/connected_pair_fixture.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 Options with_small_buffer(bool forward_tsn = true) {
   Options options;

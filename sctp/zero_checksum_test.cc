@@ -4,23 +4,15 @@
 
 #include <algorithm>
 
-#include "sctp/association.h"
 #include "sctp/crc32c.h"
 #include "sctp/packet/common_header.h"
 #include "sctp/packet/heartbeat_chunk.h"
 #include "sctp/packet/shutdown_chunk.h"
+#include "sctp/testing/connected_pair_fixture.h"
 #include "test/conformance/rules.h"
-#include "test/support/association_pair.h"
-#include "test/support/sctp_packets.h"
 
 namespace millrace::sctp {
 namespace {
-
-using test::AssociationPair;
-using test::Bytes;
-
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
 
 std::uint32_t checksum_of(ByteSpan packet) { return CommonHeader::parse(packet)->checksum; }
 bool has_crc(ByteSpan packet) { return checksum_of(packet) == packet_checksum(packet); }
