@@ -19,6 +19,9 @@ struct SendOptions {
   std::optional<Duration> max_lifetime{};
   std::optional<std::uint32_t> max_retransmits{};
   std::optional<std::uint32_t> priority{};
+
+  // Of two limits the number of retransmissions counts.
+  bool gives_way() const { return priority && !max_retransmits; }
 };
 
 // No message is larger, whatever the peer would take.

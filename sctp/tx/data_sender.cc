@@ -96,7 +96,7 @@ void DataSender::enqueue(Time now, OutgoingMessage* message, StreamId stream, Pp
   if (options.max_retransmits) {
     message->policy = OutgoingMessage::Policy::kRetransmits;
     message->limit = *options.max_retransmits;
-  } else if (options.priority) {
+  } else if (options.gives_way()) {
     message->policy = OutgoingMessage::Policy::kPriority;
     message->limit = *options.priority;
   }

@@ -9,10 +9,10 @@ namespace millrace::sctp {
 
 bool DataSender::has_room(Time now, SendStream* stream, std::size_t cost,
                           const SendOptions& options) {
-  const bool yields = options.priority && !options.max_retransmits;
-  return find_room(now, {.stream = stream,
-                         .cost = cost,
-                         .yielding_from = yields ? std::uint64_t{*options.priority} + 1 : 0});
+  return find_room(
+      now, {.stream = stream,
+            .cost = cost,
+            .yielding_from = options.gives_way() ? std::uint64_t{*options.priority} + 1 : 0});
 }
 
 bool DataSender::has_room_for_part(Time now, const OutgoingMessage& message, std::size_t cost) {
