@@ -21,9 +21,8 @@ bool InterleavedMessages::add(UnwrappedTsn tsn, const IDataChunkHeader& header) 
 bool InterleavedMessages::continues_recent(const IDataChunkHeader& header) const {
   if (recent_ == kNone || reset_tsn_) return false;
   const Message& recent = messages_[recent_];
-  return header.fsn == recent.next_fsn && header.mid == recent.mid &&
-         header.stream == streams_[recent.stream].id &&
-         header.flags.unordered == recent.unordered && !header.flags.beginning &&
+  return header.fsn == recent.next_fsn && recent.is_named_by(header) &&
+         header.stream == streams_[recent.stream].id && !header.flags.beginning &&
          !header.flags.ending && recent.next_fsn > 0 && recent.last_fsn == kUnknown &&
          recent.beyond_count == 0;
 }
@@ -99,8 +98,7 @@ InterleavedMessages::Index InterleavedMessages::find_or_make(Index stream_index,
   const bool life = stream.life != next_life;
   if (recent_ != kNone) {
     const Message& recent = messages_[recent_];
-    if (recent.stream == stream_index && recent.mid == header.mid &&
-        recent.unordered == unordered && recent.life == life) {
+    if (recent.stream == stream_index && recent.is_named_by(header) && recent.life == life) {
       return recent_;
     }
   }

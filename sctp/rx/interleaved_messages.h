@@ -120,6 +120,10 @@ class InterleavedMessages {
     Links in_stream;
     Links in_offers;
 
+    // Among the messages of its stream's life.
+    bool is_named_by(const IDataChunkHeader& header) const {
+      return mid == header.mid && unordered == header.flags.unordered;
+    }
     bool complete() const { return last_fsn != kUnknown && next_fsn == last_fsn + 1; }
   };
 
