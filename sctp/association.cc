@@ -146,7 +146,7 @@ Association::Next Association::handle_chunk(Time now, const CommonHeader& header
     case ChunkType::kIData:
       return handle_i_data(now, chunk, buffer);
     case ChunkType::kForwardTsn:
-      return handle_forward_tsn(now, chunk);
+      return handle_forward_tsn(chunk);
     case ChunkType::kIForwardTsn:
       return handle_i_forward_tsn(chunk);
     case ChunkType::kReconfig:
@@ -277,7 +277,7 @@ void Association::append_reports(Time now, PacketWriter& packet) {
            (may_carry_data() && sender_->has_something_to_send(now));
   };
   if (receiver_->sack_due(now) || (receiver_->sack_pending() && leaves_anyway())) {
-    receiver_->append_sack(now, packet);
+    receiver_->append_sack(packet);
   }
   // RFC 6525 §5.2.1: behind a SACK, which tells the peer that all data before a reset is
   // here before it learns that the reset is done.

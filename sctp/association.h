@@ -253,10 +253,14 @@ class Association {
   // association_data.cc
   Next handle_data(Time now, const ChunkView& chunk, const BufferRef& buffer);
   Next handle_i_data(Time now, const ChunkView& chunk, const BufferRef& buffer);
+  template <class View>
+  Next take_data(Time now, const ChunkView& chunk, const BufferRef& buffer);
   Next conclude_data(DataResult result, StreamId stream, Tsn tsn);
   bool expects_data() const;
-  Next handle_forward_tsn(Time now, const ChunkView& chunk);
+  Next handle_forward_tsn(const ChunkView& chunk);
   Next handle_i_forward_tsn(const ChunkView& chunk);
+  template <class View>
+  Next take_forward_tsn(const ChunkView& chunk);
   Next reject_flavour();
   void handle_sack(Time now, const ChunkView& chunk);
   void handle_reconfig(Time now, const ChunkView& chunk);

@@ -94,14 +94,17 @@ bool Association::expects_data() const {
          state_ == State::kShutdownSent;
 }
 
-Association::Next Association::handle_data(Time now, const ChunkView& chunk,
-                                           const BufferRef& buffer) {
+// What DATA and I-DATA have in common; `View` tells them apart.
+template <class View>
+[[gnu::always_inline]] inline Association::Next Association::take_data(Time now,
+                                                                       const ChunkView& chunk,
+                                                                       const BufferRef& buffer) {
   if (!expects_data()) {
     drop(DropReason::kUnexpectedState);
     return Next::kContinue;
   }
-  if (extensions_.i_data) return reject_flavour();
-  const auto data = DataChunkView::parse(chunk.bytes);
+  if (extensions_.i_data != View::kInterleaved) return reject_flavour();
+  const auto data = View::parse(chunk.bytes);
   if (!data) {
     drop(DropReason::kMalformedChunk);
     return Next::kContinue;
@@ -114,23 +117,14 @@ Association::Next Association::handle_data(Time now, const ChunkView& chunk,
   return conclude_data(result, data->header.stream, data->header.tsn);
 }
 
+Association::Next Association::handle_data(Time now, const ChunkView& chunk,
+                                           const BufferRef& buffer) {
+  return take_data<DataChunkView>(now, chunk, buffer);
+}
+
 Association::Next Association::handle_i_data(Time now, const ChunkView& chunk,
                                              const BufferRef& buffer) {
-  if (!expects_data()) {
-    drop(DropReason::kUnexpectedState);
-    return Next::kContinue;
-  }
-  if (!extensions_.i_data) return reject_flavour();
-  const auto data = IDataChunkView::parse(chunk.bytes);
-  if (!data) {
-    drop(DropReason::kMalformedChunk);
-    return Next::kContinue;
-  }
-  packet_had_data_ = true;
-  if (state_ == State::kShutdownSent) shutdown_due_ = true;
-  const DataResult result = receiver_->handle_i_data(now, *data, buffer);
-  if (result == DataResult::kAccepted) return Next::kContinue;
-  return conclude_data(result, data->header.stream, data->header.tsn);
+  return take_data<IDataChunkView>(now, chunk, buffer);
 }
 
 // RFC 8260 §2.2.3, §2.3.1: DATA and FORWARD-TSN, or I-DATA and I-FORWARD-TSN, as set-up
@@ -189,47 +183,35 @@ void Association::handle_sack(Time now, const ChunkView& chunk) {
   if (sender_->take_black_hole()) leave_black_hole(now);
 }
 
-Association::Next Association::handle_forward_tsn(Time now, const ChunkView& chunk) {
+template <class View>
+Association::Next Association::take_forward_tsn(const ChunkView& chunk) {
   if (!expects_data()) {
     drop(DropReason::kUnexpectedState);
     return Next::kContinue;
   }
-  if (extensions_.i_data) return reject_flavour();
+  if (extensions_.i_data != View::kInterleaved) return reject_flavour();
   if (!extensions_.forward_tsn) {
     // RFC 3758 §3.3.1: as one that this end does not know, whose type asks for a report.
     report_unknown(chunk);
     drop(DropReason::kBadForwardTsn);
     return Next::kContinue;
   }
-  const auto forward = ForwardTsnChunkView::parse(chunk.bytes);
+  const auto forward = View::parse(chunk.bytes);
   if (!forward) {
     drop(DropReason::kMalformedChunk);
   } else {
     packet_had_data_ = true;
-    if (!receiver_->handle_forward_tsn(now, *forward)) drop(DropReason::kBadForwardTsn);
+    if (!receiver_->handle_forward_tsn(*forward)) drop(DropReason::kBadForwardTsn);
   }
   return Next::kContinue;
 }
 
+Association::Next Association::handle_forward_tsn(const ChunkView& chunk) {
+  return take_forward_tsn<ForwardTsnChunkView>(chunk);
+}
+
 Association::Next Association::handle_i_forward_tsn(const ChunkView& chunk) {
-  if (!expects_data()) {
-    drop(DropReason::kUnexpectedState);
-    return Next::kContinue;
-  }
-  if (!extensions_.i_data) return reject_flavour();
-  if (!extensions_.forward_tsn) {
-    report_unknown(chunk);
-    drop(DropReason::kBadForwardTsn);
-    return Next::kContinue;
-  }
-  const auto forward = IForwardTsnChunkView::parse(chunk.bytes);
-  if (!forward) {
-    drop(DropReason::kMalformedChunk);
-  } else {
-    packet_had_data_ = true;
-    if (!receiver_->handle_i_forward_tsn(*forward)) drop(DropReason::kBadForwardTsn);
-  }
-  return Next::kContinue;
+  return take_forward_tsn<IForwardTsnChunkView>(chunk);
 }
 
 void Association::handle_reconfig(Time now, const ChunkView& chunk) {

@@ -72,7 +72,7 @@ class Receiving {
     next_ += static_cast<std::uint32_t>(order.size());
     receiver_.settle(now_);
     sctp::PacketWriter packet(space_, {});
-    CHECK(receiver_.append_sack(now_, packet));
+    CHECK(receiver_.append_sack(packet));
     return order.size();
   }
 

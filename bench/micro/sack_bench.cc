@@ -38,7 +38,7 @@ void sack_build(benchmark::State& state) {
   std::vector<std::uint8_t> packet(8192);
   measure(state, [&] {
     sctp::PacketWriter writer(packet, {});
-    CHECK(receiver.append_sack(now, writer));
+    CHECK(receiver.append_sack(writer));
     benchmark::ClobberMemory();
     return 1u;
   });

@@ -69,6 +69,7 @@ struct DataChunkHeader {
 // DataChunkView is a received DATA chunk. `payload` points into the packet and may be
 // empty: the association must answer that with ABORT (RFC 9260 §6.2, No User Data).
 struct DataChunkView {
+  static constexpr bool kInterleaved = false;
   DataChunkHeader header;
   ByteSpan payload;
 

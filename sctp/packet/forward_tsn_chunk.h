@@ -35,6 +35,7 @@ struct SkippedStream {
 // ForwardTsnChunkView is a received FORWARD TSN. A stream may be listed twice.
 class ForwardTsnChunkView {
  public:
+  static constexpr bool kInterleaved = false;
   static constexpr std::size_t kFixedBytes = 8;
 
   static std::optional<ForwardTsnChunkView> parse(ByteSpan chunk) {

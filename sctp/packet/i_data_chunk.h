@@ -58,6 +58,7 @@ struct IDataChunkHeader {
 // IDataChunkView is a received I-DATA chunk. `payload` points into the packet and may
 // be empty, which the association must answer as for DATA (RFC 8260 §2.1).
 struct IDataChunkView {
+  static constexpr bool kInterleaved = true;
   IDataChunkHeader header;
   ByteSpan payload;
 

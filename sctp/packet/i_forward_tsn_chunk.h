@@ -38,6 +38,7 @@ struct SkippedMessages {
 // IForwardTsnChunkView is a received I-FORWARD-TSN.
 class IForwardTsnChunkView {
  public:
+  static constexpr bool kInterleaved = true;
   static constexpr std::size_t kFixedBytes = 8;
   static constexpr std::size_t kEntryBytes = 8;
 

@@ -41,8 +41,8 @@ DataResult DataReceiver::handle_data(Time now, const DataChunkView& data, const 
   return reassemble(tsn) ? DataResult::kAccepted : DataResult::kViolation;
 }
 
-DataResult DataReceiver::handle_i_data(Time now, const IDataChunkView& data,
-                                       const BufferRef& buffer) {
+DataResult DataReceiver::handle_data(Time now, const IDataChunkView& data,
+                                     const BufferRef& buffer) {
   UnwrappedTsn tsn;
   const DataResult result = admit(data.header, data.payload.size(), tsn);
   if (result != DataResult::kAccepted) return result;
@@ -277,8 +277,7 @@ std::span<const GapAckBlock> DataReceiver::gap_blocks() {
   return gap_blocks_;
 }
 
-bool DataReceiver::append_sack(Time now, PacketWriter& packet) {
-  static_cast<void>(now);
+bool DataReceiver::append_sack(PacketWriter& packet) {
   release_lent();
   SackChunk sack{.cumulative_tsn_ack = tsns_.cumulative().wrap(),
                  .a_rwnd = a_rwnd(),

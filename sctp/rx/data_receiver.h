@@ -76,11 +76,11 @@ struct ReceiverStats {
 // DataReceiver is the receiving half of an association: TSN bookkeeping, SACK, reassembly,
 // ordering, receive window (RFC 9260 §6.2, §6.5, §6.9, RFC 3758 §3.6, RFC 7053, RFC 8260).
 //
-// For each packet: `handle_data` or `handle_forward_tsn` per chunk, or their like for I-DATA
-// where that was negotiated, `poll_message` until false (at once, or at the end of the
-// burst), then `end_packet` if the packet had DATA. At
-// the end of the receive burst call `settle`; when `sack_due`, put `append_sack` first into
-// the next outgoing packet; re-arm for `next_timeout`.
+// For each packet: `handle_data` or `handle_forward_tsn` per chunk, of the flavour that was
+// negotiated (RFC 8260 §2.2.1), `poll_message` until false (at once, or at the end of the
+// burst), then `end_packet` if the packet had DATA. At the end of the receive burst call
+// `settle`; when `sack_due`, put `append_sack` first into the next outgoing packet; re-arm for
+// `next_timeout`.
 //
 // A caller that leaves messages unpolled pushes back: they are charged to the window.
 class DataReceiver {
@@ -94,10 +94,10 @@ class DataReceiver {
   // Takes one chunk. `data.payload` lies in `buffer`, which is referenced for as long as
   // the payload is held, and is not null; no byte is copied here.
   DataResult handle_data(Time now, const DataChunkView& data, const BufferRef& buffer);
+  DataResult handle_data(Time now, const IDataChunkView& data, const BufferRef& buffer);
   // RFC 3758 §3.6. False if it was behind the cumulative TSN (it still asks for a SACK).
-  bool handle_forward_tsn(Time now, const ForwardTsnChunkView& forward);
-  DataResult handle_i_data(Time now, const IDataChunkView& data, const BufferRef& buffer);
-  bool handle_i_forward_tsn(const IForwardTsnChunkView& forward);
+  bool handle_forward_tsn(const ForwardTsnChunkView& forward);
+  bool handle_forward_tsn(const IForwardTsnChunkView& forward);
   void end_packet(Time now);
 
   // Lends the next message, or the next part of one; `message` is valid until the next call
@@ -119,7 +119,7 @@ class DataReceiver {
   bool sack_pending() const;
   // Writes a SACK and forgets what made it due. False if the packet has no room for the
   // smallest; gap blocks and duplicates beyond the room are left out.
-  bool append_sack(Time now, PacketWriter& packet);
+  bool append_sack(PacketWriter& packet);
   void handle_timeout(Time now);
   // End of the SACK delay or of the pin time, or when memory may be given back; kNever where
   // nothing is held and the window is where it began.

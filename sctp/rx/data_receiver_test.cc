@@ -65,7 +65,7 @@ class DataReceiverTest : public ::testing::Test {
     const ForwardTsnChunk chunk{Tsn(tsn), skipped};
     Bytes bytes(chunk.size());
     chunk.write(bytes);
-    return receiver_->handle_forward_tsn(kStart, *ForwardTsnChunkView::parse(bytes));
+    return receiver_->handle_forward_tsn(*ForwardTsnChunkView::parse(bytes));
   }
   struct Sack {
     std::uint32_t cumulative;
@@ -76,7 +76,7 @@ class DataReceiverTest : public ::testing::Test {
   Sack sack(std::size_t space = 1160) {
     Bytes bytes(space);
     PacketWriter writer(bytes, CommonHeader{});
-    EXPECT_TRUE(receiver_->append_sack(kStart, writer));
+    EXPECT_TRUE(receiver_->append_sack(writer));
     const auto view = SackChunkView::parse(
         ByteSpan(bytes).subspan(CommonHeader::kBytes, writer.size() - CommonHeader::kBytes));
     Sack result{view->cumulative_tsn_ack().value(), view->a_rwnd(), {}, {}};
@@ -158,7 +158,7 @@ TEST_F(DataReceiverTest, LeavesOutGapsThatThePacketHasNoRoomFor) {
   EXPECT_EQ(sack(1160).gaps.size(), 283u);
   Bytes tiny(24);
   PacketWriter writer(tiny, CommonHeader{});
-  EXPECT_FALSE(receiver_->append_sack(kStart, writer));
+  EXPECT_FALSE(receiver_->append_sack(writer));
 }
 
 // RFC 9260 §3.3.4: offsets have 16 bits; TSNs wrap.

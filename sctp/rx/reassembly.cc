@@ -112,7 +112,7 @@ void DataReceiver::deliver_waiting(std::uint32_t stream_index) {
   }
 }
 
-bool DataReceiver::handle_forward_tsn(Time, const ForwardTsnChunkView& forward) {
+bool DataReceiver::handle_forward_tsn(const ForwardTsnChunkView& forward) {
   release_lent();
   sack_now_ = true;
   const UnwrappedTsn old = tsns_.cumulative();
@@ -197,7 +197,7 @@ void DataReceiver::release_skipped(UnwrappedTsn first) {
   make_ready(first);
 }
 
-bool DataReceiver::handle_i_forward_tsn(const IForwardTsnChunkView& forward) {
+bool DataReceiver::handle_forward_tsn(const IForwardTsnChunkView& forward) {
   release_lent();
   sack_now_ = true;
   const UnwrappedTsn target =

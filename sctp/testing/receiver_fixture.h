@@ -72,19 +72,20 @@ class ReceiverTest : public ::testing::Test {
                                             .unordered = f.unordered,
                                             .beginning = f.beginning,
                                             .ending = f.ending}};
-    return receiver_->handle_i_data(now_, {header, {buffer->data, f.text.size()}}, buffer);
+    return receiver_->handle_data(now_, IDataChunkView{header, {buffer->data, f.text.size()}},
+                                  buffer);
   }
   bool skip(std::uint32_t tsn, std::vector<SkippedMessages> skipped = {}) {
     const IForwardTsnChunk chunk{Tsn(tsn), skipped};
     Bytes bytes(chunk.size());
     chunk.write(bytes);
-    return receiver_->handle_i_forward_tsn(*IForwardTsnChunkView::parse(bytes));
+    return receiver_->handle_forward_tsn(*IForwardTsnChunkView::parse(bytes));
   }
   bool forward(std::uint32_t tsn, std::vector<SkippedStream> skipped = {}) {
     const ForwardTsnChunk chunk{Tsn(tsn), skipped};
     Bytes bytes(chunk.size());
     chunk.write(bytes);
-    return receiver_->handle_forward_tsn(now_, *ForwardTsnChunkView::parse(bytes));
+    return receiver_->handle_forward_tsn(*ForwardTsnChunkView::parse(bytes));
   }
   std::vector<ReceivedPart> take_parts() {
     std::vector<ReceivedPart> parts;

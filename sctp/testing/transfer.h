@@ -174,7 +174,7 @@ class Transfer {
         const DataResult result = receiver_.handle_data(now_, *data, buffer);
         CHECK(result != DataResult::kViolation && result != DataResult::kNoUserData);
       } else if (const auto forward = ForwardTsnChunkView::parse(chunk->bytes)) {
-        receiver_.handle_forward_tsn(now_, *forward);
+        receiver_.handle_forward_tsn(*forward);
       } else {
         CHECK(false);
       }
@@ -211,7 +211,7 @@ class Transfer {
     if (receiver_.sack_due(now_)) {
       Bytes bytes(packet_bytes_);
       PacketWriter writer(bytes, CommonHeader{});
-      CHECK(receiver_.append_sack(now_, writer));
+      CHECK(receiver_.append_sack(writer));
       bytes.resize(writer.finish());
       post(false, std::move(bytes));
     }

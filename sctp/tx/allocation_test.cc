@@ -84,7 +84,7 @@ class Loop {
   void acknowledge() {
     std::array<std::uint8_t, kPacket> bytes;
     PacketWriter writer(bytes, CommonHeader{});
-    ASSERT_TRUE(receiver_.append_sack(now_, writer));
+    ASSERT_TRUE(receiver_.append_sack(writer));
     const ByteSpan sack{bytes.data() + CommonHeader::kBytes, writer.size() - CommonHeader::kBytes};
     static_cast<void>(sender_.handle_sack(now_, *SackChunkView::parse(sack)));
   }
