@@ -206,9 +206,12 @@ Result<Description, SignalError> EngineImpl::accept_offer(const std::string& off
   const sdp::ParseResult parsed = sdp::parse_offer(offer);
   if (!parsed.ok()) return Failure(signal_error(parsed.error()));
   const sdp::RemoteDescription& remote = parsed.value();
-  const sdp::Setup setup = sdp::answer_setup(remote.setup, preferred_setup(remote));
-  auto terms = terms_of(settings_, remote, setup);
+  auto terms = terms_of(settings_, remote);
   if (!terms.ok()) return Failure(terms.error());
+  const bool begins = begins_with_first_check(shards(), terms.value());
+  const sdp::Setup setup =
+      sdp::answer_setup(remote.setup, begins ? sdp::Setup::kActive : sdp::Setup::kPassive);
+  terms.value().role = role_of(setup, remote.setup);
   SystemRng rng;
   const LocalTerms local = LocalTerms::draw(directory_.make_id(), rng);
   terms.value().local_init = local.init;
@@ -221,17 +224,6 @@ Result<Description, SignalError> EngineImpl::accept_offer(const std::string& off
                     "session limit reached: " + std::to_string(settings_.options.max_sessions)});
   }
   return Description{local.id, answer};
-}
-
-// The role of an answer to an offer that leaves the choice (decision 0013). Passive in general:
-// browsers begin DTLS once a check was answered, and their first record tells which shard the
-// kernel sends them to. Where there is one shard that is no question, and with SCTP set up by
-// the descriptions who begins has the channel a round trip earlier: the other end, the DTLS
-// server, finishes last and may send at once.
-sdp::Setup EngineImpl::preferred_setup(const sdp::RemoteDescription& offer) const {
-  const bool begins =
-      shards() == 1 && settings_.options.sctp.init_in_sdp && !offer.sctp_init.empty();
-  return begins ? sdp::Setup::kActive : sdp::Setup::kPassive;
 }
 
 void EngineImpl::create_offer(const OfferOptions& options, OfferDone done) {

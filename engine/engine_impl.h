@@ -14,7 +14,6 @@
 #include "engine/record/capture.h"
 #include "engine/record/record_thread.h"
 #include "engine/record/session_trace.h"
-#include "engine/sdp/description.h"
 #include "engine/session_directory.h"
 #include "engine/settings.h"
 #include "engine/shard/handshake_workers.h"
@@ -71,7 +70,6 @@ class EngineImpl final : public Engine {
   std::optional<Error> bind_listening();
   void run_shard(unsigned index);
   ShardWorld world();
-  sdp::Setup preferred_setup(const sdp::RemoteDescription& offer) const;
   void make_polled(unsigned shard);
   void ask_to_close(bool at_once);
   bool closed_by(Time deadline) const;

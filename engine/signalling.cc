@@ -35,27 +35,30 @@ LocalTerms LocalTerms::draw(SessionId id, Rng& rng) {
 }
 
 Result<RemoteTerms, SignalError> terms_of(const Settings& settings,
-                                          const sdp::RemoteDescription& remote, sdp::Setup ours) {
+                                          const sdp::RemoteDescription& remote) {
   RemoteTerms terms;
   for (const sdp::Fingerprint& fingerprint : remote.fingerprints) {
     const auto parsed = crypto::Fingerprint::parse(fingerprint.to_string());
     if (parsed) terms.fingerprints.push_back(*parsed);
   }
-  terms.role =
-      sdp::is_dtls_client(ours, remote.setup) ? crypto::Role::kClient : crypto::Role::kServer;
   terms.sctp_port = remote.sctp_port;
   // RFC 8841 §6.1: zero means that the peer takes any size.
   terms.max_message_bytes = remote.max_message_size == 0 ? SIZE_MAX : remote.max_message_size;
   if (remote.sctp_init.empty() || !settings.options.sctp.init_in_sdp) return terms;
   // draft-hancke-tsvwg-snap: what is not base 64, or not a valid INIT, is an error.
-  auto init = crypto::decode_base64(remote.sctp_init);
-  if (!init || !sctp::PeerInit::parse(*init)) {
+  const auto init = crypto::decode_base64(remote.sctp_init);
+  const auto parsed = init ? sctp::PeerInit::parse(*init) : std::nullopt;
+  if (!parsed) {
     return Failure(SignalError{SignalError::Kind::kMalformed,
                                "a=sctp-init: '" + remote.sctp_init.substr(0, kMaxQuoted) +
                                    "' is not an SCTP INIT in base 64"});
   }
-  terms.peer_init = std::move(*init);
+  terms.peer_init = std::make_shared<const sctp::PeerInit>(*parsed);
   return terms;
+}
+
+crypto::Role role_of(sdp::Setup ours, sdp::Setup theirs) {
+  return sdp::is_dtls_client(ours, theirs) ? crypto::Role::kClient : crypto::Role::kServer;
 }
 
 std::string make_offer(const Settings& settings, const LocalTerms& terms, const Address& local) {

@@ -14,11 +14,14 @@
 
 namespace millrace::engine {
 
-// terms_of reads from a description what DTLS and SCTP need to know of its author, given
-// the a=setup that we state or stated. An error: an a=sctp-init that holds no valid INIT.
-// Without SctpOptions::init_in_sdp it is passed over.
+// terms_of reads from a description what DTLS and SCTP need to know of its author; `role` is the
+// caller's to set. An error: an a=sctp-init that holds no valid INIT. Without
+// SctpOptions::init_in_sdp it is passed over.
 Result<RemoteTerms, SignalError> terms_of(const Settings& settings,
-                                          const sdp::RemoteDescription& remote, sdp::Setup ours);
+                                          const sdp::RemoteDescription& remote);
+
+// role_of tells our role in DTLS from the a=setup that we state or stated and the peer's.
+crypto::Role role_of(sdp::Setup ours, sdp::Setup theirs);
 
 // LocalTerms are what is drawn for one session of ours.
 struct LocalTerms {

@@ -232,7 +232,7 @@ class Association {
   std::string_view state_name() const;
 
   // association_setup.cc
-  StateCookie terms_with(const InitFields& init, const InitParameters& parameters) const;
+  StateCookie terms_with(const InitFields& init, const PeerExtensions& extensions) const;
   void start_init(Time now);
   void handle_init(Time now, const ChunkView& chunk);
   void send_init_ack(Time now, const InitFields& init, const InitParameters& parameters);

@@ -39,21 +39,21 @@ void Association::connect_out_of_band(Time now, const PeerInit& peer) {
   CHECK(!local_tag_.is_zero());
   if (dead_ || state_ != State::kClosed) return;
   peer_tag_ = peer.fields.initiate_tag;
-  begin_exchange(now, terms_with(peer.fields, peer.parameters));
+  begin_exchange(now, terms_with(peer.fields, peer.extensions));
   enter_established(now);
 }
 
 // What the peer's INIT or INIT-ACK says, as a cookie of this end's own would: `begin_exchange`
 // needs no other form.
 StateCookie Association::terms_with(const InitFields& init,
-                                    const InitParameters& parameters) const {
+                                    const PeerExtensions& extensions) const {
   StateCookie peer;
   peer.peer_initial_tsn = init.initial_tsn;
   peer.peer_a_rwnd = init.a_rwnd;
   // RFC 9260 §5.1.1: each way the minimum of what one end asks for and the other allows.
   peer.outgoing_streams = std::min(options_.outgoing_streams, init.inbound_streams);
   peer.incoming_streams = std::min(options_.incoming_streams, init.outbound_streams);
-  peer.extensions = in_common(options_.extensions, parameters);
+  peer.extensions = in_common(options_.extensions, extensions);
   return peer;
 }
 

@@ -16,10 +16,11 @@ std::optional<PeerInit> PeerInit::parse(ByteSpan bytes) {
   ChunkReader reader(bytes);
   const auto chunk = reader.next();
   if (!chunk || reader.next() || reader.malformed()) return std::nullopt;
-  const auto init = InitChunk::parse(chunk->bytes);
+  auto init = InitChunk::parse(chunk->bytes);
   if (!init || init->initiate_tag.is_zero() || !has_valid_fields(*init)) return std::nullopt;
   const auto parameters = InitParameters::parse(init->parameters);
   if (!parameters || parameters->host_name) return std::nullopt;
+  init->parameters = {};
   return PeerInit{*init, *parameters};
 }
 

@@ -25,11 +25,11 @@ struct LocalInit {
   static LocalInit draw(Rng& rng);
 };
 
-// PeerInit is a valid INIT of a peer. `fields.parameters` and the views in `parameters` point
-// into the chunk that it was read from.
+// PeerInit is what a valid INIT of a peer says. Nothing in it points into the chunk that it was
+// read from: `fields.parameters` is empty.
 struct PeerInit {
   InitFields fields;
-  InitParameters parameters;
+  PeerExtensions extensions;
 
   // Nothing where `chunk` is not one whole INIT, or one that RFC 9260 §3.3.2 has refused: a
   // tag of zero, no streams, too small a window, a host name, malformed parameters.

@@ -28,9 +28,10 @@ TEST(PeerInit, ReadsTheExampleOfTheDraft) {
   EXPECT_EQ(init->fields.a_rwnd, 0x00500000u);
   EXPECT_EQ(init->fields.outbound_streams, 65535);
   EXPECT_EQ(init->fields.initial_tsn, Tsn(0xe079651d));
-  EXPECT_TRUE(init->parameters.forward_tsn);
-  EXPECT_TRUE(init->parameters.reconfig);
-  EXPECT_FALSE(init->parameters.zero_checksum_edmid);
+  EXPECT_TRUE(init->extensions.forward_tsn);
+  EXPECT_TRUE(init->extensions.reconfig);
+  EXPECT_FALSE(init->extensions.zero_checksum_edmid);
+  EXPECT_TRUE(init->fields.parameters.empty()) << "nothing points into the chunk";
 }
 
 TEST(PeerInit, TakesTheLastParametersPaddingToo) {

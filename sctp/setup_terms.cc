@@ -25,7 +25,7 @@ bool has_valid_fields(const InitFields& init) {
 
 // For zero checksum one end's offer would do (RFC 9653 §5.2), but an end that wants the CRC
 // has it both ways.
-Extensions in_common(const Extensions& offered, const InitParameters& peer) {
+Extensions in_common(const Extensions& offered, const PeerExtensions& peer) {
   // RFC 8260 §2.2.1: negotiated where both list I-DATA. §2.3.1: its partial reliability is
   // another extension, never FORWARD-TSN's.
   const bool i_data = offered.i_data && peer.i_data;

@@ -26,7 +26,7 @@ VerificationTag fresh_tag(Rng& rng);
 bool has_valid_fields(const InitFields& init);
 
 // What both ends offered.
-Extensions in_common(const Extensions& offered, const InitParameters& peer);
+Extensions in_common(const Extensions& offered, const PeerExtensions& peer);
 
 // The fields of this end's INIT or INIT-ACK.
 InitFields init_fields(const Options& options, VerificationTag tag, Tsn initial_tsn,

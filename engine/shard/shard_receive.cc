@@ -273,10 +273,9 @@ void ShardCore::handle_check(Time now, const io::RxView& view,
   enter_address(found.entry, pair.remote);
   routed_buffer_ = nullptr;
   // Where we are the DTLS client nothing will arrive first. The nominated pair decides which
-  // shard has the session; a single one need not wait for that where SCTP needs no packet
-  // (decision 0013).
+  // shard has the session.
   const bool decides =
-      answer.use_candidate || (world_.mailboxes.size() == 1 && !pending->terms.peer_init.empty());
+      answer.use_candidate || begins_with_first_check(world_.mailboxes.size(), pending->terms);
   if (decides && pending->terms.role == crypto::Role::kClient &&
       claim(now, found.entry) == nullptr && free_slots_.empty()) {
     drop(DropReason::kSessionLimit);

@@ -159,15 +159,14 @@ void ShardCore::accept_answer(SessionId id, const std::string& answer,
   const sdp::ParseResult parsed = sdp::parse_answer(answer);
   if (!parsed.ok()) return refuse(signal_error(parsed.error()));
   const sdp::RemoteDescription& remote = parsed.value();
-  auto terms = terms_of(world_.settings, remote, sdp::Setup::kActpass);
+  auto terms = terms_of(world_.settings, remote);
   if (!terms.ok()) return refuse(terms.error());
+  terms.value().role = role_of(sdp::Setup::kActpass, remote.setup);
   terms.value().local_init = session->terms.local_init;
   session->terms = std::move(terms).value();
   // libdatachannel repeats what it does not know: an INIT of our own is no peer's.
-  const auto init = sctp::PeerInit::parse(session->terms.peer_init);
-  if (init && init->fields.initiate_tag == session->terms.local_init.initiate_tag) {
-    session->terms.peer_init.clear();
-  }
+  std::shared_ptr<const sctp::PeerInit>& init = session->terms.peer_init;
+  if (init && init->fields.initiate_tag == session->terms.local_init.initiate_tag) init.reset();
   if (remote.ice_lite) move_home(*session, remote.candidates);
   ice::IceControllingAgent::Setup setup;
   setup.local = std::move(*session->local);
@@ -272,7 +271,7 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   limits.max_message_bytes = session.terms.max_message_bytes;
   const auto role = session.terms.role == crypto::Role::kClient ? sctp::DtlsRole::kClient
                                                                 : sctp::DtlsRole::kServer;
-  const auto peer_init = sctp::PeerInit::parse(session.terms.peer_init);
+  const auto peer_init = std::exchange(session.terms.peer_init, nullptr);
   std::optional<sctp::LocalInit> signalled;
   if (peer_init) signalled = session.terms.local_init;
   session.sctp = sctp_memory_.make(options, role, limits, rng_, world_.mac, pool_, signalled);
@@ -287,7 +286,6 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   } else {
     session.sctp->association.connect(now, first ? kInitPatience : Duration::zero());
   }
-  session.terms.peer_init = std::vector<std::uint8_t>();
   // Application data that overtook the peer's Finished; on which path, nobody remembers.
   std::array<std::uint8_t, ControlQueue::kDatagramBytes> held;
   while (const std::size_t n = session.dtls->poll_held(held)) {

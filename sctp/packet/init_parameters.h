@@ -35,20 +35,24 @@ enum class ParameterType : std::uint16_t {
 // kEdmidDtls names SCTP over DTLS as the alternate error detection (RFC 9653 §8).
 inline constexpr std::uint32_t kEdmidDtls = 1;
 
-// InitParameters is what a list of INIT or INIT ACK parameters says. Spans point into
-// the list. Parameters that are known but of no use over DTLS (addresses, ECN,
-// authentication, padding) are passed over; of a repeated one the first counts.
-struct InitParameters {
-  static constexpr std::size_t kMaxUnrecognized = 8;
-
-  std::optional<ByteSpan> state_cookie;              // May be empty in a hostile packet.
+// PeerExtensions is what the sender of an INIT or INIT ACK has offered.
+struct PeerExtensions {
   std::optional<std::uint32_t> zero_checksum_edmid;  // RFC 9653 §4.
   bool forward_tsn = false;                          // By its own parameter or as an extension.
   bool reconfig = false;                             // RFC 6525
   bool i_data = false;                               // RFC 8260
   bool i_forward_tsn = false;                        // RFC 8260
   bool pad = false;                                  // RFC 4820
-  bool host_name = false;  // RFC 9260 §3.3.2.1: refuse, by Unresolvable Address.
+};
+
+// InitParameters is what a list of INIT or INIT ACK parameters says. Spans point into
+// the list. Parameters that are known but of no use over DTLS (addresses, ECN,
+// authentication, padding) are passed over; of a repeated one the first counts.
+struct InitParameters : PeerExtensions {
+  static constexpr std::size_t kMaxUnrecognized = 8;
+
+  std::optional<ByteSpan> state_cookie;  // May be empty in a hostile packet.
+  bool host_name = false;                // RFC 9260 §3.3.2.1: refuse, by Unresolvable Address.
   // Whole parameters to report to the sender (RFC 9260 §3.2.1, top bits 01 and 11), at
   // most kMaxUnrecognized of them; more are dropped in silence.
   std::array<ByteSpan, kMaxUnrecognized> unrecognized{};
