@@ -69,11 +69,13 @@ void DtlsSession::handle_datagram(Time, MutableByteSpan datagram, OpenQueue& job
       queue_record(*record);
     } else if (record->header.epoch != kSessionEpoch) {
       drop(DropReason::kUnexpectedEpoch);
-    } else if (!jobs.push({.keys = keys_.get(),
-                           .session = this,
-                           .record = record->bytes,
-                           .tag = tag,
-                           .plaintext = {}})) {
+    } else if (OpenJob* const job = jobs.add()) {
+      job->keys = keys_.get();
+      job->session = this;
+      job->record = {record->bytes.data(), record->bytes.size()};
+      job->tag.owner = tag.owner;
+      job->tag.index = tag.index;
+    } else {
       drop(DropReason::kQueueFull);
     }
   }

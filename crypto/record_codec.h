@@ -69,12 +69,9 @@ class OpenQueue {
  public:
   explicit OpenQueue(std::size_t capacity) : capacity_(capacity) { jobs_.reserve(capacity); }
 
-  // Returns false, and takes nothing, when full.
-  bool push(const OpenJob& job) {
-    if (jobs_.size() == capacity_) return false;
-    jobs_.push_back(job);
-    return true;
-  }
+  // Returns a job to fill in, or null when full. Fill it in word by word: copied from the stack
+  // it would be read by wider loads than stores made it, and those wait for all stores before them.
+  OpenJob* add() { return jobs_.size() == capacity_ ? nullptr : &jobs_.emplace_back(); }
   std::span<OpenJob> jobs() { return jobs_; }
   std::size_t room() const { return capacity_ - jobs_.size(); }
   void clear() { jobs_.clear(); }

@@ -149,7 +149,12 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
   }
   if (acked.sent_at < newest_acked_.sent_at) return;
   if (acked.sent_at == newest_acked_.sent_at && tsn < newest_acked_.tsn) return;
-  newest_acked_ = {acked.sent_at, tsn, rtt, acked.record};
+  // Member by member: a whole one, made on the stack, would be read back by wider loads than stores
+  // made it, and those wait for all stores before them.
+  newest_acked_.sent_at = acked.sent_at;
+  newest_acked_.tsn = tsn;
+  newest_acked_.rtt = rtt;
+  newest_acked_.record = acked.record;
 }
 
 // Of what a SACK was silent on nobody knows when it arrived.
