@@ -218,6 +218,7 @@ class ShardCore {
   void submit_flight(Time now, Session& session);
   void land_flight(Time now, Session& session, std::unique_ptr<crypto::HandshakeFlight> flight);
   void on_dtls_established(Time now, Session& session);
+  void process_held(Time now, Session& session);
   void advance_session(Time now, Session& session);
   void advance_ice(Time now, Session& session);
   void poll_control(Time now, Session& session);

@@ -286,7 +286,11 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   } else {
     session.sctp->association.connect(now, first ? kInitPatience : Duration::zero());
   }
-  // Application data that overtook the peer's Finished; on which path, nobody remembers.
+  process_held(now, session);
+}
+
+// Application data that overtook the peer's Finished; on which path, nobody remembers.
+void ShardCore::process_held(Time now, Session& session) {
   std::array<std::uint8_t, ControlQueue::kDatagramBytes> held;
   while (const std::size_t n = session.dtls->poll_held(held)) {
     const ice::CandidatePair* const pair = session.path.selected();
