@@ -124,7 +124,8 @@ class Source:
         """Whether the function around an offset returns bool."""
         for index in range(self.line_of(offset) - 1, -1, -1):
             line = self.lines[index]
-            signature = re.match(r"^(?:  )?(?:static |inline |constexpr |virtual )*([\w:<>]+)[&*]? "
+            signature = re.match(r"^(?:  )?(?:\[\[[\w:]+\]\] )?"
+                                 r"(?:static |inline |constexpr |virtual )*([\w:<>]+)[&*]? "
                                  r"[\w:~]+\(", line)
             if signature and not re.match(r"\s*(return|else|co_)", line):
                 return signature.group(1) == "bool"
