@@ -67,6 +67,10 @@ def client_arguments(url, mode, max_size, empties, messages=1000):
     return arguments if empties else [*arguments, "--no-empty"]
 
 
+class Lossy(Trouble):
+    """Unreliable messages are missing, a few in a hundred, and nothing else is wrong."""
+
+
 def judge(verdict):
     """The verdict in words; raises Trouble when it is bad."""
     sent, received = verdict["sent"], verdict["received"]
@@ -76,7 +80,13 @@ def judge(verdict):
         return words
     faults = [f"{key} {verdict[key]}" for key in ("missing", "damaged", "duplicated", "out_of_order")
               if verdict.get(key)]
-    raise Trouble(", ".join([verdict.get("error") or "bad", *faults, words]))
+    trouble = ", ".join([verdict.get("error") or "bad", *faults, words])
+    missing = verdict.get("missing", 0)
+    only_missing = len(faults) == 1 and missing and not verdict.get("error")
+    few = missing <= 0.05 * sent["messages"]
+    if verdict.get("mode", "").startswith("unreliable") and only_missing and few:
+        raise Lossy(trouble)
+    raise Trouble(trouble)
 
 
 def echo_case(command, url, mode, max_size, empties):
@@ -84,10 +94,15 @@ def echo_case(command, url, mode, max_size, empties):
                             peers.environment()))
 
 
-def retried_case(known, *arguments):
-    """As `echo_case`, but once more where nothing was sent for a reason in which `known` occurs."""
+def retried_case(known, *arguments, may_overflow=False):
+    """As `echo_case`, but once more where nothing was sent for a reason in which `known` occurs, or
+    where the client's socket, which is small, may have overflowed beside others at work."""
     try:
         return echo_case(*arguments)
+    except Lossy as lossy:
+        if not may_overflow:
+            raise
+        return f"{echo_case(*arguments)}, after: {lossy}"
     except Trouble as trouble:
         if "0 of 0 messages" not in str(trouble) or known not in str(trouble):
             raise
@@ -114,7 +129,7 @@ class Suite:
                 for mode in MODES:
                     self._report.case(peer.name, "client", mode, lambda mode=mode: retried_case(
                         peer.known_fault, peer.command("client"), server.url, mode,
-                        peer.max_size, peer.empties))
+                        peer.max_size, peer.empties, may_overflow=peer.small_sockets))
         except Trouble as trouble:
             self._report.add("FAIL", peer.name, "client", "-", str(trouble))
             return
