@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "crypto/record_codec.h"
+#include "engine/shard/burst_wait.h"
 #include "engine/shard/shard_core.h"
 #include "engine/shard/shard_runner.h"
 #include "io/datapath.h"
@@ -56,6 +57,7 @@ class Shard final : public ShardRunner, private SocketPort {
     const Time now = clock_.now();
     core_.begin_turn(now);
     const std::size_t received = datapath_->rx_burst(rx_);
+    burst_wait_.note_received(received);
     if (core_.capturing()) [[unlikely]]
       core_.capture_received(std::span(rx_).first(received));
     for (const io::RefusedSend& refused : datapath_->refused_sends()) {
@@ -91,6 +93,7 @@ class Shard final : public ShardRunner, private SocketPort {
       }
       const Time now = clock_.now();
       if (options_.wait == WaitPolicy::kSpinThenBlock && now - last_work < options_.spin) continue;
+      if (options_.wait == WaitPolicy::kBlock && burst_wait_.stays_awake(now)) continue;
       const Time due = core_.next_deadline();
       if (due <= now) continue;
       core_.before_sleep();
@@ -287,6 +290,7 @@ class Shard final : public ShardRunner, private SocketPort {
   std::array<io::RxView, kBurst> rx_{};
   std::vector<crypto::SealJob> seal_jobs_;
   std::vector<io::TxRun> runs_;
+  BurstWait burst_wait_;
   bool waiting_ = false;  // `poll` found nothing to do, and sleep is the embedder's.
 };
 

@@ -70,7 +70,7 @@ enum class MessageKind : std::uint8_t { kBinary, kString };
 
 // WaitPolicy is what a shard's thread does when a turn found no work.
 enum class WaitPolicy : std::uint8_t {
-  kBlock,          // Sleep in the kernel until a datagram or a timer.
+  kBlock,          // Sleep in the kernel until a datagram or a timer; behind a burst, 30 us later.
   kSpinThenBlock,  // Spin for `EngineOptions::spin`, then sleep.
   kSpin,           // Never sleep: lowest latency, a whole core.
 };
