@@ -328,18 +328,24 @@ TEST(Hostile, OnlyARecordThatOpensTellsWhereThePeerIs) {
   EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }, seconds(2)));
 }
 
+// Dials with the client's packets on their way through the attacker; both descriptions, as they
+// were before that, are there once they have been exchanged.
+void dial_by_detour(SimPair& pair, std::string& offer, std::string& answer) {
+  pair.dial(
+      [&answer](std::string& sdp) {
+        answer = sdp;
+        detour(sdp);
+      },
+      [&offer](std::string& sdp) { offer = sdp; });
+}
+
 // What a peer that moves had under way on its old path may come after the new one's nomination.
 TEST(Hostile, ALateRecordDrawsNothingBackToAPathThatThePeerHasLeft) {
   SimPair pair;
   Attacker attacker(pair);
   std::string answer;
   std::string offer;
-  pair.dial(
-      [&](std::string& sdp) {
-        answer = sdp;
-        detour(sdp);
-      },
-      [&](std::string& sdp) { offer = sdp; });
+  dial_by_detour(pair, offer, answer);
   ASSERT_TRUE(attacker.run([&] { return !pair.at_client->opened.empty(); }));
   Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
   ASSERT_TRUE(attacker.run([&] { return !pair.at_server->channels.empty(); }));
@@ -369,12 +375,7 @@ TEST(Hostile, AForgedHandshakeProvesNoPath) {
   Attacker attacker(pair);
   std::string answer;
   std::string offer;
-  pair.dial(
-      [&](std::string& sdp) {
-        answer = sdp;
-        detour(sdp);
-      },
-      [&](std::string& sdp) { offer = sdp; });
+  dial_by_detour(pair, offer, answer);
   ASSERT_TRUE(attacker.run([&] {
     return std::any_of(attacker.seen.begin(), attacker.seen.end(), [](const Attacker::Seen& seen) {
       return !seen.from_client && seen.bytes[0] == 22;

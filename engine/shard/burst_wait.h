@@ -14,7 +14,7 @@ namespace millrace::engine {
 // before twice as many bursts have gone by, 64 at most; so it costs a paced flow next to nothing.
 class BurstWait {
  public:
-  static constexpr std::size_t kBurst = 48;  // Datagrams of a turn.
+  static constexpr std::size_t kBurst = 48;  // Datagrams of a turn, behind which more may wait.
   static constexpr Duration kWindow = microseconds(30);
 
   // Each turn: what it has received.

@@ -68,7 +68,7 @@ class Shard final : public ShardRunner, private SocketPort {
       core_.open_and_deliver(now);
     }
     core_.drain_inbox(now);
-    core_.expire_timers(now, received >= kBacklog);
+    core_.expire_timers(now, received >= BurstWait::kBurst);
     // Of a shard that spins most turns find nobody to serve.
     if (!core_.touched().empty()) {
       core_.advance(now);
@@ -118,7 +118,6 @@ class Shard final : public ShardRunner, private SocketPort {
 
  private:
   static constexpr std::size_t kBurst = 256;    // Datagrams received a turn.
-  static constexpr std::size_t kBacklog = 48;   // A burst from which on more may wait.
   static constexpr std::size_t kMaxRuns = 256;  // Runs filled a turn, of all sessions.
   static constexpr std::size_t kSpareSegments = 4;
   static constexpr std::size_t kSessionRuns = 4;  // Of one session, before others go.
