@@ -51,10 +51,6 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return ip;
 }
 
-bool IpAddress::is_unspecified() const {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
-}
-
 bool IpAddress::is_loopback() const {
   if (is_v4()) return bytes[0] == 127;
   return is_v6() && bytes[15] == 1 &&

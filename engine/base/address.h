@@ -27,15 +27,18 @@ struct IpAddress {
 
   bool is_v4() const { return family == Family::kV4; }
   bool is_v6() const { return family == Family::kV6; }
-  bool is_unspecified() const;
+  [[gnu::always_inline]] bool is_unspecified() const {
+    return words() == std::array<std::uint64_t, 2>{};
+  }
   bool is_loopback() const;
   std::string to_string() const;  // IPv6 without brackets.
+  [[gnu::always_inline]] std::array<std::uint64_t, 2> words() const {
+    return std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
+  }
 
   // Each packet's is compared: as two words, where the default calls memcmp.
-  friend bool operator==(const IpAddress& a, const IpAddress& b) {
-    using Words = std::array<std::uint64_t, 2>;
-    return std::bit_cast<Words>(a.bytes) == std::bit_cast<Words>(b.bytes) &&
-           a.scope_id == b.scope_id && a.family == b.family;
+  [[gnu::always_inline]] friend bool operator==(const IpAddress& a, const IpAddress& b) {
+    return a.words() == b.words() && a.scope_id == b.scope_id && a.family == b.family;
   }
 };
 

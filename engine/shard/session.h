@@ -11,6 +11,7 @@
 #include "engine/base/time.h"
 #include "engine/pending_session.h"
 #include "engine/shard/path.h"
+#include "millrace/channel.h"
 #include "millrace/types.h"
 #include "sctp/association.h"
 #include "sctp/dcep/data_channels.h"
@@ -35,8 +36,9 @@ struct Sctp {
   // What the shard notes of a channel; another generation's is void.
   struct Note {
     std::uint32_t generation = 0;
-    bool open = false;       // The handler was told.
-    std::uint64_t word = 0;  // The application's.
+    bool open = false;               // The handler was told.
+    std::uint64_t word = 0;          // The application's.
+    std::optional<Channel> channel;  // As the handler is told of it.
   };
   std::vector<Note> notes;  // By ChannelHandle::slot.
   // Channels whose `send` said kWouldBlock since there was room last, and those of the

@@ -55,50 +55,14 @@ class Shard final : public ShardRunner, private SocketPort {
   // do, or is: call again before sleeping.
   bool run_once() override {
     const Time now = clock_.now();
-    core_.begin_turn(now);
-    const std::size_t received = datapath_->rx_burst(rx_);
-    burst_wait_.note_received(received);
-    if (core_.capturing()) [[unlikely]]
-      core_.capture_received(std::span(rx_).first(received));
-    for (const io::RefusedSend& refused : datapath_->refused_sends()) {
-      core_.handle_refused(now, refused);
-    }
-    if (received > 0) {
-      core_.classify(now, std::span(rx_).first(received));
-      core_.open_and_deliver(now);
-    }
-    core_.drain_inbox(now);
-    core_.expire_timers(now, received >= BurstWait::kBurst);
-    // Of a shard that spins most turns find nobody to serve.
-    if (!core_.touched().empty()) {
-      core_.advance(now);
-      collect(now);
-      core_.settle(now);
-      seal();
-      commit();
-    }
-    send_control();
-    datapath_->flush();
-    datapath_->rx_done();
-    core_.reap();
-    return received != 0 || core_.busy();
+    return turn(now, datapath_->rx_burst(rx_));
   }
 
   void run(const std::atomic<bool>& stop) override {
-    Time last_work = clock_.now();
-    while (!stop.load(std::memory_order_relaxed)) {
-      if (run_once() || options_.wait == WaitPolicy::kSpin) {
-        last_work = core_.now();
-        continue;
-      }
-      const Time now = clock_.now();
-      if (options_.wait == WaitPolicy::kSpinThenBlock && now - last_work < options_.spin) continue;
-      if (options_.wait == WaitPolicy::kBlock && burst_wait_.stays_awake(now)) continue;
-      const Time due = core_.next_deadline();
-      if (due <= now) continue;
-      core_.before_sleep();
-      datapath_->wait(due);
-      core_.after_sleep();
+    if (options_.wait == WaitPolicy::kSpin) {
+      spin(stop);
+    } else {
+      turn_and_wait(stop);
     }
     core_.publish_last();
   }
@@ -121,6 +85,62 @@ class Shard final : public ShardRunner, private SocketPort {
   static constexpr std::size_t kMaxRuns = 256;  // Runs filled a turn, of all sessions.
   static constexpr std::size_t kSpareSegments = 4;
   static constexpr std::size_t kSessionRuns = 4;  // Of one session, before others go.
+  static constexpr int kLooks = 4;                // For datagrams, between two looks at the clock.
+
+  // The clock is read behind a turn and not when a datagram has come, which need not wait for it;
+  // and there is no whole turn for each look that finds nothing.
+  void spin(const std::atomic<bool>& stop) {
+    while (!stop.load(std::memory_order_relaxed)) {
+      const Time now = clock_.now();
+      std::size_t received = datapath_->rx_burst(rx_);
+      for (int i = 1; i < kLooks && received == 0 && !core_.busy(); ++i) {
+        received = datapath_->rx_burst(rx_);
+      }
+      turn(now, received);
+    }
+  }
+
+  void turn_and_wait(const std::atomic<bool>& stop) {
+    Time last_work = clock_.now();
+    while (!stop.load(std::memory_order_relaxed)) {
+      if (run_once()) {
+        last_work = core_.now();
+        continue;
+      }
+      const Time now = clock_.now();
+      if (options_.wait == WaitPolicy::kSpinThenBlock && now - last_work < options_.spin) continue;
+      if (options_.wait == WaitPolicy::kBlock && burst_wait_.stays_awake(now)) continue;
+      const Time due = core_.next_deadline();
+      if (due <= now) continue;
+      core_.before_sleep();
+      datapath_->wait(due);
+      core_.after_sleep();
+    }
+  }
+
+  // What `rx_` holds was received at `now`, or a few looks later.
+  bool turn(Time now, std::size_t received) {
+    core_.begin_turn(now);
+    burst_wait_.note_received(received);
+    if (core_.capturing()) [[unlikely]]
+      core_.capture_received(std::span(rx_).first(received));
+    for (const io::RefusedSend& refused : datapath_->refused_sends()) {
+      core_.handle_refused(now, refused);
+    }
+    if (received > 0) {
+      core_.classify(now, std::span(rx_).first(received));
+      core_.open_and_deliver(now);
+    }
+    core_.drain_inbox(now);
+    core_.expire_timers(now, received >= BurstWait::kBurst);
+    // Of a shard that spins most turns find nobody to serve.
+    const bool served = !core_.touched().empty();
+    if (served) serve(now);
+    if (send_control() || !served) datapath_->flush();
+    datapath_->rx_done();
+    core_.reap();
+    return received != 0 || core_.busy();
+  }
 
   // SocketPort.
   Result<io::SocketId, io::IoError> open_socket(const Address& local,
@@ -140,6 +160,16 @@ class Shard final : public ShardRunner, private SocketPort {
   }
   Time read_clock() const override { return clock_.now(); }
   const io::IoStats& io_stats() const override { return datapath_->stats(); }
+
+  // What the sessions have to say leaves ahead of all that is only to be ready for the next turn.
+  void serve(Time now) {
+    core_.advance(now);
+    collect(now);
+    seal();
+    commit();
+    datapath_->flush();
+    core_.settle(now);
+  }
 
   void collect(Time now) {
     for (Session* const session : core_.touched()) {
@@ -265,12 +295,14 @@ class Shard final : public ShardRunner, private SocketPort {
     }
   }
 
-  void send_control() {
+  // True if anything waits for `flush`.
+  bool send_control() {
     ControlQueue& control = core_.control();
+    if (control.empty()) return false;
     while (!control.empty()) {
       const ControlQueue::Entry& entry = control.front();
       io::TxRun run = datapath_->reserve(entry.to, entry.length, 1);
-      if (run.empty()) return;  // It waits for the next turn.
+      if (run.empty()) break;  // It waits for the next turn.
       const ByteSpan bytes = control.bytes(entry);
       std::copy(bytes.begin(), bytes.end(), run.next().begin());
       run.push(bytes.size());
@@ -280,6 +312,7 @@ class Shard final : public ShardRunner, private SocketPort {
       core_.count_sent(1, bytes.size());
       control.pop();
     }
+    return true;
   }
 
   const Clock& clock_;

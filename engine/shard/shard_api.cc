@@ -198,7 +198,7 @@ Sctp::Note* ShardCore::note_of(const Channel& channel) const {
   // The slot had another channel, or none: a living one begins its note.
   if (describe(channel) == nullptr) return nullptr;
   if (channel.slot_ >= notes.size()) notes.resize(channel.slot_ + 1);
-  notes[channel.slot_] = Sctp::Note{.generation = channel.generation_};
+  notes[channel.slot_] = Sctp::Note{.generation = channel.generation_, .channel = channel};
   return &notes[channel.slot_];
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The life of a turn (Shard::run_once), and where each stage lies:
+// The life of a turn (Shard::turn), and where each stage lies:
 //
 //   receive   Shard          rx_burst fills views into counted buffers
 //   classify  shard_receive  by first byte (RFC 7983), sessions looked up, records queued
@@ -11,7 +11,8 @@
 //   advance   shard_setup    each touched session: flights, ICE, DTLS, set-up deadlines
 //   collect   Shard          SCTP packets written into reserved segments
 //   seal      Shard          crypto::seal_batch over the packets of all sessions
-//   flush     Shard          commit, control datagrams, one system call
+//   flush     Shard          commit, one system call
+//   settle    shard_core     sessions' timers, alerts; control datagrams leave
 //   reap      shard_core     closed sessions leave the tables
 #pragma once
 

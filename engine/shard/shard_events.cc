@@ -34,6 +34,13 @@ CloseReason reason_of(sctp::CloseReason reason, bool open) {
 }  // namespace
 
 Channel ShardCore::channel_of(const Session& session, sctp::ChannelHandle handle) {
+  // What is ready made is copied by whole registers, which what was just written member by
+  // member is not: the copy would wait for all stores before it.
+  const std::vector<Sctp::Note>& notes = session.sctp->notes;
+  if (handle.slot < notes.size() && notes[handle.slot].generation == handle.generation &&
+      notes[handle.slot].channel) {
+    return *notes[handle.slot].channel;
+  }
   Channel channel;
   channel.shard_ = this;
   channel.session_ = session.id;
@@ -63,7 +70,7 @@ void ShardCore::handle_event(Session& session, const sctp::ChannelEvent& event) 
       deliver_message(session, event);
       break;
     case Kind::kAssociation:
-      handle_association_event(session, event.association);
+      handle_association_event(session, *event.association);
       break;
     case Kind::kOpened:
     case Kind::kOpenedByPeer: {
@@ -94,7 +101,8 @@ void ShardCore::handle_event(Session& session, const sctp::ChannelEvent& event) 
       Sctp::Note* const note = note_of(channel);
       if (note != nullptr && note->open) --counters_.channels;
       // The generation stays: a stale handle finds this and not the next channel's note.
-      if (note != nullptr) *note = Sctp::Note{.generation = event.channel.generation};
+      if (note != nullptr)
+        *note = Sctp::Note{.generation = event.channel.generation, .channel = std::nullopt};
       break;
     }
     case Kind::kAcknowledged:

@@ -17,14 +17,12 @@ namespace {
 constexpr bool is_stun(std::uint8_t first) { return first <= 3; }
 constexpr bool is_dtls(std::uint8_t first) { return first >= 20 && first <= 63; }
 
+constexpr std::size_t kAhead = 4;  // Records ahead of the one that is delivered.
+
 ice::CandidatePair pair_of(const RxBuffer& buffer) { return {buffer.source, buffer.local}; }
 
 bool shares_route(const RxBuffer& a, const RxBuffer& b) {
-  return &a == &b ||
-         (a.socket == b.socket && a.source.port == b.source.port &&
-          a.source.ip.bytes == b.source.ip.bytes && a.local.bytes == b.local.bytes &&
-          a.source.ip.family == b.source.ip.family && a.local.family == b.local.family &&
-          a.source.ip.scope_id == b.source.ip.scope_id && a.local.scope_id == b.local.scope_id);
+  return &a == &b || (a.socket == b.socket && a.source == b.source && a.local == b.local);
 }
 
 }  // namespace
@@ -193,7 +191,10 @@ void ShardCore::open_and_deliver(Time now) {
   crypto::open_batch(jobs);
   if (path_news_) [[unlikely]]
     note_paths(now, jobs);
-  for (const crypto::OpenJob& job : jobs) {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const crypto::OpenJob& job = jobs[i];
+    // A large burst has pushed its first buffers' headers out of the nearest cache.
+    if (i + kAhead < jobs.size()) __builtin_prefetch(burst_[jobs[i + kAhead].tag.index].buffer);
     Session& session = *static_cast<Session*>(job.tag.owner);
     const auto received = session.dtls->handle_opened(now, job);
     if (received != crypto::DtlsSession::Received::kApplicationData || !session.sctp ||

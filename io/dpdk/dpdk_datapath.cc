@@ -37,13 +37,12 @@ static_assert(RTE_MBUF_F_RX_L4_CKSUM_NONE ==
 static_assert(RTE_MBUF_F_RX_IP_CKSUM_NONE ==
               (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_BAD));
 
-RxFlags flags_of(const rte_mbuf& frame, bool second_hand) {
-  RxFlags flags;
-  flags.second_hand = second_hand;
+// Into its place, and read there member by member: see NetLayer::Frame.
+void read_flags(const rte_mbuf& frame, RxFlags& flags) {
   flags.ip = verdict(frame.ol_flags, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD);
   flags.l4 = verdict(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD);
+  flags.stripped_vlan.reset();
   if ((frame.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) flags.stripped_vlan = frame.vlan_tci;
-  return flags;
 }
 
 // Headers, and where the buffer's own header will be written.
@@ -186,7 +185,8 @@ std::size_t DpdkDatapath::take_waiting(std::span<RxView> in) {
 
 std::size_t DpdkDatapath::rx_burst(std::span<RxView> in) {
   rx_done();
-  now_ = read_clock();
+  // The real one was read at the end of the turn before, when nothing waited for it.
+  if (clock_) now_ = clock_();
   std::size_t n = take_waiting(in);
   std::array<rte_mbuf*, kBurst> frames;
   while (n < in.size()) {
@@ -211,33 +211,36 @@ std::size_t DpdkDatapath::room(std::size_t wanted) const {
 std::size_t DpdkDatapath::take(std::span<rte_mbuf*> frames, bool second_hand,
                                std::span<RxView> in) {
   std::size_t n = 0;
+  RxFlags flags;
+  flags.second_hand = second_hand;
+  RxFrame received;
   for (std::size_t i = 0; i < std::min(kPrefetch, frames.size()); ++i) prefetch(*frames[i]);
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i + kPrefetch < frames.size()) {
       prefetch(*frames[i + kPrefetch]);
     }
-    if (accept(frames[i], second_hand, in[n])) ++n;
+    read_flags(*frames[i], flags);
+    if (accept(frames[i], flags, received, in[n])) ++n;
   }
   return n;
 }
 
-// True: `view` is a datagram for a socket of this shard. Else the frame is done with.
-bool DpdkDatapath::accept(rte_mbuf* frame, bool second_hand, RxView& view) {
+// True: `view` is a datagram for a socket of this shard. Else the frame is done with. `received`
+// is room to tell of the frame in.
+bool DpdkDatapath::accept(rte_mbuf* frame, const RxFlags& flags, RxFrame& received, RxView& view) {
   // A device writes no more than a buffer holds; a peer's shared memory may claim more.
   if (frame->nb_segs != 1) [[unlikely]] {
     stats_.drop(IoDrop::kRxTruncated);
     rte_pktmbuf_free(frame);
     return false;
   }
-  RxFrame received;
   const MutableByteSpan bytes{rte_pktmbuf_mtod(frame, std::uint8_t*), frame->data_len};
-  const RxVerdict verdict =
-      layer_->handle_frame(now_, bytes, flags_of(*frame, second_hand), reply_, received);
+  const RxVerdict verdict = layer_->handle_frame(now_, bytes, flags, reply_, received);
   if (verdict == RxVerdict::kDatagram) [[likely]]
     return deliver(frame, received, view);
   if (verdict == RxVerdict::kReply) queue_control(ByteSpan(reply_).first(received.reply_bytes));
   if (verdict == RxVerdict::kPathMtu) hear_router(received.path_mtu);
-  if (received.concerns_all && !second_hand && port_->queues() > 1) tell_others(frame);
+  if (received.concerns_all && !flags.second_hand && port_->queues() > 1) tell_others(frame);
   rte_pktmbuf_free(frame);
   return false;
 }
@@ -322,7 +325,14 @@ void DpdkDatapath::wake_others() {
 }
 
 void DpdkDatapath::rx_done() {
-  for (RxBuffer* const buffer : lent_) {
+  // A large burst has pushed its first buffers' headers out of the nearest cache.
+  constexpr std::size_t kAhead = 8;
+  for (std::size_t i = 0; i < lent_.size(); ++i) {
+    RxBuffer* const buffer = lent_[i];
+    if (i + kAhead < lent_.size()) {
+      rte_prefetch0(lent_[i + kAhead]);
+      rte_prefetch0(frame_of(*lent_[i + kAhead]));
+    }
     DCHECK(buffer->refs > 0);
     if (--buffer->refs == 0) homecoming_.push_back(frame_of(*buffer));
   }

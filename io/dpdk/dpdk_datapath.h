@@ -97,7 +97,7 @@ class DpdkDatapath final : private RxBufferHome {
   std::size_t take_waiting(std::span<RxView> in);
   std::size_t room(std::size_t wanted) const;
   std::size_t take(std::span<rte_mbuf*> frames, bool second_hand, std::span<RxView> in);
-  bool accept(rte_mbuf* frame, bool second_hand, RxView& view);
+  bool accept(rte_mbuf* frame, const RxFlags& flags, RxFrame& received, RxView& view);
   bool deliver(rte_mbuf* frame, const RxFrame& received, RxView& view);
   void hand_over(rte_mbuf* frame, std::uint16_t port);
   void hear_router(const PathMtu& word);
@@ -139,7 +139,7 @@ class DpdkDatapath final : private RxBufferHome {
   RefusedSends refused_;
   std::unique_ptr<NetLayer> layer_;
   DeviceSockets sockets_;
-  Time now_{};
+  Time now_{};  // As of the last flush or wait.
 
   std::vector<RxBuffer*> lent_;
   std::vector<rte_mbuf*> homecoming_;      // Lent frames whose loan has ended, freed together.

@@ -28,6 +28,15 @@ std::uint32_t payload_of(const rte_mbuf& frame) {
              : frame.pkt_len - frame.l2_len - frame.l3_len - static_cast<std::uint32_t>(kUdpBytes);
 }
 
+// Where a datagram's bytes begin in a buffer, so that the frame, headers in front of them, begins
+// with a cache line: a memif copies it from there by whole registers.
+std::uint16_t payload_at(const IpAddress& remote, bool tagged) {
+  const std::size_t ip_bytes = remote.is_v4() ? kIpv4Bytes : kIpv6Bytes;
+  const std::size_t header = kEthernetBytes + (tagged ? kVlanTagBytes : 0) + ip_bytes + kUdpBytes;
+  constexpr std::size_t kRoom = RTE_PKTMBUF_HEADROOM;
+  return static_cast<std::uint16_t>(kRoom - (kRoom - header) % RTE_CACHE_LINE_SIZE);
+}
+
 IoDrop io_reason(NetDrop refusal) {
   return refusal == NetDrop::kTxTooBig ? IoDrop::kTxTooBig : IoDrop::kTxUnreachable;
 }
@@ -56,7 +65,9 @@ TxRun DpdkDatapath::reserve(const Destination& to, std::size_t segment_bytes, st
   const std::uint32_t token = free_runs_.back();
   free_runs_.pop_back();
   Run& run = runs_[token];
+  const std::uint16_t at = payload_at(to.remote.ip, layer_->options().vlan.has_value());
   for (std::size_t i = 0; i < count; ++i) {
+    run.frames[i]->data_off = at;
     run.data[i] = rte_pktmbuf_mtod(run.frames[i], std::uint8_t*);
   }
   return TxRun(to,
@@ -305,11 +316,14 @@ bool DpdkDatapath::send_queued() {
 }
 
 void DpdkDatapath::flush() {
+  // What the device is to have comes first: the clock and the network layer can wait for it.
+  send_queued();
+  now_ = read_clock();
   if (now_ >= link_due_) [[unlikely]]
     watch_link(now_);
   run_layer(now_);
   if (send_queued()) return;
-  drop_stuck(read_clock());
+  drop_stuck(now_);
   if (queued_begin_ > queued_.size() / 2) {
     queued_.erase(queued_.begin(), queued_.begin() + static_cast<std::ptrdiff_t>(queued_begin_));
     queued_begin_ = 0;

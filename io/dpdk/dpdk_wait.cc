@@ -91,6 +91,7 @@ void DpdkDatapath::wait(Time until) {
     }
   }
   wake_->end_wait();
+  now_ = read_clock();
 }
 
 // One sleep; it leaves `sleeps` alone where a waker has ended it.
@@ -141,6 +142,7 @@ bool DpdkDatapath::begin_wait() {
 
 void DpdkDatapath::end_wait() {
   wake_->end_wait();
+  now_ = read_clock();
   // Setting a timer takes back what it had to tell.
   const itimerspec off{};
   timerfd_settime(timer_fd_, 0, &off, nullptr);

@@ -115,8 +115,9 @@ class NetLayer {
   // A received frame on its way up; each layer sets what it has read.
   struct Frame {
     Time now;
-    RxFlags flags;
-    MutableByteSpan reply;
+    // By reference: copies would be read by wider loads than stores just made them.
+    const RxFlags& flags;
+    const MutableByteSpan& reply;
     RxFrame& out;
     IpAddress& source;  // In `out`, where they are wanted in the end.
     IpAddress& destination;

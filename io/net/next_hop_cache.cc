@@ -3,8 +3,6 @@
 
 #include <bit>
 
-#include "engine/base/bytes.h"
-
 namespace millrace::io {
 
 NextHopCache::NextHopCache(std::size_t capacity, Rng& rng)
@@ -14,16 +12,15 @@ NextHopCache::NextHopCache(std::size_t capacity, Rng& rng)
 }
 
 NextHopCache::Key NextHopCache::key_of(const IpAddress& local, const IpAddress& remote) {
-  return {.local = local.bytes,
-          .remote = remote.bytes,
+  return {.local = local.words(),
+          .remote = remote.words(),
           .local_family = local.family,
           .remote_family = remote.family};
 }
 
 std::size_t NextHopCache::set_of(const Key& key) const {
   const std::array<std::uint64_t, 5> words{
-      load_be64(key.local.data()), load_be64(key.local.data() + 8), load_be64(key.remote.data()),
-      load_be64(key.remote.data() + 8),
+      key.local[0], key.local[1], key.remote[0], key.remote[1],
       std::uint64_t{static_cast<std::uint8_t>(key.local_family)} << 8 |
           static_cast<std::uint8_t>(key.remote_family)};
   return siphash_words<1, 3>(secret_, words) & (sets_ - 1);
@@ -31,9 +28,11 @@ std::size_t NextHopCache::set_of(const Key& key) const {
 
 NextHop* NextHopCache::find(const IpAddress& local, const IpAddress& remote) {
   const Key key = key_of(local, remote);
+  // Datagrams to one peer follow each other, and a hash is dearer than a comparison.
+  if (keys_[last_] == key) return &hops_[last_];
   const std::size_t first = set_of(key) * kWays;
   for (std::size_t i = first; i < first + kWays; ++i) {
-    if (keys_[i] == key) return &hops_[i];
+    if (keys_[i] == key) return &hops_[last_ = i];
   }
   return nullptr;
 }

@@ -29,8 +29,8 @@ class NextHopCache {
  private:
   static constexpr std::size_t kWays = 4;
   struct Key {
-    std::array<std::uint8_t, 16> local;
-    std::array<std::uint8_t, 16> remote;
+    std::array<std::uint64_t, 2> local{};
+    std::array<std::uint64_t, 2> remote{};
     IpAddress::Family local_family = IpAddress::Family::kNone;
     IpAddress::Family remote_family = IpAddress::Family::kNone;
     friend bool operator==(const Key&, const Key&) = default;
@@ -44,6 +44,7 @@ class NextHopCache {
   std::vector<NextHop> hops_;
   std::size_t sets_;  // A power of two.
   std::size_t victim_ = 0;
+  std::size_t last_ = 0;  // What was found last.
 };
 
 }  // namespace millrace::io

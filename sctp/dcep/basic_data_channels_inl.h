@@ -113,7 +113,7 @@ bool BasicDataChannels<T>::take_pending(ChannelEvent& out) {
   out.kind = pending.kind;
   out.error = pending.error;
   out.channel = pending.channel;
-  if (pending.kind == ChannelEventKind::kAssociation) out.association = event_;
+  if (pending.kind == ChannelEventKind::kAssociation) out.association = &event_;
   return true;
 }
 

@@ -107,7 +107,7 @@ struct ChannelEvent {
   MessageKind message_kind = MessageKind::kBinary;
   ChannelHandle channel;
   MessageView message;
-  Event association;
+  const Event* association = nullptr;
 };
 
 }  // namespace millrace::sctp

@@ -114,7 +114,7 @@ class ChannelPair {
   void note(int end, const ChannelEvent& event) {
     ++counts[index(end)][event.kind];
     if (event.kind == Kind::kAssociation)
-      association_events[index(end)].push_back(event.association);
+      association_events[index(end)].push_back(*event.association);
     if (event.kind == Kind::kOpenedByPeer) opened_by_peer[index(end)].push_back(event.channel);
     if (event.kind == Kind::kMessage) {
       received[index(end)].push_back(

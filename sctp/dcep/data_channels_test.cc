@@ -562,7 +562,7 @@ TEST_F(DataChannelsTest, TheEndOfTheAssociationEndsEveryChannelFirst) {
   EXPECT_EQ(seen[0].event.kind, Kind::kClosed);
   EXPECT_EQ(seen[1].event.error, ChannelError::kAssociationClosed);
   EXPECT_EQ(seen[2].event.kind, Kind::kAssociation);
-  EXPECT_EQ(seen[2].event.association.kind, EventKind::kClosed);
+  EXPECT_EQ(seen[2].event.association->kind, EventKind::kClosed);
   EXPECT_EQ(channels_.size(), 0u);
 }
 
@@ -572,7 +572,7 @@ TEST_F(DataChannelsTest, ARestartOfThePeerEndsItsChannelsAndNewOnesWork) {
   const std::vector<Seen> seen = drain();
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].event.error, ChannelError::kPeerRestarted);
-  EXPECT_EQ(seen[1].event.association.kind, EventKind::kRestarted);
+  EXPECT_EQ(seen[1].event.association->kind, EventKind::kRestarted);
   EXPECT_EQ(channels_.find(open())->stream, StreamId(0));
 }
 
@@ -583,7 +583,7 @@ TEST_F(DataChannelsTest, EveryAssociationEventIsPassedOn) {
     const std::vector<Seen> seen = drain();
     ASSERT_EQ(seen.size(), 1u);
     EXPECT_EQ(seen[0].event.kind, Kind::kAssociation);
-    EXPECT_EQ(seen[0].event.association.kind, kind);
+    EXPECT_EQ(seen[0].event.association->kind, kind);
   }
 }
 

@@ -255,7 +255,7 @@ bool ChannelScenario::poll(int end) {
 void ChannelScenario::handle(int end, const ChannelEvent& event) {
   switch (event.kind) {
     case ChannelEventKind::kAssociation:
-      return handle_association(end, event.association);
+      return handle_association(end, *event.association);
     case ChannelEventKind::kOpened: {
       const Label label = label_of(end, event.channel);
       Side& side = ledger_[label].sides[index(end)];
