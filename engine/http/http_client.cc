@@ -97,7 +97,8 @@ class Lane {
   unsigned life_ = 0;
   State state_ = State::kClosed;
   bool expired_ = false;
-  bool kept_ = false;  // The socket served an earlier job: the server may have closed it.
+  char first_byte_ = 0;  // Of a reply, as seen before it is read.
+  bool kept_ = false;    // The socket served an earlier job: the server may have closed it.
 };
 
 class ClientImpl final : public Client {
@@ -282,7 +283,9 @@ void Lane::exchange() {
 // Once for each reply, and before its request is sent. On an idle lane it is the server's end of
 // the connection that is heard.
 void Lane::await_reply() {
-  socket_.async_wait(tcp::socket::wait_read, [this, life = life_](error_code error) {
+  // A look at its first byte, and no wait for one: that would arm epoll anew each time, which then
+  // tells at once that the socket can be written to.
+  const auto arrived = [this, life = life_](error_code error, std::size_t) {
     if (life != life_) return;
     {
       const std::lock_guard lock(client_.mutex());
@@ -293,7 +296,8 @@ void Lane::await_reply() {
     }
     if (error) return fail("read from", error);
     read_reply();
-  });
+  };
+  socket_.async_receive(asio::buffer(&first_byte_, 1), tcp::socket::message_peek, arrived);
 }
 
 void Lane::read_reply() {
