@@ -27,18 +27,17 @@ struct IpAddress {
 
   bool is_v4() const { return family == Family::kV4; }
   bool is_v6() const { return family == Family::kV6; }
-  [[gnu::always_inline]] bool is_unspecified() const {
-    return words() == std::array<std::uint64_t, 2>{};
-  }
+  [[gnu::always_inline]] bool is_unspecified() const { return (words()[0] | words()[1]) == 0; }
   bool is_loopback() const;
   std::string to_string() const;  // IPv6 without brackets.
   [[gnu::always_inline]] std::array<std::uint64_t, 2> words() const {
     return std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
   }
 
-  // Each packet's is compared: as two words, where the default calls memcmp.
+  // Each packet's is compared: word by word, where the default, and that of arrays, calls memcmp.
   [[gnu::always_inline]] friend bool operator==(const IpAddress& a, const IpAddress& b) {
-    return a.words() == b.words() && a.scope_id == b.scope_id && a.family == b.family;
+    return a.words()[0] == b.words()[0] && a.words()[1] == b.words()[1] &&
+           a.scope_id == b.scope_id && a.family == b.family;
   }
 };
 
@@ -51,7 +50,9 @@ struct Address {
   static std::optional<Address> parse(std::string_view text);
   std::string to_string() const;  // "127.0.0.1:80", "[::1]:80".
 
-  friend bool operator==(const Address&, const Address&) = default;
+  [[gnu::always_inline]] friend bool operator==(const Address& a, const Address& b) {
+    return a.ip == b.ip && a.port == b.port;
+  }
 };
 
 }  // namespace millrace

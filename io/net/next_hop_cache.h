@@ -33,7 +33,11 @@ class NextHopCache {
     std::array<std::uint64_t, 2> remote{};
     IpAddress::Family local_family = IpAddress::Family::kNone;
     IpAddress::Family remote_family = IpAddress::Family::kNone;
-    friend bool operator==(const Key&, const Key&) = default;
+    friend bool operator==(const Key& a, const Key& b) {
+      return a.local[0] == b.local[0] && a.local[1] == b.local[1] && a.remote[0] == b.remote[0] &&
+             a.remote[1] == b.remote[1] && a.local_family == b.local_family &&
+             a.remote_family == b.remote_family;
+    }
   };
 
   static Key key_of(const IpAddress& local, const IpAddress& remote);
