@@ -16,6 +16,7 @@ class BurstWait {
  public:
   static constexpr std::size_t kBurst = 48;  // Datagrams of a turn, behind which more may wait.
   static constexpr Duration kWindow = microseconds(30);
+  static constexpr Duration kLookInterval = microseconds(5);
 
   // Each turn: what it has received.
   void note_received(std::size_t datagrams) {

@@ -109,13 +109,22 @@ class Shard final : public ShardRunner, private SocketPort {
       }
       const Time now = clock_.now();
       if (options_.wait == WaitPolicy::kSpinThenBlock && now - last_work < options_.spin) continue;
-      if (options_.wait == WaitPolicy::kBlock && burst_wait_.stays_awake(now)) continue;
+      if (options_.wait == WaitPolicy::kBlock && burst_wait_.stays_awake(now)) {
+        let_gather(now);
+        continue;
+      }
       const Time due = core_.next_deadline();
       if (due <= now) continue;
       core_.before_sleep();
       datapath_->wait(due);
       core_.after_sleep();
     }
+  }
+
+  // Looks in close succession would take what comes piece by piece, each with a turn and a SACK of
+  // its own, and disturb who sends it: both write to the lines that tell of it.
+  void let_gather(Time now) const {
+    while (clock_.now() - now < BurstWait::kLookInterval) __builtin_ia32_pause();
   }
 
   // What `rx_` holds was received at `now`, or a few looks later.

@@ -59,12 +59,18 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
   reserve_one();
   const UnwrappedTsn tsn = end_;
   OutstandingChunk& added = chunk(tsn);
-  added = OutstandingChunk{.message = message,
-                           .sent_at = now,
-                           .offset = offset,
-                           .size = size,
-                           .begins_packet = std::exchange(packet_begins_, false),
-                           .record = record_};
+  // Member by member: see note_acked.
+  added.message = message;
+  added.sent_at = now;
+  added.offset = offset;
+  added.size = size;
+  added.retransmits = 0;
+  added.state = State::kInFlight;
+  added.begins_packet = std::exchange(packet_begins_, false);
+  added.record = record_;
+  added.ack_may_wait = false;
+  added.large = false;
+  added.into_shut_window = false;
   if (interleaving_) link_fragment(tsn, *message);
   ++message->outstanding;
   message->last_tsn = tsn;
