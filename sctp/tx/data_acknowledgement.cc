@@ -31,7 +31,7 @@ SackOutcome DataSender::handle_cumulative_ack(Time now, Tsn cumulative_tsn) {
 }
 
 SackOutcome DataSender::finish_ack(Time now, const AckResult& result, const Before& before) {
-  if (result.rtt) observe_sample(now, *result.rtt);
+  if (const std::optional<Duration> rtt = sample_of(result)) observe_sample(now, *rtt);
   const bool was_in_recovery = in_recovery_;
   if (in_recovery_ || after_t3_) end_recovery(now);
   tell_controller(now, result, before, was_in_recovery);
@@ -101,6 +101,15 @@ bool DataSender::answer_is_not_due(const AckResult& result) const {
   const OutstandingChunk& earliest = outstanding_.at(outstanding_.cumulative_acked().next());
   return earliest.state != OutstandingChunk::State::kInFlight ||
          result.newest_acked->sent_at < earliest.sent_at;
+}
+
+// What a delay of the peer's may be part of is no measure, unless it is far below what is known:
+// then set-up took long, over which what is paced would stand still for as long. Lone messages
+// ask for a SACK at once ten times a second only.
+std::optional<Duration> DataSender::sample_of(const AckResult& result) const {
+  if (result.rtt || !result.rtt_at_most) return result.rtt;
+  const std::optional<Duration> srtt = rto_.srtt();
+  return srtt && *result.rtt_at_most < *srtt / 2 ? result.rtt_at_most : std::nullopt;
 }
 
 // RFC 9260 §6.3.1 (C4): one sample a round trip, for which the weights of C3 are meant.

@@ -358,6 +358,7 @@ class DataSender {
   void recover(Time now, const AckResult& result, std::size_t flight_before);
   void begin_episode(Time now);
   void end_recovery(Time now);
+  std::optional<Duration> sample_of(const AckResult& result) const;
   void observe_sample(Time now, Duration rtt);
   bool end_round(bool cumulative_advanced);
   bool answer_is_not_due(const AckResult& result) const;

@@ -112,6 +112,18 @@ TEST_F(DataSenderTest, LoneMessagesAskForTheirSackNowAndThen) {
   EXPECT_EQ(asked, expected);
 }
 
+// RFC 9260 §6.3.1: a set-up that took long must not pace what comes after it for seconds.
+TEST_F(DataSenderTest, LoneMessagesFindOutThatTheRoundTripIsShorter) {
+  sender_->observe_rtt(milliseconds(12));
+  for (std::uint32_t i = 0; i < 2000; ++i) {
+    EXPECT_EQ(send(100), SendStatus::kOk);
+    ASSERT_EQ(flush().size(), 1u) << "after " << i << " messages";
+    wait(microseconds(3));
+    sack(1000 + i);
+  }
+  EXPECT_LT(*sender_->rto().srtt(), microseconds(7));
+}
+
 // RFC 7053 §5.2
 TEST_F(DataSenderTest, TheLastOfSeveralPacketsAsksOftener) {
   std::vector<bool> asked;

@@ -61,6 +61,8 @@ struct AckResult {
   std::optional<DeliveryRate::Anchor> newest_acked;
   // Of the newest chunk newly acknowledged that was sent once (Karn, §6.3.1 C5).
   std::optional<Duration> rtt;
+  // The same of those whose SACK the peer may have delayed: no more than this.
+  std::optional<Duration> rtt_at_most;
 };
 
 }  // namespace millrace::sctp

@@ -136,7 +136,8 @@ void OutstandingQueue::note_acked(Time now, UnwrappedTsn tsn, AckResult& result)
     } else {
       reordering_.note_reordering();
     }
-    if (!acked.ack_may_wait && (!result.rtt || rtt < *result.rtt)) result.rtt = rtt;
+    std::optional<Duration>& sample = acked.ack_may_wait ? result.rtt_at_most : result.rtt;
+    if (!sample || rtt < *sample) sample = rtt;
   } else {
     highest_acked_ = std::max(highest_acked_, tsn);
     // RFC 8985 §6.2, step 2: an earlier transmission is what arrived; beyond doubt where the
