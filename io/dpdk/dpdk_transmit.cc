@@ -30,11 +30,9 @@ std::uint32_t payload_of(const rte_mbuf& frame) {
 
 // Where a datagram's bytes begin in a buffer, so that the frame, headers in front of them, begins
 // with a cache line: a memif copies it from there by whole registers.
-std::uint16_t payload_at(const IpAddress& remote, bool tagged) {
-  const std::size_t ip_bytes = remote.is_v4() ? kIpv4Bytes : kIpv6Bytes;
-  const std::size_t header = kEthernetBytes + (tagged ? kVlanTagBytes : 0) + ip_bytes + kUdpBytes;
+std::uint16_t payload_at(std::size_t header_bytes) {
   constexpr std::size_t kRoom = RTE_PKTMBUF_HEADROOM;
-  return static_cast<std::uint16_t>(kRoom - (kRoom - header) % RTE_CACHE_LINE_SIZE);
+  return static_cast<std::uint16_t>(kRoom - (kRoom - header_bytes) % RTE_CACHE_LINE_SIZE);
 }
 
 IoDrop io_reason(NetDrop refusal) {
@@ -65,7 +63,7 @@ TxRun DpdkDatapath::reserve(const Destination& to, std::size_t segment_bytes, st
   const std::uint32_t token = free_runs_.back();
   free_runs_.pop_back();
   Run& run = runs_[token];
-  const std::uint16_t at = payload_at(to.remote.ip, layer_->options().vlan.has_value());
+  const std::uint16_t at = payload_at(layer_->header_bytes(to.remote.ip));
   for (std::size_t i = 0; i < count; ++i) {
     run.frames[i]->data_off = at;
     run.data[i] = rte_pktmbuf_mtod(run.frames[i], std::uint8_t*);

@@ -104,6 +104,10 @@ class NetLayer {
   const NetOptions& options() const { return options_; }
   // Bytes of the largest frame, without FCS.
   std::size_t max_frame_bytes() const { return ethernet_bytes_ + options_.mtu; }
+  // What stands in front of a datagram to `remote`.
+  std::size_t header_bytes(const IpAddress& remote) const {
+    return ethernet_bytes_ + (remote.is_v4() ? kIpv4Bytes : kIpv6Bytes) + kUdpBytes;
+  }
   // Own addresses, the link-local one included.
   std::span<const IpPrefix> addresses() const { return options_.addresses; }
   // Neighbours in the table, static ones and the gateways left out; a gauge.

@@ -59,7 +59,7 @@ struct AckResult {
   std::size_t acked_chunks = 0;
   // The newest transmission among those, where it was in flight.
   std::optional<DeliveryRate::Anchor> newest_acked;
-  // Of the newest chunk newly acknowledged that was sent once (Karn, §6.3.1 C5).
+  // The shortest of the chunks newly acknowledged that were sent once (Karn, §6.3.1 C5).
   std::optional<Duration> rtt;
   // The same of those whose SACK the peer may have delayed: no more than this.
   std::optional<Duration> rtt_at_most;

@@ -59,7 +59,7 @@ UnwrappedTsn OutstandingQueue::push(Time now, OutgoingMessage* message, std::uin
   reserve_one();
   const UnwrappedTsn tsn = end_;
   OutstandingChunk& added = chunk(tsn);
-  // Member by member: see note_acked.
+  // Every member, one by one (see note_acked): the place had another chunk.
   added.message = message;
   added.sent_at = now;
   added.offset = offset;
