@@ -197,7 +197,7 @@ def main():
     gates_program, micro_program = (os.path.join(args.build, name) for name in (GATES, MICRO))
     totals = stages.Totals()
     stages.announce("building (release)")
-    stages.build(args.build, ["-Dtests=enabled"], [GATES, MICRO])
+    stages.build(args.build, ["-Dtests=enabled", "-Dbenchmarks=enabled"], [GATES, MICRO])
     with tempfile.TemporaryDirectory() as scratch:
         stages.announce("deterministic gates: own instructions, allocations, copies, goodput")
         measured = run_gates(scratch, gates_program)

@@ -7,6 +7,7 @@ import sys
 import stages
 
 BUILD = "build"
+UNITTESTS = ["python3", "scripts/lib/run_unittests.py"]
 
 
 def main():
@@ -20,7 +21,9 @@ def main():
     stages.tally_command(totals, "program", ["python3", "test/system/run.py", "--build", BUILD],
                          timeout=1200)
     stages.announce("the comparison: statistics, verdicts, reports")
-    stages.tally_command(totals, "compare", ["python3", "bench/compare/run_tests.py"], timeout=120)
+    stages.tally_command(totals, "compare", [*UNITTESTS, "bench/compare"], timeout=120)
+    stages.announce("the scripts: stages, configuring, dpdk-setup")
+    stages.tally_command(totals, "scripts", [*UNITTESTS, "scripts/lib"], timeout=120)
     if not quick:
         stages.announce("browsers")
         stages.tally_command(totals, "browsers", ["test/browser/run", "--build", BUILD],

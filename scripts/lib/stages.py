@@ -6,10 +6,14 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+
+import configure
 
 TALLY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
@@ -62,12 +66,14 @@ def show_tail(log, lines=40):
 
 
 def build(build_dir, options, targets=(), env=None):
-    """Configures (once) and builds; exits when that fails, for nothing else can run."""
-    log = os.path.join(tempfile.gettempdir(), f"millrace-{os.path.basename(build_dir)}.log")
-    if not os.path.exists(os.path.join(build_dir, "build.ninja")):
-        if not run_logged(["meson", "setup", build_dir, *options], log, env):
+    """Configures as far as is due and builds; exits when that fails, for nothing else can run."""
+    log = build_dir + ".log"
+    due = configure.command(build_dir, options)
+    if due is not None:
+        if not run_logged(due, log, env):
             show_tail(log)
-            sys.exit(f"meson setup {build_dir} failed")
+            sys.exit(f"{' '.join(due)} failed")
+        configure.note_packages(build_dir)
     started = time.monotonic()
     if not run_logged(["ninja", "-C", build_dir, *targets], log, env):
         show_tail(log)
@@ -113,6 +119,8 @@ def meson_tests(totals, build_dir, env=None, only=None, jobs=2, timeout_scale=1)
     """Runs the tests that meson knows of, counting GoogleTest cases one by one."""
     text = subprocess.check_output(["meson", "introspect", "--tests", build_dir])
     tests = [t for t in json.loads(text) if only is None or t["name"] in only]
+    if not tests or (only is not None and len(tests) < len(only)):
+        totals.add(0, 1, 0, f"{build_dir}: {len(tests)} tests found, {len(only or []) or 'more'} wanted")
     for test in tests:
         test["timeout"] = (test["timeout"] or 600) * timeout_scale
     with tempfile.TemporaryDirectory() as out_dir, \
@@ -128,25 +136,33 @@ def meson_tests(totals, build_dir, env=None, only=None, jobs=2, timeout_scale=1)
                 show_tail(log)
 
 
-def tally_command(totals, name, command, env=None, timeout=None):
-    """Runs a command whose last line is `N passed, N failed[, N skipped]`, showing its output."""
+def tally_command(totals, name, command, env=None, timeout=3600):
+    """Runs a command whose last line is `N passed, N failed[, N skipped]`, showing its output.
+    After `timeout` seconds it is killed with all that it has started, silent or not."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, stdin=subprocess.DEVNULL,
+                               text=True, stdin=subprocess.DEVNULL, start_new_session=True,
                                env={**os.environ, **(env or {})})
+    timer = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
+    timer.start()
     last = ""
     told = []  # Which cases failed, for the end of a long log.
-    deadline = time.monotonic() + (timeout or 3600)
-    for line in process.stdout:
-        print("  " + line.rstrip(), flush=True)
-        last = line.strip() or last
-        if re.match(r"(FAIL|failed)\b", line.strip()):
-            told.append(line.strip())
-        if time.monotonic() > deadline:
-            process.kill()
-    code = process.wait()
+    try:
+        for line in process.stdout:
+            print("  " + line.rstrip(), flush=True)
+            last = line.strip() or last
+            if re.match(r"(FAIL|failed)\b", line.strip()):
+                told.append(line.strip())
+        code = process.wait()
+    except KeyboardInterrupt:  # It has a session of its own, and hears of no Ctrl-C.
+        os.killpg(process.pid, signal.SIGTERM)
+        raise
+    finally:
+        in_time = timer.is_alive()
+        timer.cancel()
     match = TALLY.match(last)
     if not match:
-        totals.add(0, 1, 0, f"{name}: ended with {code} and no tally")
+        why = f"ended with {code} and no tally" if in_time else f"timed out after {timeout} s"
+        totals.add(0, 1, 0, f"{name}: {why}")
         return
     passed, failed, skipped = (int(group or 0) for group in match.groups())
     if code != 0 and not failed and not (skipped and os.environ.get("CI") == "true"):

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the unit tests of the comparison; the last line is the tally that scripts/test adds up."""
+"""Runs the Python tests (test_*.py) of a folder; the last line is the tally that scripts/test
+adds up."""
 
 import os
 import sys
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-
 
 def main():
-    sys.path.insert(0, HERE)
-    suite = unittest.defaultTestLoader.discover(HERE, "test_*.py")
+    folder = os.path.abspath(sys.argv[1])
+    sys.path.insert(0, folder)
+    suite = unittest.defaultTestLoader.discover(folder, "test_*.py")
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=0).run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed} passed, {failed} failed")
