@@ -22,7 +22,7 @@ from results import REFERENCE, Results
 from verdicts import BBR, KERNEL, LARGE, Table, disturbances, number, peer_faults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID = 0, 1, 3, 4
+EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID, EXIT_STOPPED = 0, 1, 3, 4, 130
 # Others may keep so many processors busy beside a run; with more it is made again, so often.
 DISTURBED = 0.15
 TRIES = 3
@@ -65,6 +65,7 @@ class Comparison:
     machine: dict
     options: dict
     skipped: dict
+    stopped: bool = False  # Before all was measured.
     lines: list = dataclasses.field(default_factory=list)
     faults: list = dataclasses.field(default_factory=list)
 
@@ -72,6 +73,8 @@ class Comparison:
         table = Table(self.results)
         self.lines = list(table.lines_over_dpdk() if self.options["io"] == "dpdk" else table.lines())
         self.faults = disturbances(self.results, DISTURBED) + peer_faults(self.results, expected, ran)
+        if self.stopped:
+            self.faults.insert(0, "it was stopped before all was measured")
 
     def machine_line(self):
         raw = self.results.reference_goodput()
@@ -92,7 +95,7 @@ class Comparison:
 
     def as_json(self):
         return {"schema": 1, "machine": self.machine, "options": self.options,
-                "valid": not self.faults, "faults": self.faults, "skipped": self.skipped,
+                "valid": not self.faults, "stopped": self.stopped, "faults": self.faults, "skipped": self.skipped,
                 "verdicts": [line.as_json() for line in self.lines],
                 "summary": self.results.summary(), "runs": self.results.runs}
 
@@ -187,6 +190,8 @@ def deliver(comparison, out):
 
 
 def exit_code(comparison):
+    if comparison.stopped:
+        return EXIT_STOPPED
     if comparison.faults:
         return EXIT_INVALID
     return EXIT_NOT_MET if any(line.is_fault for line in comparison.lines) else EXIT_OK
@@ -261,6 +266,7 @@ def main():
     try:
         run_cells(cells, measuring, comparison.results)
     except KeyboardInterrupt:
+        comparison.stopped = True
         print("\nstopped: the reports show what there is", flush=True)
     if not comparison.results.runs:
         raise Trouble("nothing was measured")

@@ -93,9 +93,16 @@ def shown(spread):
     return f"{number(spread.median)} ({number(spread.low)}–{number(spread.high)})"
 
 
-def against(results, scenario, cell, who, column):
+def leading(columns):
+    """The figure by which contestants are set against each other: the first that a chart shows.
+    What else may come first is what they were told to do."""
+    return next((c for c in columns if c.chart), columns[0] if columns else None)
+
+
+def against(results, scenario, cell, who, columns):
     """How millrace stands to the reference and to the best peer, in words; empty: no such."""
-    if not who.startswith(MILLRACE):
+    column = leading(columns)
+    if column is None or not who.startswith(MILLRACE):
         return ""
     told = []
     raw = results.ratios(scenario, (cell, who), (cell, REFERENCE), column.figure)

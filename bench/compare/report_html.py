@@ -119,7 +119,7 @@ def tables(results, scenario):
                 rows.append([f"{cell}: {who}", (f"failed: {reason}", "bad")]
                             + [""] * len(columns))
                 continue
-            lead = against(results, scenario, cell, who, columns[0]) if columns else ""
+            lead = against(results, scenario, cell, who, columns)
             rows.append([f"{cell}: {who}", *(shown(results.spread(scenario, cell, who, c.figure))
                                             for c in columns), lead])
     return html_table(["", *(heading(c) for c in columns), "ratio"], rows)

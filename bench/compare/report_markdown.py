@@ -27,7 +27,7 @@ def scenario_section(results, scenario):
             if reason:
                 rows.append([who, f"failed: {reason}"] + [""] * len(columns))
                 continue
-            lead = against(results, scenario, cell, who, columns[0]) if columns else ""
+            lead = against(results, scenario, cell, who, columns)
             rows.append([who, *(shown(results.spread(scenario, cell, who, c.figure))
                                 for c in columns), lead])
         out += [f"**{cell}**", "", table(["", *(heading(c) for c in columns), "ratio"], rows), ""]

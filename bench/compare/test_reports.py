@@ -38,10 +38,10 @@ class Balance(html.parser.HTMLParser):
             self.faults.append(tag)
 
 
-def comparison_of(results):
+def comparison_of(results, stopped=False):
     made = main.Comparison(results, {"cpu": "a <cpu>", "cpus": 2, "kernel": "Linux 6", "time": "t"},
                            {"quick": False, "rounds": 3, "io": "auto", "only": []},
-                           {"webrtc-rs": "no cargo"})
+                           {"webrtc-rs": "no cargo"}, stopped)
     with open(os.path.join(HERE, "expected.json"), encoding="utf-8") as text:
         made.conclude(json.load(text), ["pion"])
     return made
@@ -77,6 +77,22 @@ class Reports(unittest.TestCase):
 
     def test_an_invalid_comparison_exits_4(self):
         self.assertEqual(main.exit_code(self.comparison), main.EXIT_INVALID)
+
+    def test_one_that_was_stopped_says_so_and_is_never_taken_for_a_whole(self):
+        stopped = comparison_of(Results(), stopped=True)
+        self.assertEqual(main.exit_code(stopped), main.EXIT_STOPPED)
+        self.assertFalse(stopped.as_json()["valid"])
+        for report in (report_html.to_html(stopped), report_markdown.to_markdown(stopped)):
+            self.assertIn("stopped before all was measured", report)
+
+    def test_what_contestants_were_told_to_do_is_no_ratio(self):
+        results = Results()
+        for who, count, memory in (("millrace", 10_000, 11), ("pion", 200, 110)):
+            results.add("idle", "idle connections", who, 1,
+                        {"connections": count, "kib_per_connection": memory})
+        text = report_markdown.to_markdown(comparison_of(results))
+        self.assertIn("10.0 × pion", text)
+        self.assertNotIn("50.0 × pion", text)
 
     def test_the_page_is_well_formed_and_fetches_nothing(self):
         balance = Balance(self.page)

@@ -176,6 +176,18 @@ class TheTable(unittest.TestCase):
         self.assertAlmostEqual(line.value, 2.1)
         self.assertEqual(line.verdict, "not met")
 
+    def test_set_up_of_which_a_half_failed_is_not_judged_by_the_other(self):
+        for bad, good in (("sequential", "64 in flight"), ("64 in flight", "sequential")):
+            results = Results()
+            results.add("set-up", good, "millrace", 1,
+                        {"client_times_bare": 1.5, "server_times_bare": 1.4,
+                         "client_us_per_connection": 300, "server_us_per_connection": 300})
+            results.add("set-up", bad, "millrace", 1, failed="12 of 256 opened")
+            line = line_of(results, "set-up: CPU")
+            self.assertEqual(line.verdict, "failed")
+            self.assertTrue(line.is_fault)
+            self.assertIn("12 of 256", line.note)
+
 
 class Validity(unittest.TestCase):
     def test_a_peer_under_its_figure_makes_it_invalid(self):
