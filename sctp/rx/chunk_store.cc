@@ -11,13 +11,7 @@ constexpr std::size_t kFirstCapacity = 4;
 }  // namespace
 
 ChunkStore::~ChunkStore() {
-  while (first_ < end_) {
-    if (at(first_).state == HeldChunk::State::kFree) {
-      first_ = first_.next();
-    } else {
-      remove(first_);
-    }
-  }
+  while (!empty()) remove(first_);
 }
 
 bool ChunkStore::has_place_for(UnwrappedTsn tsn) const {
@@ -31,8 +25,12 @@ void ChunkStore::reserve(std::size_t span) {
   std::size_t capacity = std::max(kFirstCapacity, capacity_);
   while (capacity < span) capacity *= 2;
   auto ring = std::make_unique<HeldChunk[]>(capacity);
+  places_.reset(capacity);
   for (UnwrappedTsn tsn = first_; tsn < end_; tsn = tsn.next()) {
-    ring[static_cast<std::size_t>(tsn.value()) & (capacity - 1)] = at(tsn);
+    if (!holds(tsn)) continue;
+    const std::size_t place = static_cast<std::size_t>(tsn.value()) & (capacity - 1);
+    ring[place] = at(tsn);
+    places_.take(place);
   }
   ring_ = std::move(ring);
   capacity_ = capacity;
@@ -58,6 +56,7 @@ HeldChunk& ChunkStore::add(Time now, UnwrappedTsn tsn, ByteSpan payload, const B
   chunk.data = payload.data();
   chunk.size = static_cast<std::uint16_t>(payload.size());
   chunk.state = HeldChunk::State::kPartial;
+  places_.take(slot(tsn));
   chunk.other_end = tsn.wrap().value();
   link(pin_for(now, buffer), tsn, chunk);
   return chunk;
@@ -73,16 +72,24 @@ void ChunkStore::remove(UnwrappedTsn tsn) {
     unlink(tsn, chunk);
   }
   chunk.state = HeldChunk::State::kFree;
+  places_.free(slot(tsn));
   if (tsn == first_) {
-    while (first_ < end_ && at(first_).state == HeldChunk::State::kFree) first_ = first_.next();
+    first_ = next_held(tsn.next());
   } else if (tsn.next() == end_) {
-    while (at(end_.previous()).state == HeldChunk::State::kFree) end_ = end_.previous();
+    end_ = last_held(tsn.previous()).next();
   }
+}
+
+// The last chunk held up to `tsn`, which is not before the first.
+UnwrappedTsn ChunkStore::last_held(UnwrappedTsn tsn) const {
+  if (holds(tsn)) return tsn;
+  return tsn.minus((slot(tsn) - places_.previous(slot(tsn))) & (capacity_ - 1));
 }
 
 void ChunkStore::trim() {
   if (!empty()) return;
   ring_.reset();
+  places_.trim();
   capacity_ = 0;
   pins_ = std::vector<Pin>();
   free_pins_ = std::vector<std::uint32_t>();

@@ -11,6 +11,7 @@
 #include "engine/base/rx_buffer.h"
 #include "engine/base/time.h"
 #include "sctp/packet/data_chunk.h"  // DataFlags
+#include "sctp/rx/place_map.h"
 #include "sctp/types.h"
 
 namespace millrace::sctp {
@@ -71,6 +72,12 @@ class ChunkStore {
   const HeldChunk& at(UnwrappedTsn tsn) const { return ring_[slot(tsn)]; }
   // The same of a chunk that is held.
   HeldChunk& at(Tsn tsn) { return ring_[tsn.value() & (capacity_ - 1)]; }
+  // The first chunk held from `tsn` on; `end` where there is none.
+  UnwrappedTsn next_held(UnwrappedTsn tsn) const {
+    if (tsn >= end_) return end_;
+    if (tsn <= first_) return first_;
+    return holds(tsn) ? tsn : tsn.plus((places_.next(slot(tsn)) - slot(tsn)) & (capacity_ - 1));
+  }
   UnwrappedTsn other_end(UnwrappedTsn tsn) const {
     return UnwrappedTsn::nearest(tsn, Tsn(at(tsn).other_end));
   }
@@ -94,6 +101,8 @@ class ChunkStore {
   std::size_t cost() const {
     return cost_ + kPlaceBytes * static_cast<std::size_t>(end_.distance_from(first_));
   }
+  // Words of 64 places that were looked at to find what is held.
+  std::uint64_t walked() const { return places_.walked(); }
   // Has more memory than an idle association is worth.
   bool is_roomy() const { return capacity_ > 64; }
   // Gives the memory of an empty store back.
@@ -116,6 +125,7 @@ class ChunkStore {
     return static_cast<std::size_t>(tsn.value()) & (capacity_ - 1);
   }
   HeldChunk& at_wrapped(std::uint32_t tsn) { return ring_[tsn & (capacity_ - 1)]; }
+  UnwrappedTsn last_held(UnwrappedTsn tsn) const;
   void make_place(UnwrappedTsn tsn);
   void reserve(std::size_t span);
   std::uint32_t pin_for(Time now, const BufferRef& buffer);
@@ -129,6 +139,7 @@ class ChunkStore {
   BlockPool& pool_;
   std::unique_ptr<HeldChunk[]> ring_;
   std::size_t capacity_ = 0;
+  PlaceMap places_;
   UnwrappedTsn first_;
   UnwrappedTsn end_;
   std::size_t cost_ = 0;

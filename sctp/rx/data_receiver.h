@@ -141,6 +141,9 @@ class DataReceiver {
     return store_.cost() + (interleaved_ ? interleaved_->cost() : 0);
   }
   const ReceiverStats& stats() const { return stats_; }
+  // Places, streams and messages that were looked at besides those of the chunks that came:
+  // however hostile the peer, in proportion to these.
+  std::uint64_t walked() const { return store_.walked(); }
 
  private:
   struct ReceiveStream {

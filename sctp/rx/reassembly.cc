@@ -165,13 +165,8 @@ void DataReceiver::skip_streams(const ForwardTsnChunkView& forward, UnwrappedTsn
 // RFC 3758 §3.6: drops the partial messages in [from, to]; whole ones that waited for what
 // is skipped are delivered, in their order.
 void DataReceiver::purge(UnwrappedTsn from, UnwrappedTsn to) {
-  UnwrappedTsn tsn = std::max(from, store_.first());
-  const UnwrappedTsn end = std::min(to.next(), store_.end());
-  while (tsn < end) {
-    if (!store_.holds(tsn)) {
-      tsn = tsn.next();
-      continue;
-    }
+  for (UnwrappedTsn tsn = store_.next_held(from); tsn <= to && tsn != store_.end();
+       tsn = store_.next_held(tsn)) {
     const UnwrappedTsn last = store_.other_end(tsn);
     if (store_.at(tsn).state == State::kWaiting) {
       release_skipped(tsn);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace millrace::sctp {
+
+// PlaceMap knows which places of a ring are taken, a bit for each, and in which words of 64
+// places there is one, a bit for each of these. The next place that is taken is then found in
+// a few steps, however far it is: a peer chooses where the gaps are.
+class PlaceMap {
+ public:
+  // All places of a ring of `places`, a power of two, are free.
+  void reset(std::size_t places) {
+    words_.assign(words_for(places), 0);
+    filled_.assign(words_for(words_.size()), 0);
+  }
+  // Gives its memory back, before `reset`.
+  void trim() { words_ = filled_ = std::vector<std::uint64_t>(); }
+  void take(std::size_t place) {
+    words_[place / kBits] |= bit(place);
+    filled_[place / kBits / kBits] |= bit(place / kBits);
+  }
+  void free(std::size_t place) {
+    std::uint64_t& word = words_[place / kBits];
+    word &= ~bit(place);
+    if (word == 0) filled_[place / kBits / kBits] &= ~bit(place / kBits);
+  }
+
+  // The first place taken from `place` on, or back from it: itself, or one round the ring.
+  // There is one.
+  std::size_t next(std::size_t place) const {
+    const std::size_t at = place / kBits;
+    ++walked_;
+    if (const std::uint64_t word = words_[at] >> place % kBits) {
+      return place + lowest(word);
+    }
+    const std::size_t word = next_filled((at + 1) & (words_.size() - 1));
+    return word * kBits + lowest(words_[word]);
+  }
+  std::size_t previous(std::size_t place) const {
+    const std::size_t at = place / kBits;
+    ++walked_;
+    if (const std::uint64_t word = words_[at] << (kBits - 1 - place % kBits)) {
+      return place - lead(word);
+    }
+    const std::size_t word = previous_filled((at - 1) & (words_.size() - 1));
+    return word * kBits + kBits - 1 - lead(words_[word]);
+  }
+  // Words that were looked at to find places.
+  std::uint64_t walked() const { return walked_; }
+
+ private:
+  static constexpr std::size_t kBits = 64;
+  static constexpr std::size_t words_for(std::size_t bits) { return (bits + kBits - 1) / kBits; }
+  static constexpr std::uint64_t bit(std::size_t place) {
+    return std::uint64_t{1} << place % kBits;
+  }
+  static std::size_t lowest(std::uint64_t word) {
+    return static_cast<std::size_t>(std::countr_zero(word));
+  }
+  static std::size_t lead(std::uint64_t word) {
+    return static_cast<std::size_t>(std::countl_zero(word));
+  }
+  // The first word with a place that is taken, from `word` on; and back from it.
+  std::size_t next_filled(std::size_t word) const {
+    std::size_t at = word / kBits;
+    std::uint64_t left = filled_[at] >> word % kBits << word % kBits;
+    for (++walked_; left == 0; ++walked_) {
+      at = (at + 1) & (filled_.size() - 1);
+      left = filled_[at];
+    }
+    return at * kBits + lowest(left);
+  }
+  std::size_t previous_filled(std::size_t word) const {
+    const std::size_t above = kBits - 1 - word % kBits;
+    std::size_t at = word / kBits;
+    std::uint64_t left = filled_[at] << above >> above;
+    for (++walked_; left == 0; ++walked_) {
+      at = (at - 1) & (filled_.size() - 1);
+      left = filled_[at];
+    }
+    return at * kBits + kBits - 1 - lead(left);
+  }
+
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> filled_;
+  mutable std::uint64_t walked_ = 0;
+};
+
+}  // namespace millrace::sctp
