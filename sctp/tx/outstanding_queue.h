@@ -140,11 +140,12 @@ class OutstandingQueue {
     UnwrappedTsn first;
     UnwrappedTsn last;
   };
-  // Gaps are TSNs above base_ that gap blocks have acknowledged.
+  // Gaps are TSNs above base_ that gap blocks have acknowledged, or may not any more.
   struct Gaps {
     std::vector<Range> acked;
     std::vector<Range> next;  // Room to make the next list in.
     std::vector<UnwrappedTsn> early;
+    UnwrappedTsn reneged_until;  // Of what the peer has taken back, the highest.
   };
   // What an I-DATA chunk needs besides.
   struct Fragment {

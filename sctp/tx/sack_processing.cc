@@ -39,8 +39,8 @@ struct ReportedRanges {
   UnwrappedTsn cumulative;
 };
 
-// Makes `out` the union of `a` and `b` from `from` on, as far as it goes into `limit` ranges;
-// each of the two ascends.
+// Makes `out` the union of `a` and `b` from `from` on, without what of `b` would make it more than
+// `limit` ranges; each of the two ascends.
 template <class Range, class Ranges>
 void unite(const std::vector<Range>& a, const Ranges& b, UnwrappedTsn from, std::size_t limit,
            std::vector<Range>& out) {
@@ -52,10 +52,8 @@ void unite(const std::vector<Range>& a, const Ranges& b, UnwrappedTsn from, std:
     next.first = std::max(next.first, from);
     if (!out.empty() && next.first <= out.back().last.next()) {
       out.back().last = std::max(out.back().last, next.last);
-    } else if (out.size() < limit) {
+    } else if (takes_a || out.size() + (a.size() - i) < limit) {
       out.push_back(next);
-    } else {
-      return;
     }
   }
 }
@@ -66,6 +64,8 @@ bool OutstandingQueue::is_valid(UnwrappedTsn cumulative, const SackChunkView& sa
   if (cumulative >= end_) return false;
   const std::size_t blocks = sack.gap_block_count();
   if (blocks == 0) return true;
+  // RFC 9260 §6.2.1: what comes next the cumulative TSN would have passed, were it there.
+  if (sack.gap_block(0).start <= 1) return false;
   return sack.gap_blocks_are_ordered() && cumulative.plus(sack.gap_block(blocks - 1).end) < end_;
 }
 
@@ -211,16 +211,22 @@ void OutstandingQueue::pop_settled(Time now, UnwrappedTsn tsn, AckResult& result
 void OutstandingQueue::apply_gap_blocks(Time now, UnwrappedTsn cumulative,
                                         const SackChunkView& sack, AckResult& result) {
   if (!gaps_) gaps_ = std::make_unique<Gaps>();
-  auto& [acked, next, early] = *gaps_;
-  unite(acked, ReportedRanges<Range>{sack, cumulative}, base_, kMaxRanges, next);
+  auto& [acked, next, early, reneged_until] = *gaps_;
+  const ReportedRanges<Range> reported{sack, cumulative};
+  unite(acked, reported, base_, kMaxRanges, next);
   for_each_difference(next, acked, [&](Range range) { ack_range(now, range, result); });
   acked.swap(next);
   // RFC 9260 §6.2.1 (D iii): a peer that had the chunk that comes next would have moved the
-  // cumulative TSN beyond it. It has reneged, and only what this SACK reports is believed.
-  if (acked.empty() || acked.front().first != base_) return;
-  unite(std::vector<Range>(), ReportedRanges<Range>{sack, cumulative}, base_, kMaxRanges, next);
+  // cumulative TSN beyond it. It has reneged, and of what it had only that is believed which this
+  // SACK reports; nothing where it has done so twice.
+  if (acked.empty() || chunk(base_).state != State::kAcked) return;
+  next.clear();
+  if (base_ > reneged_until) unite(std::vector<Range>(), reported, base_, kMaxRanges, next);
   for_each_difference(acked, next, [&](Range range) { renege(range, result); });
-  acked.swap(next);
+  // Gap blocks acknowledge none of it again, or a peer that reports and takes back in turn would
+  // have all of it gone through for each SACK: the cumulative TSN tells when it is there.
+  reneged_until = acked.back().last;
+  acked.assign(1, {base_, reneged_until});
 }
 
 void OutstandingQueue::ack_range(Time now, Range range, AckResult& result) {
@@ -238,7 +244,7 @@ void OutstandingQueue::ack_range(Time now, Range range, AckResult& result) {
   }
 }
 
-// It was lost on the way for all that is known: it is sent again.
+// It was lost on the way for all that is known: it is sent again, once only of each chunk.
 void OutstandingQueue::renege(Range range, AckResult& result) {
   for (UnwrappedTsn tsn = range.first; tsn <= range.last; tsn = tsn.next()) {
     OutstandingChunk& reneged = chunk(tsn);
