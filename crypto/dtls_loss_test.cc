@@ -109,6 +109,11 @@ TEST(DtlsHandshake, EstablishesUnderLossReorderingAndDuplication) {
       return std::vector<Bytes>{std::move(datagram)};
     };
     ASSERT_TRUE(pair.establish()) << seed;
+    // No bound on a handshake is in an honest peer's way.
+    for (const auto& end : pair.ends) {
+      EXPECT_EQ(end->shard.counters.dropped(DropReason::kHandshakeOverrun), 0u) << seed;
+      EXPECT_LT(end->shard.counters.flights, DtlsSession::kMaxFlights / 8) << seed;
+    }
     expect_delivery(pair);
   }
 }

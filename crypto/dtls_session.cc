@@ -30,14 +30,29 @@ struct DtlsSession::Handshake {
   std::vector<Fingerprint> expected;
   std::unique_ptr<HandshakeFlight> flight;  // Null while it is away.
   bool fresh = false;                       // There is something for the SSL to do.
+  std::size_t lent_cost = 0;                // Of the flight's input while it is away.
   PacketList input;                         // Records for the SSL.
+  // All that ever came for the SSL, and the runs that it was given.
   std::size_t input_bytes_ever = 0;
+  std::size_t encrypted_ever = 0;  // Records of epoch 1.
+  std::size_t flights = 0;
   PacketList held;         // Early application data.
   PacketList output;       // Datagrams to send.
   PacketList last_flight;  // The server's, until the peer shows that it came.
   Time last_flight_sent{};
   Time retransmit_at = kNever;
   Time give_up_at = kNever;
+
+  // What the input takes, wherever the flight is.
+  std::size_t input_cost() const {
+    return input.cost() + (flight ? flight->input_cost() : lent_cost);
+  }
+  bool has_room(const RecordView& record) const {
+    return flights < kMaxFlights &&
+           (record.header.epoch == 0 || encrypted_ever < kMaxEncryptedRecords) &&
+           input_cost() + PacketList::cost_of(record.bytes) <= kMaxQueuedInputBytes &&
+           input_bytes_ever + record.bytes.size() <= kMaxHandshakeInputBytes;
+  }
 };
 
 DtlsSession::DtlsSession(std::shared_ptr<const DtlsContext> context, DtlsShard& shard, Role role,
@@ -85,25 +100,27 @@ void DtlsSession::handle_datagram(Time, MutableByteSpan datagram, OpenQueue& job
 void DtlsSession::queue_record(const RecordView& record) {
   const RecordHeader& header = record.header;
   if (header.epoch > kSessionEpoch) return drop(DropReason::kUnexpectedEpoch);
+  // Every suite's tag is as long: no peer has sealed this.
+  if (header.epoch == kSessionEpoch && header.length < kAeadTagBytes) {
+    return drop(DropReason::kUnauthentic);
+  }
   if (header.type == ContentType::kApplicationData) {
     // RFC 6347 §4.1: the record layer may hold what comes ahead of the Finished.
     return header.epoch == 0 ? drop(DropReason::kUnexpectedType) : hold_record(record);
   }
   Handshake& handshake = *handshake_;
-  const std::size_t queued =
-      handshake.input.bytes() + (handshake.flight ? handshake.flight->encrypted_.bytes() : 0);
-  if (queued + record.bytes.size() > kMaxQueuedInputBytes ||
-      handshake.input_bytes_ever + record.bytes.size() > kMaxHandshakeInputBytes) {
-    return drop(DropReason::kHandshakeOverrun);
-  }
+  if (!handshake.has_room(record)) return drop(DropReason::kHandshakeOverrun);
   handshake.input.append(record.bytes);
   handshake.input_bytes_ever += record.bytes.size();
+  if (header.epoch == kSessionEpoch) ++handshake.encrypted_ever;
   handshake.fresh = true;
 }
 
 void DtlsSession::hold_record(const RecordView& record) {
   PacketList& held = handshake_->held;
-  if (held.bytes() + record.bytes.size() > kMaxHeldBytes) return drop(DropReason::kEarlyOverrun);
+  if (held.cost() + PacketList::cost_of(record.bytes) > kMaxHeldBytes) {
+    return drop(DropReason::kEarlyOverrun);
+  }
   held.append(record.bytes);
   ++shard_.counters.early_records_held;
 }
@@ -120,6 +137,8 @@ std::unique_ptr<HandshakeFlight> DtlsSession::take_flight(Time now) {
   handshake.flight->now_ = now;
   handshake.flight->input_.append(handshake.input);
   handshake.input.clear();
+  handshake.lent_cost = handshake.flight->input_cost();
+  ++handshake.flights;
   ++shard_.counters.flights;
   return std::move(handshake.flight);
 }
@@ -129,6 +148,7 @@ void DtlsSession::return_flight(Time now, std::unique_ptr<HandshakeFlight> fligh
   if (state_ != State::kConnecting) return;
   Handshake& handshake = *handshake_;
   CHECK(handshake.flight == nullptr);
+  handshake.lent_cost = 0;
   handshake.output.append(flight->output_);
   switch (flight->outcome_) {
     case HandshakeFlight::Outcome::kUnderWay:
@@ -160,7 +180,9 @@ void DtlsSession::establish(Time now, HandshakeFlight& flight) {
   for (std::size_t i = 0; i < handshake.input.size(); ++i) {
     const ByteSpan record = handshake.input[i];
     if (load_be16(record.data() + 3) != kSessionEpoch) continue;
-    if (handshake.held.bytes() + record.size() <= kMaxHeldBytes) handshake.held.append(record);
+    if (handshake.held.cost() + PacketList::cost_of(record) <= kMaxHeldBytes) {
+      handshake.held.append(record);
+    }
   }
   handshake.input.clear();
   handshake.retransmit_at = kNever;
@@ -331,8 +353,8 @@ void DtlsSession::check_limits() {
 std::size_t DtlsSession::handshake_memory() const {
   if (!handshake_) return 0;
   const Handshake& handshake = *handshake_;
-  return sizeof(Handshake) + handshake.input.bytes() + handshake.held.bytes() +
-         handshake.output.bytes() + handshake.last_flight.bytes();
+  return sizeof(Handshake) + handshake.input_cost() + handshake.held.cost() +
+         handshake.output.cost() + handshake.last_flight.cost();
 }
 
 }  // namespace millrace::crypto

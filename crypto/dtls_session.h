@@ -46,10 +46,16 @@ class DtlsSession {
   };
 
   // Bounds on what a peer that is not authenticated yet can make us hold (CVE-2022-29189).
-  static constexpr std::size_t kMaxQueuedInputBytes = 32 * 1024;      // At a time.
+  static constexpr std::size_t kMaxQueuedInputBytes = 32 * 1024;      // At a time, at true cost.
   static constexpr std::size_t kMaxHandshakeInputBytes = 512 * 1024;  // In all.
   static constexpr std::size_t kMaxHeldBytes = 32 * 1024;             // Early application data.
-  static constexpr std::size_t kMaxAlertBytes = 64;                   // Of a sealed alert.
+  // Records of epoch 1 for the SSL: each run gives it all of them again. A peer has a Finished to
+  // send, and repeats it at most each time it repeats its flight; any one of them is enough.
+  static constexpr std::size_t kMaxEncryptedRecords = 32;
+  // Runs of the SSL that input may ask for; a retransmission that is due needs no leave. The
+  // handshake of a peer behind a lossy path, in small fragments, takes a few hundred at most.
+  static constexpr std::size_t kMaxFlights = 1024;
+  static constexpr std::size_t kMaxAlertBytes = 64;  // Of a sealed alert.
   // The last flight goes out again at most this often, however often the peer asks.
   static constexpr Duration kLastFlightInterval = milliseconds(20);
 
@@ -117,7 +123,8 @@ class DtlsSession {
   // The record layer, for SealJobs: null before the session was established.
   RecordKeys* record_keys() const { return keys_.get(); }
 
-  // Bytes held on the heap for the handshake and early data; 0 in a settled session.
+  // Bytes held on the heap for the handshake and early data, the flight's included wherever it
+  // is, but not the SSL's; 0 in a settled session.
   std::size_t handshake_memory() const;
 
  private:

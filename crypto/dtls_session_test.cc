@@ -238,14 +238,19 @@ TEST(DtlsSession, GivesUpEvenWhileItsFlightIsAway) {
   EXPECT_TRUE(pair.client().session->closed());
 }
 
-TEST(DtlsSession, BoundsWhatAHandshakeMakesItHold) {  // CVE-2022-29189
-  DtlsPair pair;
-  pair.start();
-  // Epoch 0: a fragment of a ClientHello that never ends.
+// A large fragment of a ClientHello that never ends.
+Bytes hello_fragment() {
   Bytes fragment = from_hex(
       "16fefd000000000000000003fc01003fff0000000000"
       "0003f0");
   fragment.resize(kRecordHeaderBytes + 0x3fc, 0);
+  return fragment;
+}
+
+TEST(DtlsSession, BoundsWhatAHandshakeMakesItHold) {  // CVE-2022-29189
+  DtlsPair pair;
+  pair.start();
+  const Bytes fragment = hello_fragment();
   // Epoch 1: application data ahead of any handshake, and handshake that cannot be read yet.
   Bytes early = from_hex("17fefd000100000000000003fc");
   early.resize(kRecordHeaderBytes + 0x3fc, 0);
@@ -264,6 +269,78 @@ TEST(DtlsSession, BoundsWhatAHandshakeMakesItHold) {  // CVE-2022-29189
   EXPECT_GT(server.shard.counters.dropped(DropReason::kEarlyOverrun), 0u);
   EXPECT_EQ(server.session->state(), State::kConnecting)
       << to_string(server.session->close_reason());
+}
+
+// A record whose bytes are all alike, which no SSL can make anything of.
+Bytes dull_record(ContentType type, std::uint16_t epoch, std::size_t body) {
+  Bytes record(kRecordHeaderBytes + body, 1);
+  record[0] = static_cast<std::uint8_t>(type);
+  store_be16(record.data() + 1, kDtls12Version);
+  store_be16(record.data() + 3, epoch);
+  store_be16(record.data() + 11, static_cast<std::uint16_t>(body));
+  return record;
+}
+
+TEST(DtlsSession, BoundsWhatTheRunsOfAHandshakeTake) {
+  DtlsPair pair;
+  pair.start();
+  DtlsEnd& server = pair.server();
+  constexpr std::size_t kFill = 2500;
+  const Bytes sealed = dull_record(ContentType::kHandshake, 1, kAeadTagBytes);
+  for (std::size_t i = 0; i < kFill; ++i) server.receive(pair.now, sealed);
+  const DtlsCounters& counters = server.shard.counters;
+  EXPECT_EQ(counters.dropped(DropReason::kHandshakeOverrun),
+            kFill - DtlsSession::kMaxEncryptedRecords);
+  // Now what the SSL drops without a word, each time in a run of its own.
+  const Bytes repeated = from_hex("16fefd0000000000000000000d010003e80000000000000001ff");
+  constexpr std::size_t kRepeats = 4000;
+  for (std::size_t i = 0; i < kRepeats; ++i) {
+    server.receive(pair.now, repeated);
+    server.drain(pair.now);
+    ASSERT_LE(server.session->handshake_memory(), DtlsSession::kMaxQueuedInputBytes + 2048);
+  }
+  EXPECT_EQ(counters.flights, DtlsSession::kMaxFlights);
+  EXPECT_EQ(counters.dropped(DropReason::kHandshakeOverrun),
+            kFill - DtlsSession::kMaxEncryptedRecords + kRepeats - DtlsSession::kMaxFlights);
+  EXPECT_EQ(server.session->state(), State::kConnecting);
+}
+
+TEST(DtlsSession, BoundsItsInputWhileItsFlightIsAwayToo) {
+  for (const Bytes& large : {hello_fragment(), dull_record(ContentType::kHandshake, 1, 1000)}) {
+    DtlsPair pair;
+    pair.start();
+    DtlsEnd& server = pair.server();
+    const auto flood = [&] {
+      for (int i = 0; i < 100; ++i) server.receive(pair.now, large);
+      EXPECT_LE(server.session->handshake_memory(), DtlsSession::kMaxQueuedInputBytes + 2048);
+    };
+    for (int round = 0; round < 8; ++round) {
+      flood();
+      if (!server.session->flight_ready()) break;
+      auto flight = server.session->take_flight(pair.now);
+      flood();
+      flight->run();
+      server.session->return_flight(pair.now, std::move(flight));
+      flood();
+    }
+    EXPECT_EQ(server.session->state(), State::kConnecting);
+    EXPECT_GT(server.shard.counters.dropped(DropReason::kHandshakeOverrun), 0u);
+  }
+}
+
+TEST(DtlsSession, KeepsNoSealedRecordThatIsTooShortForItsTag) {
+  DtlsPair pair;
+  pair.start();
+  DtlsEnd& server = pair.server();
+  for (const ContentType type : {ContentType::kChangeCipherSpec, ContentType::kAlert,
+                                 ContentType::kHandshake, ContentType::kApplicationData}) {
+    for (std::size_t body = 0; body < kAeadTagBytes; ++body) {
+      server.receive(pair.now, dull_record(type, 1, body));
+    }
+  }
+  EXPECT_EQ(server.shard.counters.dropped(DropReason::kUnauthentic), 4 * kAeadTagBytes);
+  EXPECT_FALSE(server.session->flight_ready());
+  EXPECT_EQ(server.shard.counters.early_records_held, 0u);
 }
 
 TEST(DtlsSession, GetsPastFragmentsOfNoLength) {  // CVE-2022-29190

@@ -169,6 +169,7 @@ void HandshakeFlight::run() {
   const FlightClock clock(now_);
   ERR_clear_error();
   refeed_ = 0;
+  fed_.clear();  // What an earlier run was given this one is given first.
   if (!ssl_ && !make_ssl()) {
     fail(CloseReason::kHandshakeFailed);
     return;

@@ -67,6 +67,10 @@ class HandshakeFlight {
   void complete();
   void fail(CloseReason reason);
   std::optional<ByteSpan> next_record();
+  // What the lists of records take; the SSL bounds its own.
+  std::size_t input_cost() const {
+    return input_.cost() + encrypted_.cost() + fed_.size() * sizeof(fed_[0]);
+  }
   bool verify_peer(std::uint8_t* alert);
 
   std::shared_ptr<const DtlsContext> context_;
@@ -79,7 +83,7 @@ class HandshakeFlight {
   PacketList encrypted_;  // Records of epoch 1, given to the SSL anew in each run.
   PacketList output_;     // Datagrams that this run produced.
   std::size_t refeed_ = 0;
-  std::vector<std::uint64_t> fed_;     // Epoch-1 numbers that the SSL was given.
+  std::vector<std::uint64_t> fed_;     // Epoch-1 numbers that this run gave to the SSL.
   std::vector<std::uint8_t> current_;  // The record that the SSL is reading.
   Time deadline_ = kNever;             // Of the SSL's retransmission timer.
   Outcome outcome_ = Outcome::kUnderWay;

@@ -21,6 +21,10 @@ class PacketList {
   bool empty() const { return next_ == ends_.size(); }
   std::size_t size() const { return ends_.size() - next_; }
   std::size_t bytes() const { return bytes_.size() - begin_of(next_); }
+  // What the list takes in memory, and what `packet` adds to it: a packet of a few bytes costs
+  // as much again for where it ends, and one that was dropped stays until the list is empty.
+  std::size_t cost() const { return bytes_.size() + ends_.size() * sizeof(std::size_t); }
+  static std::size_t cost_of(ByteSpan packet) { return packet.size() + sizeof(std::size_t); }
   // The packet at `index`, oldest first. Valid until the list is changed.
   ByteSpan operator[](std::size_t index) const;
 
