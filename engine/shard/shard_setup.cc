@@ -316,7 +316,8 @@ void ShardCore::advance(Time now) {
 void ShardCore::advance_session(Time now, Session& session) {
   if (session.phase == Session::Phase::kClosed) return poll_control(now, session);
   advance_ice(now, session);
-  if (session.dtls) {
+  // ICE may have ended it: no flight of it is wanted any more.
+  if (session.dtls && session.phase != Session::Phase::kClosed) {
     if (session.flight || session.dtls->flight_ready()) submit_flight(now, session);
     if (session.dtls->closed() && session.phase != Session::Phase::kClosed) {
       const bool open = session.sctp != nullptr;
