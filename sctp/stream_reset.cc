@@ -49,6 +49,7 @@ void StreamReset::restart() {
   timer_.stop();
   last_result_ = ReconfigResult::kNothingToDo;
   answers_.clear();
+  has_just_reset_ = false;
   deferred_.reset();
   events_.clear();
   outgoing_.bump_all();
@@ -274,13 +275,18 @@ ReconfigResult StreamReset::evaluate(const OutgoingSsnResetRequestView& request,
     deferred_->seq = request.request_seq;
     return ReconfigResult::kInProgress;
   }
-  if (events_.size() >= kMaxEvents) return ReconfigResult::kRequestAlreadyInProgress;
+  // RFC 6525 §5.1.1: one request is in flight at a time, so a peer that keeps to that has the
+  // answer to the last. To reset every stream costs more than to ask for it.
+  if (has_just_reset_ || events_.size() >= kMaxEvents) {
+    return ReconfigResult::kRequestAlreadyInProgress;
+  }
   if (!receiver.try_reset_streams(streams, request.last_assigned_tsn)) {
     // RFC 6525 §5.2.2 (E2): deferred until the data before it has arrived.
     deferred_ = Deferred{request.request_seq, request.last_assigned_tsn, std::move(streams)};
     return ReconfigResult::kInProgress;
   }
   finish_incoming(std::move(streams));
+  has_just_reset_ = true;
   return ReconfigResult::kPerformed;
 }
 
@@ -346,6 +352,7 @@ bool StreamReset::append(Time now, PacketWriter& packet, DataSender& sender, Dur
   if (with_request) append_request(parameters);
   if (!packet.append(ReconfigChunk{parameters.bytes()})) return false;
   answers_.clear();
+  has_just_reset_ = false;
   if (with_request) request_->transmit = false;
   return true;
 }

@@ -192,6 +192,7 @@ class StreamReset {
   ReconfigSeq expected_seq_;
   ReconfigResult last_result_ = ReconfigResult::kNothingToDo;
   std::vector<ReconfigResponse> answers_;  // At most kMaxAnswers.
+  bool has_just_reset_ = false;            // The answer that says so has not left.
   std::optional<Deferred> deferred_;
 
   StreamGenerations outgoing_;

@@ -183,6 +183,27 @@ TEST_F(StreamResets, OnlyOneRequestIsEverDeferred) {
   EXPECT_EQ(ask(first_seq().plus(2), far, {StreamId(1)}), ReconfigResult::kInProgress);
 }
 
+// RFC 6525 §5.1.1: a burst of requests that reset every stream resets them once.
+TEST_F(StreamResets, ARequestBeforeTheAnswerToTheLastIsNotPerformed) {
+  hold_b();
+  pair_.filter = [](int, ByteSpan) { return false; };
+  const Tsn last(first_seq().value() - 1);
+  std::array<std::uint8_t, 32> memory;
+  for (std::uint32_t i = 0; i < 31; ++i) {
+    TlvWriter parameters(memory);
+    parameters.append(OutgoingSsnResetRequest{.request_seq = first_seq().plus(i),
+                                              .response_seq = {},
+                                              .last_assigned_tsn = last,
+                                              .streams = {}});
+    pair_.inject(kB, make_packet(tag_b_, ReconfigChunk{parameters.bytes()}));
+  }
+  pair_.drain();
+  EXPECT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 1u);
+  EXPECT_EQ(ask(first_seq().plus(30), last, {}), ReconfigResult::kRequestAlreadyInProgress);
+  EXPECT_EQ(ask(first_seq().plus(31), last, {}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 2u);
+}
+
 // RFC 6525 §5.2.1, §5.2.3, §5.1.7.
 TEST_F(StreamResets, WhatThisEndDoesNotWishIsDenied) {
   hold_b();

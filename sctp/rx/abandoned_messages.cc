@@ -2,6 +2,7 @@
 // InterleavedMessages' RFC 8260 §2.3: messages that will never be whole (I-FORWARD-TSN), and
 // stream reset.
 #include <algorithm>
+#include <utility>
 
 #include "sctp/rx/interleaved_messages.h"
 
@@ -22,7 +23,7 @@ void InterleavedMessages::skip(const IForwardTsnChunkView& forward, std::uint16_
     const SkippedMessages skipped = forward.skipped(i);
     if (skipped.stream.value() >= streams) continue;
     const Index index = streams_.find_or_add(skipped.stream);
-    Stream& stream = streams_[index];
+    Stream& stream = stream_at(index);
     if (is_of_former_life(stream.born, skipped.mid, target)) continue;
     if (skipped.unordered) {
       skip_unordered(stream, skipped.mid);
@@ -62,6 +63,7 @@ void InterleavedMessages::collect(const List& list, const Stream& stream, bool u
                                   Mid mid) {
   scratch_.clear();
   const std::uint32_t last = mid.distance_from(from);
+  walked_ += std::min(last, list.count);
   if (last < list.count) {
     for (std::uint32_t i = 0; i <= last; ++i) {
       const auto found = by_mid_.find(key_of(stream.id, unordered, stream.life, from.plus(i)));
@@ -102,24 +104,28 @@ void InterleavedMessages::drop(Index index) {
 void InterleavedMessages::defer_reset(std::span<const StreamId> streams, UnwrappedTsn last) {
   reset_tsn_ = last;
   reset_all_ = streams.empty();
-  for (const StreamId id : streams) streams_[streams_.find_or_add(id)].reset_pending = true;
+  for (const StreamId id : streams) stream_at(streams_.find_or_add(id)).reset_pending = true;
 }
 
+// RFC 6525 §5.2.2 (E4).
 void InterleavedMessages::perform_reset(std::span<const StreamId> streams, UnwrappedTsn last) {
   reset_tsn_.reset();
   reset_all_ = false;
-  const auto for_each_reset = [this, streams](auto&& visit) {
-    if (streams.empty()) {
-      for (Index index = 0; index < streams_.size(); ++index) visit(index);
-    }
-    for (const StreamId id : streams) {
-      const Index index = streams_.find(id);
-      if (index != StreamTable<Stream>::kNone) visit(index);
-    }
-  };
-  for_each_reset([this](Index index) { end_life(streams_[index]); });
+  std::vector<Index> reset;
+  if (streams.empty()) {
+    reset.swap(in_use_);
+    for (const Index index : reset) streams_[index].listed = false;
+    ++resets_of_all_;
+    reset_of_all_ = last;
+  }
+  for (const StreamId id : streams) {
+    const Index index = streams_.find(id);
+    if (index != StreamTable<Stream>::kNone) reset.push_back(index);
+  }
+  walked_ += reset.size();
+  for (const Index index : reset) end_life(streams_[index]);
   ready_.push_reset();
-  for_each_reset([this, last](Index index) { begin_life(index, last); });
+  for (const Index index : reset) begin_life(index, last);
 }
 
 // All that was sent before has come, so what is not whole never will be.
@@ -129,12 +135,23 @@ void InterleavedMessages::end_life(const Stream& stream) {
 }
 
 // RFC 8260 §2.3.2: both counters of MIDs start at 0.
+void InterleavedMessages::renumber(Stream& stream, UnwrappedTsn last) const {
+  stream.reset_pending = false;
+  stream.next_mid = stream.unordered_floor = Mid();
+  stream.resets = resets_of_all_;
+  stream.born = last;
+}
+
+void InterleavedMessages::list(Index stream_index) {
+  if (std::exchange(streams_[stream_index].listed, true)) return;
+  in_use_.push_back(stream_index);
+}
+
 void InterleavedMessages::begin_life(Index stream_index, UnwrappedTsn last) {
   Stream& stream = streams_[stream_index];
   stream.life = !stream.life;
-  stream.reset_pending = false;
-  stream.next_mid = stream.unordered_floor = Mid();
-  stream.born = last;
+  renumber(stream, last);
+  if (stream.next_life.head != kNone) list(stream_index);
   while (stream.next_life.head != kNone) {
     const Index index = stream.next_life.head;
     move_to(index, messages_[index].unordered ? Place::kUnordered : Place::kOrdered);

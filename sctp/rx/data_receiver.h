@@ -143,7 +143,9 @@ class DataReceiver {
   const ReceiverStats& stats() const { return stats_; }
   // Places, streams and messages that were looked at besides those of the chunks that came:
   // however hostile the peer, in proportion to these.
-  std::uint64_t walked() const { return store_.walked(); }
+  std::uint64_t walked() const {
+    return store_.walked() + (interleaved_ ? interleaved_->walked() : 0);
+  }
 
  private:
   struct ReceiveStream {
@@ -153,7 +155,8 @@ class DataReceiver {
     Ssn skip_ssn;  // Of the FORWARD TSN `skip_stamp`.
     bool reset_pending = false;
     std::uint32_t skip_stamp = 0;
-    UnwrappedTsn born;  // Before the first TSN of the stream's life: of its last reset.
+    std::uint32_t resets = 0;  // Of `resets_of_all_`: those that it has taken part in.
+    UnwrappedTsn born;         // Before the first TSN of the stream's life: of its last reset.
   };
   // The message that is handed out in parts: with DATA there is one at most, for nothing can
   // come between its fragments.
@@ -181,6 +184,14 @@ class DataReceiver {
   void purge(UnwrappedTsn from, UnwrappedTsn to);
   void release_skipped(UnwrappedTsn first);
   void perform_reset(std::span<const StreamId> streams, UnwrappedTsn last);
+  void begin_life(ReceiveStream& stream, UnwrappedTsn last) const;
+  // A reset of all streams reaches each when it is next looked at: a peer may have used 65,535.
+  ReceiveStream& stream_at(std::uint32_t index) {
+    ReceiveStream& stream = streams_[index];
+    if (stream.resets != resets_of_all_) begin_life(stream, reset_of_all_);
+    return stream;
+  }
+  ReceiveStream& stream_of(StreamId id) { return stream_at(streams_.find_or_add(id)); }
   bool is_of_next_life(const ReceiveStream& stream, UnwrappedTsn first) const;
   void release_parked(std::vector<UnwrappedTsn> parked);
 
@@ -246,6 +257,8 @@ class DataReceiver {
   std::vector<ByteSpan> pieces_;
   std::uint32_t skip_stamp_ = 0;
 
+  std::uint32_t resets_of_all_ = 0;        // Resets of all streams,
+  UnwrappedTsn reset_of_all_;              // and where the last one was.
   std::optional<UnwrappedTsn> reset_tsn_;  // Of the deferred stream reset.
   bool reset_all_ = false;
   bool holding_ = false;              // A reset or a partial message may hold up others.

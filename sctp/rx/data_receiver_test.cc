@@ -465,6 +465,36 @@ TEST_F(DataReceiverTest, StreamResetIsDeferredUntilTheDataHasArrived) {
   EXPECT_EQ(take(), (Texts{"p", "q"}));
 }
 
+// RFC 6525 §5.2.2 (E4): of streams that are used again and of one that was not yet.
+TEST_F(DataReceiverTest, AResetOfAllStreamsReachesThoseThatHoldNothingToo) {
+  std::uint32_t tsn = 1000;
+  for (std::uint16_t stream = 1; stream <= 3; ++stream) give({tsn++, stream, 0, "old"});
+  EXPECT_EQ(take().size(), 3u);
+  const std::array first{StreamId(1)};
+  EXPECT_FALSE(receiver_->try_reset_streams(first, Tsn(tsn)));
+  give({tsn++, 2, 1, "old"});
+  EXPECT_TRUE(receiver_->try_reset_streams({}, receiver_->cumulative_tsn()));
+  EXPECT_TRUE(receiver_->try_reset_streams({}, receiver_->cumulative_tsn()));
+  EXPECT_EQ(take(), Texts{"old"});
+  // Of what was asked for before, nothing is left.
+  const std::array second{StreamId(2)};
+  EXPECT_FALSE(receiver_->try_reset_streams(second, Tsn(tsn)));
+  give({tsn + 1, 1, 0, "one"});
+  give({tsn + 2, 2, 0, "held"});
+  EXPECT_EQ(take(), Texts{"one"});
+  give({tsn, 3, 0, "three"});
+  EXPECT_TRUE(receiver_->try_reset_streams(second, Tsn(tsn)));
+  EXPECT_EQ(take(), (Texts{"three", "held"}));
+  tsn += 3;
+  EXPECT_TRUE(receiver_->try_reset_streams({}, receiver_->cumulative_tsn()));
+  // One of the life before, which the reset overtook.
+  EXPECT_TRUE(forward(tsn++, {{StreamId(2), Ssn(4)}, {StreamId(4), Ssn(4)}}));
+  for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{2, 4}) {
+    give({tsn++, stream, 0, "again"});
+  }
+  EXPECT_EQ(take(), (Texts{"again", "again"}));
+}
+
 // A FORWARD TSN that a reset overtook names SSNs of the life before: more of them than
 // there have been TSNs since.
 TEST_F(DataReceiverTest, AForwardTsnOfTheFormerLifeDoesNotSkipTheNewOne) {

@@ -97,5 +97,24 @@ TEST_F(HostileData, AForwardTsnBeyondALongGapDoesNotWalkOverIt) {
   EXPECT_EQ(receiver_->held_bytes(), 0u);
 }
 
+// RFC 6525 §5.2.2 (E4): one request of 16 bytes names every stream.
+TEST_F(HostileData, AResetOfAllStreamsDoesNotVisitThem) {
+  for (const bool i_data : {false, true}) {
+    set_up(i_data);
+    std::uint32_t tsn = 1000;
+    for (std::uint16_t stream = 0; stream < 65535; ++stream, ++tsn) {
+      const DataResult result =
+          i_data ? give(IDataFragment{.tsn = tsn, .stream = stream, .unordered = true})
+                 : give_data(tsn, stream, 0, true, true);
+      ASSERT_EQ(result, DataResult::kAccepted);
+      ASSERT_EQ(take().size(), 1u);
+    }
+    walked();
+    for (int i = 0; i < 32; ++i) EXPECT_TRUE(receiver_->try_reset_streams({}, cumulative()));
+    EXPECT_LE(walked(), 32u) << i_data;
+    take();
+  }
+}
+
 }  // namespace
 }  // namespace millrace::sctp

@@ -29,7 +29,7 @@ bool InterleavedMessages::continues_recent(const IDataChunkHeader& header) const
 
 bool InterleavedMessages::add_any(UnwrappedTsn tsn, const IDataChunkHeader& header) {
   const Index stream_index = streams_.find_or_add(header.stream);
-  Stream& stream = streams_[stream_index];
+  Stream& stream = stream_at(stream_index);
   const bool next_life = is_next_life(stream, tsn);
   if (!next_life) {
     if (is_stale(stream, header)) {
@@ -93,7 +93,7 @@ bool InterleavedMessages::mid_is_possible(const Stream& stream, const IDataChunk
 InterleavedMessages::Index InterleavedMessages::find_or_make(Index stream_index,
                                                              const IDataChunkHeader& header,
                                                              bool next_life) {
-  const Stream& stream = streams_[stream_index];
+  Stream& stream = streams_[stream_index];
   const bool unordered = header.flags.unordered;
   const bool life = stream.life != next_life;
   if (recent_ != kNone) {
@@ -119,6 +119,7 @@ InterleavedMessages::Index InterleavedMessages::find_or_make(Index stream_index,
   message.life = life;
   message.place = next_life ? Place::kNextLife : unordered ? Place::kUnordered : Place::kOrdered;
   by_mid_.insert(key, index);
+  list(stream_index);
   push_back<&Message::in_stream>(list_of(message), index);
   return recent_ = index;
 }
@@ -394,6 +395,8 @@ void InterleavedMessages::trim() {
   if (!by_mid_.empty()) return;
   by_mid_.trim();
   by_fsn_.trim();
+  for (const Index index : in_use_) streams_[index].listed = false;
+  in_use_ = std::vector<Index>();
   messages_ = std::vector<Message>();
   free_ = std::vector<Index>();
   scratch_ = std::vector<Index>();

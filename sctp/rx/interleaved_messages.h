@@ -76,6 +76,8 @@ class InterleavedMessages {
            by_fsn_.size() * Table::kEntryBytes;
   }
   std::uint64_t stale_messages() const { return stale_; }
+  // Messages and streams that were looked at for an I-FORWARD-TSN or a reset.
+  std::uint64_t walked() const { return walked_; }
   // Gives memory back that nothing is in.
   void trim();
 
@@ -132,14 +134,16 @@ class InterleavedMessages {
     StreamId id;
     bool life = false;  // Turns with every reset; tells messages of two lives apart.
     bool reset_pending = false;
+    bool listed = false;  // In in_use_.
     Mid next_mid;         // Of ordered messages.
     Mid unordered_floor;  // Those before were skipped.
     Index open = kNone;   // Handed out in part; nothing else of the stream until it ends.
     List ordered;
     List unordered;
-    List parked;        // Whole, in their order: they wait for the open one's end.
-    List next_life;     // Of both kinds: they wait for the stream's reset.
-    UnwrappedTsn born;  // Before the first TSN of the stream's life: of its last reset.
+    List parked;               // Whole, in their order: they wait for the open one's end.
+    List next_life;            // Of both kinds: they wait for the stream's reset.
+    std::uint32_t resets = 0;  // Of resets_of_all_: those that it has taken part in.
+    UnwrappedTsn born;         // Before the first TSN of the stream's life: of its last reset.
   };
 
   static std::uint64_t key_of(StreamId stream, bool unordered, bool life, Mid mid) {
@@ -188,6 +192,15 @@ class InterleavedMessages {
   void drop(Index index);
   void end_life(const Stream& stream);
   void begin_life(Index stream_index, UnwrappedTsn last);
+  void renumber(Stream& stream, UnwrappedTsn last) const;
+  // A reset of all streams visits those that have messages; others, a peer may have used 65,535,
+  // when they are next looked at.
+  Stream& stream_at(Index index) {
+    Stream& stream = streams_[index];
+    if (stream.resets != resets_of_all_) renumber(stream, reset_of_all_);
+    return stream;
+  }
+  void list(Index stream_index);
 
   List& list_of(const Message& message);
   template <Links Message::*kLinks>
@@ -210,9 +223,13 @@ class InterleavedMessages {
   List offers_[2];                 // By Offer - 1, oldest first.
   std::size_t offered_bytes_ = 0;  // Of Offer::kIfEnough.
   std::vector<Index> scratch_;
+  std::vector<Index> in_use_;              // Streams that have had messages since they were reset.
+  std::uint32_t resets_of_all_ = 0;        // Resets of all streams,
+  UnwrappedTsn reset_of_all_;              // and where the last one was.
   std::optional<UnwrappedTsn> reset_tsn_;  // Of the deferred stream reset.
   bool reset_all_ = false;
   std::uint64_t stale_ = 0;
+  std::uint64_t walked_ = 0;
 };
 
 }  // namespace millrace::sctp

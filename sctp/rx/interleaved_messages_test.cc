@@ -260,6 +260,45 @@ TEST_F(IDataTest, AStreamResetDropsWhatCanNeverBeWholeAndResetsAllWhereNoneIsNam
   EXPECT_EQ(take(), Texts(3, "new"));
 }
 
+// RFC 6525 §5.2.2 (E4): of streams that were used before, of those that had messages then, that
+// are used by the next life alone, and that are reset by name in between.
+TEST_F(IDataTest, AResetOfAllStreamsReachesThoseThatHoldNothingToo) {
+  std::uint32_t tsn = 1000;
+  for (std::uint16_t stream = 1; stream <= 4; ++stream) {
+    give(part(tsn++, stream, 0, 0, 1, "old"));
+    give(part(tsn++, stream, 0, 0, 1, "old", true));
+  }
+  EXPECT_EQ(take().size(), 8u);
+  give(part(tsn++, 2, 1, 0, 2, "never whole"));
+  // Beyond what is missing the next lives begin.
+  EXPECT_FALSE(receiver_->try_reset_streams({}, Tsn(tsn)));
+  give(part(tsn + 1, 3, 0, 0, 2, "ne"));
+  give(part(tsn + 2, 3, 0, 1, 2, "xt"));
+  give(part(tsn + 3, 5, 0, 0, 2, "fi"));
+  EXPECT_TRUE(take().empty());
+  give(part(tsn, 1, 1, 0, 1, "last"));
+  EXPECT_EQ(take(), Texts{"last"});
+  EXPECT_TRUE(receiver_->try_reset_streams({}, Tsn(tsn)));
+  EXPECT_EQ(take(), Texts{"next"});
+  tsn += 4;
+  give(part(tsn++, 5, 0, 1, 2, "fth"));
+  give(part(tsn++, 1, 0, 0, 1, "one"));
+  give(part(tsn++, 2, 0, 0, 1, "two"));
+  give(part(tsn++, 4, 0, 0, 1, "four", true));
+  EXPECT_EQ(take(), (Texts{"fifth", "one", "two", "four"}));
+  EXPECT_TRUE(receiver_->try_reset_streams({}, cumulative()));
+  EXPECT_TRUE(receiver_->try_reset_streams(std::array{StreamId(1)}, cumulative()));
+  EXPECT_TRUE(receiver_->try_reset_streams({}, cumulative()));
+  // One of a life before that, which the resets overtook, skips nothing.
+  EXPECT_TRUE(skip(tsn++, {{StreamId(2), false, Mid(5)}, {StreamId(6), false, Mid(5)}}));
+  for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{1, 2, 6}) {
+    give(part(tsn++, stream, 0, 0, 1, "again"));
+  }
+  EXPECT_EQ(take(), Texts(3, "again"));
+  EXPECT_EQ(receiver_->stats().stale_messages, 0u);
+  expect_empty();
+}
+
 TEST_F(IDataTest, PiecesLieInTheReceiveBuffer) {
   const std::uint64_t copied = copy_counters().in_order;
   EXPECT_EQ(give(part(1000, 1, 0, 1, 2, "b")), DataResult::kAccepted);

@@ -52,7 +52,7 @@ void DataReceiver::end_partial() {
   const std::unique_ptr<Partial> ended = std::move(partial_);
   hold_where_needed();
   const std::uint32_t index = streams_.find_or_add(ended->stream);
-  if (!ended->unordered) streams_[index].next_ssn = ended->ssn.next();
+  if (!ended->unordered) stream_at(index).next_ssn = ended->ssn.next();
   release_parked(std::move(ended->parked));
   deliver_waiting(index);
 }
@@ -74,10 +74,12 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
   if (head.run_bytes <= InterleavedMessages::bound_of_part(part_bytes(), head.ppid) && !pressed) {
     return std::nullopt;
   }
-  const ReceiveStream* const stream = streams_.get(head.stream);
-  const Ssn next_ssn = stream == nullptr ? Ssn() : stream->next_ssn;
-  if (!head.flags.unordered && head.ssn != next_ssn) return std::nullopt;
-  if (stream != nullptr && is_of_next_life(*stream, first)) return std::nullopt;
+  const ReceiveStream* const found = streams_.get(head.stream);
+  // As `stream_at` would leave it.
+  const bool is_current = found != nullptr && found->resets == resets_of_all_;
+  const ReceiveStream stream = is_current ? *found : ReceiveStream(head.stream);
+  if (!head.flags.unordered && head.ssn != stream.next_ssn) return std::nullopt;
+  if (is_of_next_life(stream, first)) return std::nullopt;
   return first;
 }
 

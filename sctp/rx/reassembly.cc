@@ -74,7 +74,7 @@ bool DataReceiver::complete(UnwrappedTsn first, UnwrappedTsn last) {
 void DataReceiver::deliver_or_hold(UnwrappedTsn first, UnwrappedTsn last) {
   HeldChunk& head = store_.at(first);
   const std::uint32_t index = streams_.find_or_add(head.stream);
-  ReceiveStream& stream = streams_[index];
+  ReceiveStream& stream = stream_at(index);
   if (holding_) {
     const bool next_life = is_of_next_life(stream, first);
     if (next_life || (partial_ && partial_->stream == head.stream)) {
@@ -105,7 +105,7 @@ void DataReceiver::make_ready(UnwrappedTsn first) {
 
 void DataReceiver::deliver_waiting(std::uint32_t stream_index) {
   if (waiting_.empty()) return;
-  ReceiveStream& stream = streams_[stream_index];
+  ReceiveStream& stream = stream_at(stream_index);
   while (const auto first = waiting_.take(stream.id, stream.next_ssn)) {
     stream.next_ssn = stream.next_ssn.next();
     make_ready(*first);
@@ -132,7 +132,7 @@ bool DataReceiver::handle_forward_tsn(const ForwardTsnChunkView& forward) {
   for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
     const std::uint32_t index = streams_.find(forward.skipped(i).stream);
     if (index == StreamTable<ReceiveStream>::kNone) continue;
-    ReceiveStream& stream = streams_[index];
+    ReceiveStream& stream = stream_at(index);
     if (stream.skip_stamp != skip_stamp_) continue;
     const Ssn after = stream.skip_ssn.next();
     if (is_ahead_or_equal(after, stream.next_ssn)) stream.next_ssn = after;
@@ -154,7 +154,7 @@ void DataReceiver::skip_streams(const ForwardTsnChunkView& forward, UnwrappedTsn
   for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
     const SkippedStream skipped = forward.skipped(i);
     if (skipped.stream.value() >= options_.streams) continue;
-    ReceiveStream& stream = streams_[streams_.find_or_add(skipped.stream)];
+    ReceiveStream& stream = stream_of(skipped.stream);
     if (is_of_former_life(stream, skipped.ssn, target)) continue;
     if (stream.skip_stamp == skip_stamp_ && !stream.skip_ssn.precedes(skipped.ssn)) continue;
     stream.skip_stamp = skip_stamp_;
@@ -185,7 +185,7 @@ void DataReceiver::purge(UnwrappedTsn from, UnwrappedTsn to) {
 
 void DataReceiver::release_skipped(UnwrappedTsn first) {
   const HeldChunk& head = store_.at(first);
-  ReceiveStream& stream = streams_[streams_.find_or_add(head.stream)];
+  ReceiveStream& stream = stream_of(head.stream);
   if (stream.skip_stamp != skip_stamp_ || !head.ssn.precedes_or_equals(stream.skip_ssn)) return;
   waiting_.take(head.stream, head.ssn);
   if (is_ahead_or_equal(head.ssn, stream.next_ssn)) stream.next_ssn = head.ssn.next();
@@ -219,7 +219,7 @@ bool DataReceiver::try_reset_streams(std::span<const StreamId> streams, Tsn last
   reset_all_ = streams.empty();
   hold_where_needed();
   // A stream of which nothing has come yet, too: what is missing may be its first message.
-  for (const StreamId id : streams) streams_[streams_.find_or_add(id)].reset_pending = true;
+  for (const StreamId id : streams) stream_of(id).reset_pending = true;
   return false;
 }
 
@@ -235,24 +235,27 @@ void DataReceiver::perform_reset(std::span<const StreamId> streams, UnwrappedTsn
     abort_partial();
   }
   ready_.push_reset();
-  // RFC 6525 §5.2.2 (E4): the next SSN expected is 0.
-  const auto begin_life = [last](ReceiveStream& stream) {
-    stream.next_ssn = Ssn();
-    stream.born = last;
-    stream.reset_pending = false;
-  };
   if (streams.empty()) {
-    for (ReceiveStream& stream : streams_) begin_life(stream);
+    ++resets_of_all_;
+    reset_of_all_ = last;
   }
   for (const StreamId id : streams) {
     ReceiveStream* const stream = streams_.get(id);
-    if (stream != nullptr) begin_life(*stream);
+    if (stream != nullptr) begin_life(*stream, last);
   }
   if (!reset_tsn_) return;
   reset_tsn_.reset();
   reset_all_ = false;
   hold_where_needed();
   release_parked(std::exchange(parked_, {}));
+}
+
+// RFC 6525 §5.2.2 (E4): the next SSN expected is 0.
+void DataReceiver::begin_life(ReceiveStream& stream, UnwrappedTsn last) const {
+  stream.next_ssn = Ssn();
+  stream.born = last;
+  stream.reset_pending = false;
+  stream.resets = resets_of_all_;
 }
 
 // Lets go of messages that were held up; what still is, is held again.
