@@ -18,9 +18,17 @@ namespace millrace::cli {
 struct StoredMessage {
   MessageKind kind = MessageKind::kBinary;
   std::vector<std::uint8_t> bytes;
-  bool part = false;  // It is a part,
-  bool last = false;  // and the last one.
+  bool part = false;     // It is a part,
+  bool last = false;     // and the last one.
+  std::size_t cost = 0;  // What its channel was charged for it.
 };
+
+// What the heap adds to a block at the most: words of its own, and what it rounds up.
+constexpr std::size_t kHeapOverhead = 32;
+// What a stored message takes beside its bytes, and an empty one, too: the node of the list
+// with its two pointers, and two blocks.
+constexpr std::size_t kStoredMessageCost =
+    sizeof(StoredMessage) + 2 * sizeof(void*) + 2 * kHeapOverhead;
 
 // SourceOrder is what a `source` channel's protocol asks for.
 struct SourceOrder {
@@ -47,8 +55,9 @@ struct ServeChannel {
 
   // Waiting for room, in order. A list, for most have none: it takes no memory when empty.
   std::list<StoredMessage> backlog;
-  std::size_t backlog_bytes = 0;
+  std::size_t backlog_cost = 0;       // Of all that is in it.
   std::vector<std::uint8_t> partial;  // A message that comes in parts and is passed on whole.
+  std::size_t partial_cost = 0;
 
   // echo: of the message that goes back in parts
   bool in_parts = false;  // some are sent, and the last is not;

@@ -41,6 +41,10 @@ ServeCommand::ServeCommand() {
   settings_.number("backlog", "BYTES",
                    "Kept for a channel whose peer is slow; beyond it the channel is closed", 1,
                    1u << 30, serve_.backlog_bytes);
+  settings_.number("session-backlog", "BYTES", "Kept for all channels of a session", 1,
+                   std::size_t{1} << 40, serve_.session_backlog_bytes);
+  settings_.number("backlog-budget", "BYTES", "What the sessions of a shard share for that", 1,
+                   std::size_t{1} << 40, serve_.shard_backlog_bytes);
   settings_.choice("log-level", "Least important lines to log", "info",
                    {{"debug", [this] { log_level_ = "debug"; }},
                     {"info", [this] { log_level_ = "info"; }},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include "engine/base/bytes.h"
 #include "engine/cli/flow_control.h"
@@ -30,7 +31,9 @@ bool is_report(const MessageView& message) {
 }
 
 Duration interval_of(double rate, std::uint64_t messages) {
-  return Duration(static_cast<std::int64_t>(1e9 * static_cast<double>(messages) / rate));
+  constexpr double kCentury = 3.2e18;  // What is due later is never due; more would overflow.
+  const double span = 1e9 * static_cast<double>(messages) / rate;
+  return Duration(static_cast<std::int64_t>(std::min(span, kCentury)));
 }
 
 }  // namespace
@@ -84,8 +87,11 @@ void ServeHandler::on_channel_close(Channel channel) {
   ServeChannel* const state = find(channel);
   if (state == nullptr) return;
   if (state->behaviour == Behaviour::kRelay) relays_.leave(state->label, context_.index());
+  drop_kept(*state);
+  const bool scheduled = state->scheduled;
   free_.push_back(state->slot);
   channels_[state->slot].reset();
+  if (scheduled) clear_stale();
 }
 
 void ServeHandler::on_message(Channel channel, const MessageView& message) {
@@ -98,19 +104,15 @@ void ServeHandler::on_message(Channel channel, const MessageView& message) {
   };
   if (message.offset == 0 && message.last && !message.aborted) return whole(message);
   if (state->behaviour == Behaviour::kEcho) return pass_on_part(*state, message);
-  if (message.aborted) return state->partial.clear();
-  if (state->partial.size() + message.size() > options_.backlog_bytes) {
-    return close_slow(*state);
-  }
-  message.append_to(state->partial);
+  if (message.aborted) return (void)take_partial(*state);
+  if (!keep_partial(*state, message)) return close_slow(*state);
   if (!message.last) return;
-  const std::vector<std::uint8_t> bytes = std::move(state->partial);
+  const std::vector<std::uint8_t> bytes = take_partial(*state);
   const std::span<const std::uint8_t> piece(bytes);
   MessageView joined;
   joined.kind = message.kind;
   joined.pieces = std::span(&piece, 1);
   whole(joined);
-  state->partial.clear();
 }
 
 void ServeHandler::on_writable(Channel channel) {
@@ -216,24 +218,43 @@ SendStatus ServeHandler::send_from_source(ServeChannel& channel) {
 void ServeHandler::schedule(ServeChannel& channel, Time when) {
   if (channel.scheduled) return;
   channel.scheduled = true;
-  due_.push(Due{when, channel.slot, channel.generation});
-  context_.wake_at(due_.top().when);
+  due_.push_back(Due{when, channel.slot, channel.generation});
+  std::push_heap(due_.begin(), due_.end(), std::greater<>());
+  context_.wake_at(due_.front().when);
+}
+
+bool ServeHandler::is_stale(const Due& due) const {
+  const ServeChannel* const channel = channels_[due.slot].get();
+  return channel == nullptr || channel->generation != due.generation;
+}
+
+// The entry of a channel that has closed may be due in years: there are never more of them
+// than of others, and to clear them away costs each as little as its entry did.
+void ServeHandler::clear_stale() {
+  if (++stale_ <= due_.size() / 2) return;
+  std::erase_if(due_, [this](const Due& due) { return is_stale(due); });
+  std::make_heap(due_.begin(), due_.end(), std::greater<>());
+  stale_ = 0;
 }
 
 void ServeHandler::on_wakeup(Time now) {
   // What is scheduled anew at `now` waits for the next turn.
   ready_.clear();
-  while (!due_.empty() && due_.top().when <= now) {
-    ready_.push_back(due_.top());
-    due_.pop();
+  while (!due_.empty() && due_.front().when <= now) {
+    std::pop_heap(due_.begin(), due_.end(), std::greater<>());
+    const Due due = due_.back();
+    due_.pop_back();
+    if (is_stale(due)) {
+      --stale_;
+    } else {
+      channels_[due.slot]->scheduled = false;
+      ready_.push_back(due);
+    }
   }
   for (const Due& due : ready_) {
-    ServeChannel* const channel = channels_[due.slot].get();
-    if (channel == nullptr || channel->generation != due.generation) continue;
-    channel->scheduled = false;
-    run_source(*channel);
+    if (!is_stale(due)) run_source(*channels_[due.slot]);
   }
-  if (!due_.empty()) context_.wake_at(due_.top().when);
+  if (!due_.empty()) context_.wake_at(due_.front().when);
 }
 
 void ServeHandler::relay(ServeChannel& from, const MessageView& message) {

@@ -3,11 +3,11 @@
 
 #include <memory>
 #include <optional>
-#include <queue>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/cli/backlog_budget.h"
 #include "engine/cli/part_pattern.h"
 #include "engine/cli/relay_hub.h"
 #include "engine/cli/serve_channel.h"
@@ -19,9 +19,14 @@ namespace millrace::cli {
 
 // ServeOptions are what `serve` does beyond its engine.
 struct ServeOptions {
-  // Bytes kept for a channel whose peer takes them too slowly. Beyond it an unreliable
-  // channel loses the message and a reliable one is closed.
+  // Bytes kept for a channel whose peer takes them too slowly, at what they cost: a message's
+  // place in the list is charged, too (kStoredMessageCost). Beyond it an unreliable channel
+  // loses the message and a reliable one is closed.
   std::size_t backlog_bytes = 16u << 20;
+  // The same for the channels of a session together, and of a shard: no peer makes a shard keep
+  // more, with whatever it opens.
+  std::size_t session_backlog_bytes = 64u << 20;
+  std::size_t shard_backlog_bytes = 1u << 30;
   report::CpuTime (*cpu_time)() = nullptr;  // The server's; null: reported as 0.
 };
 
@@ -51,6 +56,9 @@ class ServeHandler final : public Handler {
   // Delivers a message that a relay channel of another shard has received.
   void relay_from_afar(const std::string& label, const StoredMessage& message);
 
+  // Sources noted for a later time: of those that have closed no more than of the others.
+  std::size_t noted_sources() const { return due_.size(); }
+
  private:
   struct Due {
     Time when;
@@ -63,11 +71,18 @@ class ServeHandler final : public Handler {
   // serve_backlog.cc: what is passed on, and what waits for room.
   void pass_on(ServeChannel& to, const MessageView& message);
   void pass_on_part(ServeChannel& to, const MessageView& message);
-  bool may_keep(ServeChannel& to, std::size_t size);
+  // Charges it where it is within the bounds; else it is the channel's end, or the message's.
+  bool may_keep(ServeChannel& to, std::size_t cost);
   void keep(ServeChannel& to, const MessageView& message);
   void keep_part(ServeChannel& to, MessageKind kind, std::span<const std::uint8_t> piece,
                  bool last);
   void abort_parts(ServeChannel& to);
+  bool keep_partial(ServeChannel& from, const MessageView& message);
+  std::vector<std::uint8_t> take_partial(ServeChannel& from);
+  bool take(const ServeChannel& channel, std::size_t bytes);
+  void give_back(const ServeChannel& channel, std::size_t bytes);
+  void uncharge(ServeChannel& channel, std::size_t cost);
+  void drop_kept(ServeChannel& channel);
   SendStatus send_part(ServeChannel& to, MessageKind kind, std::span<const std::uint8_t> piece,
                        bool last);
   // Sends what was kept; true when nothing is left.
@@ -79,6 +94,8 @@ class ServeHandler final : public Handler {
   void run_source(ServeChannel& channel);
   SendStatus send_from_source(ServeChannel& channel);
   void schedule(ServeChannel& channel, Time when);
+  bool is_stale(const Due& due) const;
+  void clear_stale();
   void relay(ServeChannel& from, const MessageView& message);
 
   ShardContext& context_;
@@ -88,7 +105,9 @@ class ServeHandler final : public Handler {
   std::vector<std::unique_ptr<ServeChannel>> channels_;
   std::vector<std::size_t> free_;
   std::uint64_t generations_ = 0;
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  BacklogBudget budget_;
+  std::vector<Due> due_;    // A heap, the earliest first;
+  std::size_t stale_ = 0;   // so many of it are of channels that have closed.
   std::vector<Due> ready_;  // Of one wake-up.
   std::vector<std::uint8_t> source_bytes_;
   std::optional<PartPattern> pattern_;  // Of what sources send in parts.

@@ -55,7 +55,11 @@ class ServeTest : public testing::Test {
     options.simulation = simulation_;
     options.listen = "10.0.1.1:5000";
     options.sctp.send_buffer_bytes = server_send_buffer_;
-    auto server = make_serve_engine(options, serve_, relays_, counters_);
+    auto server = Engine::create(options, [this](ShardContext& context) {
+      auto handler = std::make_unique<ServeHandler>(context, serve_, relays_, counters_);
+      handler_ = handler.get();
+      return handler;
+    });
     ASSERT_TRUE(server.ok());
     server_ = std::move(server).value();
     options.listen.clear();
@@ -101,6 +105,7 @@ class ServeTest : public testing::Test {
   std::shared_ptr<Simulation> simulation_;
   std::unique_ptr<Engine> server_;
   std::unique_ptr<Engine> client_;
+  ServeHandler* handler_ = nullptr;
   Caller* caller_ = nullptr;
 };
 
@@ -193,6 +198,70 @@ TEST_F(ServeTest, ClosesAReliableChannelWhoseBacklogIsFull) {
     return counters_.channels_closed_slow.load() == 3;
   }));
   EXPECT_TRUE(talker.open());
+}
+
+TEST_F(ServeTest, ChargesEmptyMessagesForWhatTheyTake) {
+  serve_.backlog_bytes = 1'000'000;
+  server_send_buffer_ = 128u << 10;
+  start({.delay = microseconds(100), .rate_mbps = 10});
+  dial();
+  Channel talker = open("relay:room");
+  for (int i = 0; i < 3; ++i) open("relay:room");
+  // Fills the way back, and far from the backlog; what comes behind it waits, and is empty.
+  const std::string message(20'000, 'x');
+  int sent = 0;
+  EXPECT_TRUE(run([&] {
+    while (sent < 20 && talker.send(message) == SendStatus::kOk) ++sent;
+    for (int i = 0; sent == 20 && i < 100; ++i) (void)talker.send(std::string_view());
+    return counters_.channels_closed_slow.load() == 3;
+  }));
+  EXPECT_TRUE(talker.open());
+}
+
+TEST_F(ServeTest, ClosesChannelsOfASessionOrAShardThatKeepsTooMuch) {
+  for (std::size_t ServeOptions::*bound :
+       {&ServeOptions::session_backlog_bytes, &ServeOptions::shard_backlog_bytes}) {
+    serve_ = {};
+    serve_.*bound = 300'000;
+    counters_.channels_closed_slow = 0;
+    server_send_buffer_ = 128u << 10;
+    start({.delay = microseconds(100), .rate_mbps = 10});
+    dial();
+    Channel talker = open("relay:room");
+    for (int i = 0; i < 5; ++i) open("relay:room");
+    // Not one of the five comes near to the bound of its own.
+    const std::string message(20'000, 'x');
+    int sent = 0;
+    EXPECT_TRUE(run([&] {
+      while (sent < 20 && talker.send(message) == SendStatus::kOk) ++sent;
+      return counters_.channels_closed_slow.load() > 0;
+    }));
+    EXPECT_TRUE(talker.open());
+    client_.reset();
+    server_.reset();
+  }
+}
+
+TEST_F(ServeTest, ForgetsWhatClosedSourcesWereToSend) {
+  start();
+  dial();
+  open("source", "rate=1e-9");
+  for (int i = 0; i < 20; ++i) {
+    const std::string label = "source " + std::to_string(i);
+    Channel source = open(label, "rate=1e-9");  // The second message is due in 31 years.
+    source.close();
+    ASSERT_TRUE(run([&] { return caller_->closed[label]; }));
+  }
+  // One is open, another may be about to close; what is left of others is no more than that.
+  EXPECT_LE(handler_->noted_sources(), 4u);
+}
+
+TEST_F(ServeTest, SourceOfTheSlowestRateSendsOnce) {
+  start();
+  dial();
+  open("source", "rate=1e-300");
+  pass(seconds(1));
+  EXPECT_EQ(caller_->heard["source"].size(), 1u);
 }
 
 TEST_F(ServeTest, UsesAChannelAgainAfterItWasClosed) {
