@@ -29,7 +29,8 @@ int write_json(const millrace::crypto::HandshakeCost& cost, const char* path) {
                "\"both_p10_us\": %.1f, \"both_p90_us\": %.1f}\n",
                cost.handshakes, cost.client_us, cost.server_us, cost.both_us, cost.both_p10_us,
                cost.both_p90_us);
-  return to_stdout || std::fclose(out) == 0 ? 0 : 1;
+  const bool written = std::ferror(out) == 0;
+  return (to_stdout ? std::fflush(out) : std::fclose(out)) == 0 && written ? 0 : 1;
 }
 
 }  // namespace

@@ -88,7 +88,8 @@ template <class Report>
 int Role::conclude(const char* name, const Result<Report, io::IoError>& report) const {
   if (!report) return complain(report.error().message, cli::kExitFailed);
   if (deliver(name, options_, figures_of(report.value()), json_)) return cli::kExitOk;
-  return complain("write " + json_ + ": failed", cli::kExitFailed);
+  const std::string where = json_.empty() ? "to stdout" : json_;
+  return complain("write " + where + ": failed", cli::kExitFailed);
 }
 
 #ifdef MILLRACE_DPDK

@@ -74,7 +74,7 @@ bool deliver(const std::string& role, const Options& options, const Figures& fig
       std::printf("%-22s %15.*f\n", name.c_str(), whole ? 0 : 3, value);
     }
   }
-  if (json_file.empty()) return true;
+  if (json_file.empty()) return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   const std::string text = to_json(role, options, figures);
   std::FILE* const file = json_file == "-" ? stdout : std::fopen(json_file.c_str(), "w");
   if (file == nullptr) return false;

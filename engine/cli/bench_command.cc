@@ -10,6 +10,7 @@
 #include "engine/cli/dpdk_settings.h"
 #include "engine/cli/load_run.h"
 #include "engine/cli/log.h"
+#include "engine/cli/output.h"
 #include "engine/cli/process.h"
 #include "engine/cli/serve_command.h"
 #include "engine/cli/version.h"
@@ -229,17 +230,9 @@ int BenchCommand::run() {
 
 int BenchCommand::deliver() const {
   const std::string text = to_json(report_);
-  if (json_ == "-") {
-    std::fputs(text.c_str(), stdout);
-    return kExitOk;
-  }
-  std::fputs(to_text(report_).c_str(), stdout);
-  if (json_.empty()) return kExitOk;
-  std::FILE* const file = std::fopen(json_.c_str(), "w");
-  const bool opened = file != nullptr;
-  const bool written = opened && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (opened && std::fclose(file) == 0 && written) return kExitOk;
-  return complain("write " + json_ + ": failed", kExitFailed);
+  bool written = json_ == "-" || write_output("-", to_text(report_));
+  written &= json_.empty() || write_output(json_, text);
+  return written ? kExitOk : kExitFailed;
 }
 
 }  // namespace millrace::cli

@@ -4,9 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <deque>
+#include <iostream>
 #include <optional>
+#include <sstream>
 #include <utility>
 
+#include "engine/cli/output.h"
 #include "engine/cli/version.h"
 
 namespace millrace::cli {
@@ -76,7 +79,9 @@ std::optional<int> parse(CLI::App& root, int argc, char** argv, const std::strin
   try {
     root.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version.
-    return root.exit(asked);
+    std::ostringstream out;
+    const int code = root.exit(asked, out, std::cerr);
+    return write_output("-", out.str(), program) ? code : kExitFailed;
   } catch (const CLI::ParseError& error) {
     return complain(program, std::string(error.what()) + " (see " + program + " --help)");
   }

@@ -2,10 +2,10 @@
 #include "engine/cli/load_settings.h"
 
 #include <cstdio>
-#include <fstream>
 #include <utility>
 
 #include "engine/cli/command_line.h"
+#include "engine/cli/output.h"
 
 namespace millrace::cli {
 namespace {
@@ -75,14 +75,6 @@ void add_reliability(Settings& settings, report::LoadConfig& config) {
       [&config](std::uint64_t n) { config.max_packet_life_time = milliseconds(n); }, "reliable");
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  if (path == "-") return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  std::ofstream out(path, std::ios::binary);
-  out << text << std::flush;
-  if (!out) std::fprintf(stderr, "millrace: cannot write '%s'\n", path.c_str());
-  return out.good();
-}
-
 }  // namespace
 
 void add_load_settings(Settings& settings, LoadPlan& plan, ReportFiles& files) {
@@ -119,9 +111,15 @@ std::optional<std::string> check_load(const LoadPlan& plan) {
 
 int deliver_report(const report::LoadReport& report, const ReportFiles& files) {
   // With JSON on stdout the text goes where it does not mix.
-  std::fputs(report::to_text(report).c_str(), files.json == "-" ? stderr : stdout);
-  bool written = files.json.empty() || write_file(files.json, report::to_json(report));
-  written &= files.html.empty() || write_file(files.html, report::to_html({report}));
+  const std::string text = report::to_text(report);
+  bool written = true;
+  if (files.json == "-") {
+    std::fputs(text.c_str(), stderr);
+  } else {
+    written = write_output("-", text);
+  }
+  written &= files.json.empty() || write_output(files.json, report::to_json(report));
+  written &= files.html.empty() || write_output(files.html, report::to_html({report}));
   if (!report.good()) return kExitLost;
   return written ? kExitOk : kExitFailed;
 }

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import tempfile
 
 import seccomp
@@ -131,6 +132,19 @@ def case_loop_over_each_back_end(millrace):
         expect(code == 0, err)
         report = json.loads(out)
         expect(report["environment"]["back_end"] == io and report["delivered"]["messages"] > 0, out)
+
+
+def case_what_stdout_does_not_take_is_told(millrace):
+    loop = ("loop", "--io", "sim", "--duration", "0.2", "--warmup", "0", "--rate", "100")
+    bench = ("bench", "--duration", "0.1")
+    for words in (loop, (*loop, "--json", "-"), (*loop, "--html", "-"), bench, (*bench, "--json", "-"),
+                  ("--version",), ("load", "--help")):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run(millrace.command(*words), stdin=subprocess.DEVNULL, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+        expect(done.returncode == 1, (words, done.returncode, done.stderr))
+        expect(done.stderr.endswith("millrace: cannot write to stdout\n"), (words, done.stderr))
+    return done.stderr.strip()
 
 
 def case_port_in_use(millrace):

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace millrace::cli {
+
+// write_output writes `text` to the file of that path, which it makes; "-" is stdout. Where not
+// all of it is taken, by a full disk for one, it says so on stderr in one line and returns false.
+bool write_output(const std::string& path, const std::string& text,
+                  const std::string& program = "millrace");
+
+}  // namespace millrace::cli
