@@ -116,5 +116,63 @@ TEST_F(HostileData, AResetOfAllStreamsDoesNotVisitThem) {
   }
 }
 
+// RFC 8260 §2.3.1: each entry names a message further on, none of them one that is here.
+TEST_F(HostileData, IForwardTsnsShortOfManyUnorderedMessagesDoNotWalkOverThem) {
+  constexpr std::uint32_t kMessages = 20'000;
+  constexpr std::uint32_t kFirst = 0x7FFFFFFF - kMessages;
+  for (const std::uint32_t from : {0u, kFirst - (1u << 17), kFirst - (1u << 16)}) {
+    set_up(true);
+    std::uint32_t tsn = 1000;
+    for (std::uint32_t i = 0; i < kMessages; ++i, ++tsn) {
+      ASSERT_EQ(give(IDataFragment{.tsn = tsn,
+                                   .mid = kFirst + i,
+                                   .fsn = 1,
+                                   .beginning = false,
+                                   .ending = false,
+                                   .unordered = true}),
+                DataResult::kAccepted);
+    }
+    walked();
+    std::uint32_t mid = from;
+    for (int chunk = 0; chunk < 10; ++chunk, ++tsn) {
+      std::vector<SkippedMessages> skipped;
+      for (int i = 0; i < 142 && mid < kFirst; ++i) {
+        skipped.push_back({StreamId(1), true, Mid(mid)});
+        mid += from == 0 ? kMessages : 500;
+      }
+      EXPECT_TRUE(skip(tsn, skipped));
+    }
+    EXPECT_LE(walked(), 3 * InterleavedMessages::kMaxMidsAhead) << from;
+    // All are still known, and let go.
+    EXPECT_GT(receiver_->held_bytes(), kMessages * std::size_t{100});
+    EXPECT_TRUE(skip(tsn, {{StreamId(1), true, Mid(kFirst + kMessages)}}));
+    EXPECT_EQ(receiver_->held_bytes(), 0u);
+  }
+}
+
+// What a message outdates is forgotten with it, so that nothing is left to be walked over.
+TEST_F(HostileData, AMessageFarAheadLeavesNoUnorderedOnesBehindTheFloor) {
+  constexpr std::uint32_t kMessages = 20'000;
+  constexpr std::uint32_t kMid = (1u << 30) + 1;
+  set_up(true);
+  std::uint32_t tsn = 1000;
+  for (std::uint32_t i = 0; i < kMessages; ++i, ++tsn) {
+    give(IDataFragment{.tsn = tsn, .mid = i, .ending = false, .unordered = true});
+  }
+  give(IDataFragment{.tsn = tsn++, .mid = kMid, .unordered = true});
+  EXPECT_EQ(take().size(), 1u);
+  EXPECT_EQ(receiver_->held_bytes(), 0u);
+  walked();
+  std::uint32_t mid = kMid;
+  for (int chunk = 0; chunk < 10; ++chunk, ++tsn) {
+    std::vector<SkippedMessages> skipped;
+    for (int i = 0; i < 142; ++i) {
+      skipped.push_back({StreamId(1), true, Mid(mid += kMessages)});
+    }
+    EXPECT_TRUE(skip(tsn, skipped));
+  }
+  EXPECT_EQ(walked(), 0u);
+}
+
 }  // namespace
 }  // namespace millrace::sctp

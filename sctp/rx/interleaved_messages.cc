@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace millrace::sctp {
+namespace {
+
+// Half the circle of MIDs is always ahead of the floor.
+constexpr std::uint32_t kFarForWhole = 1u << 30;
+
+}  // namespace
 
 bool InterleavedMessages::add(UnwrappedTsn tsn, const IDataChunkHeader& header) {
   if (!continues_recent(header)) return add_any(tsn, header);
@@ -61,7 +67,7 @@ bool InterleavedMessages::deliver_whole(Stream& stream, UnwrappedTsn tsn,
     return false;  // Which contradicts this one.
   }
   if (unordered) {
-    note_unordered(stream, header.mid);
+    note_unordered(stream, header.mid, kFarForWhole);
   } else {
     stream.next_mid = stream.next_mid.next();
   }
@@ -69,12 +75,11 @@ bool InterleavedMessages::deliver_whole(Stream& stream, UnwrappedTsn tsn,
   return true;
 }
 
-// Drags the floor along, so that half the circle is always ahead of it.
-void InterleavedMessages::note_unordered(Stream& stream, Mid mid) {
-  constexpr std::uint32_t kFar = 1u << 30;
-  if (mid.distance_from(stream.unordered_floor) > kFar) {
-    stream.unordered_floor = mid.minus(2 * kMaxMidsAhead);
-  }
+// Drags the floor along that is `far` behind. What it passes is of MIDs that the peer had done
+// with before it could begin this one.
+void InterleavedMessages::note_unordered(Stream& stream, Mid mid, std::uint32_t far) {
+  if (mid.distance_from(stream.unordered_floor) <= far) return;
+  skip_unordered(stream, mid.minus(2 * kMaxMidsAhead + 1));
 }
 
 // Each message of a stream and kind takes a TSN at least, in the order of MIDs, so those
@@ -105,6 +110,8 @@ InterleavedMessages::Index InterleavedMessages::find_or_make(Index stream_index,
   const std::uint64_t key = key_of(stream.id, unordered, life, header.mid);
   if (const std::optional<Index> found = by_mid_.find(key)) return recent_ = *found;
   if (!mid_is_possible(stream, header, next_life)) return kNone;
+  // RFC 8260 §2.3.1: what an I-FORWARD-TSN walks over is paid for by how far it raises the floor.
+  if (unordered && !next_life) note_unordered(stream, header.mid, 3 * kMaxMidsAhead);
   if (free_.empty()) {
     free_.push_back(static_cast<Index>(messages_.size()));
     messages_.emplace_back();
@@ -227,7 +234,7 @@ void InterleavedMessages::settle(Index index) {
     if (unordered) move_to(index, Place::kParked);
     return;
   } else {
-    if (unordered) note_unordered(stream, message.mid);
+    if (unordered) note_unordered(stream, message.mid, kFarForWhole);
     if (!unordered) stream.next_mid = stream.next_mid.next();
     deliver(index);
   }

@@ -25,7 +25,8 @@ namespace millrace::sctp {
 // A message is a list of its fragments from FSN 0 on without a gap, and another of those
 // beyond the first gap, which a hash table finds. Every chunk is touched a bounded number
 // of times, whatever a peer sends; what an I-FORWARD-TSN walks over is bounded by how far
-// its MID is ahead, and MIDs are bounded to kMaxMidsAhead.
+// its MID is ahead of what was skipped before, and messages are bounded to kMaxMidsAhead of
+// that, unordered ones to some of it.
 class InterleavedMessages {
  public:
   // Each MID takes a TSN, and TSNs are not taken further ahead than this.
@@ -177,7 +178,7 @@ class InterleavedMessages {
   void deliver(Index index);
   void deliver_next(Index stream_index);
   void end_open(Stream& stream);
-  static void note_unordered(Stream& stream, Mid mid);
+  void note_unordered(Stream& stream, Mid mid, std::uint32_t far);
 
   bool has_turn(Index index) const;
   Offer offer_of(Index index) const;

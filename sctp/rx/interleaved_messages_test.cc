@@ -124,6 +124,23 @@ TEST_F(IDataTest, UnorderedMidsNeverGrowTooOldToBeTold) {
   }
 }
 
+// RFC 8260 §2.1: nor where each begins before the last has ended.
+TEST_F(IDataTest, UnorderedMessagesOfTwoFragmentsNeverGrowTooOldToBeTold) {
+  std::uint32_t tsn = 1000;
+  std::uint32_t mid = 0;
+  std::size_t whole = 0;
+  for (std::uint32_t i = 0; i < 4 * InterleavedMessages::kMaxMidsAhead; ++i, ++mid) {
+    ASSERT_EQ(give(part(tsn++, 1, mid, 0, 2, "a", true)), DataResult::kAccepted);
+    if (i == 0) continue;
+    ASSERT_EQ(give(part(tsn++, 1, mid - 1, 1, 2, "b", true)), DataResult::kAccepted);
+    whole += take().size();
+  }
+  EXPECT_EQ(whole, 4 * InterleavedMessages::kMaxMidsAhead - 1);
+  EXPECT_EQ(receiver_->stats().stale_messages, 0u);
+  EXPECT_TRUE(skip(tsn, {{StreamId(1), true, Mid(mid - 1)}}));
+  expect_empty();
+}
+
 TEST_F(IDataTest, FragmentsThatContradictEachOtherAreAViolation) {
   const std::vector<std::pair<IDataFragment, IDataFragment>> pairs{
       // The same FSN twice, under another TSN: without a gap, beyond one, and as a whole.
