@@ -31,7 +31,7 @@ DataReceiver::~DataReceiver() = default;
 
 DataResult DataReceiver::handle_data(Time now, const DataChunkView& data, const BufferRef& buffer) {
   UnwrappedTsn tsn;
-  const DataResult result = admit(data.header, data.payload.size(), tsn);
+  const DataResult result = admit(now, data.header, data.payload.size(), tsn);
   if (result != DataResult::kAccepted) return result;
   HeldChunk& chunk = store_.add(now, tsn, data.payload, buffer);
   chunk.ppid = data.header.ppid;
@@ -44,7 +44,7 @@ DataResult DataReceiver::handle_data(Time now, const DataChunkView& data, const 
 DataResult DataReceiver::handle_data(Time now, const IDataChunkView& data,
                                      const BufferRef& buffer) {
   UnwrappedTsn tsn;
-  const DataResult result = admit(data.header, data.payload.size(), tsn);
+  const DataResult result = admit(now, data.header, data.payload.size(), tsn);
   if (result != DataResult::kAccepted) return result;
   HeldChunk& chunk = store_.add(now, tsn, data.payload, buffer);
   chunk.ppid = data.header.ppid;
@@ -57,7 +57,7 @@ DataResult DataReceiver::handle_data(Time now, const IDataChunkView& data,
 
 // What DATA and I-DATA have in common. kAccepted: it is new, and to be held under `tsn`.
 template <class Header>
-inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_bytes,
+inline DataResult DataReceiver::admit(Time now, const Header& header, std::size_t payload_bytes,
                                       UnwrappedTsn& tsn) {
   release_lent();
   ++stats_.data_chunks_received;
@@ -72,7 +72,7 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
     return DataResult::kDuplicate;
   }
   const DataResult result =
-      accept(tsn, header.stream, Header::kBytes + padded_to_four(payload_bytes));
+      accept(now, tsn, header.stream, Header::kBytes + padded_to_four(payload_bytes));
   if (result == DataResult::kAccepted) {
     stats_.data_bytes_received += payload_bytes;
   } else if (result == DataResult::kOutsideWindow) {
@@ -82,7 +82,8 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
   return result;
 }
 
-[[gnu::always_inline]] inline DataResult DataReceiver::accept(UnwrappedTsn tsn, StreamId stream,
+[[gnu::always_inline]] inline DataResult DataReceiver::accept(Time now, UnwrappedTsn tsn,
+                                                              StreamId stream,
                                                               std::size_t wire_bytes) {
   const std::uint64_t ahead = tsn.distance_from(tsns_.cumulative());
   const bool is_next = ahead == 1;
@@ -90,10 +91,9 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
   // RFC 9260 §6.2: over the high-water mark only what fills the lowest gap is taken, and that
   // only where the application cannot free memory by reading. Twice the window of messages
   // that will not end is no longer the peer's good faith.
-  const std::size_t cost = held_bytes();
-  if (cost >= window_.bytes() && !keeps_promise(cost, wire_bytes)) {
+  if (held_bytes() >= window_.bytes() && is_full(now, wire_bytes)) {
     if (!is_next || may_read()) return DataResult::kOutsideWindow;
-    if (cost >= 2 * window_.bytes()) return DataResult::kViolation;
+    if (held_bytes() >= 2 * window_.bytes()) return DataResult::kViolation;
   }
   // One chunk far ahead costs the places of all that lie before it.
   if (!is_next && ahead * ChunkStore::kPlaceBytes >= window_.bytes()) {
@@ -110,6 +110,15 @@ inline DataResult DataReceiver::admit(const Header& header, std::size_t payload_
   if (tsns_.has_gaps()) sack_now_ = true;
   // RFC 9260 §6.5: acknowledged, answered by ERROR, and discarded.
   return stream.value() < options_.streams ? DataResult::kAccepted : DataResult::kInvalidStream;
+}
+
+// Whether what is held leaves no room though its buffers are given back where they are hardly
+// used: of one burst, each packet may have pinned one of its own.
+bool DataReceiver::is_full(Time now, std::size_t wire_bytes) {
+  if (keeps_promise(held_bytes(), wire_bytes)) return false;
+  store_.settle(now, options_.max_pin_time);
+  const std::size_t cost = held_bytes();
+  return cost >= window_.bytes() && !keeps_promise(cost, wire_bytes);
 }
 
 // To hold data costs more than the peer counts. What it was told that it may send is taken for

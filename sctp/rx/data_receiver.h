@@ -225,8 +225,9 @@ class DataReceiver {
 
   // data_receiver.cc: TSNs, SACK, window.
   template <class Header>
-  DataResult admit(const Header& header, std::size_t payload_bytes, UnwrappedTsn& tsn);
-  DataResult accept(UnwrappedTsn tsn, StreamId stream, std::size_t wire_bytes);
+  DataResult admit(Time now, const Header& header, std::size_t payload_bytes, UnwrappedTsn& tsn);
+  DataResult accept(Time now, UnwrappedTsn tsn, StreamId stream, std::size_t wire_bytes);
+  bool is_full(Time now, std::size_t wire_bytes);
   bool keeps_promise(std::size_t cost, std::size_t wire_bytes) const;
   bool lend(const DeliveredPart& part, MessageView& message);
   void collect_pieces(UnwrappedTsn first);

@@ -315,6 +315,26 @@ TEST_F(DataReceiverTest, WhatWasAdvertisedIsTakenThoughItCostsMore) {
   EXPECT_EQ(tsn - at_sack, (64u * 1024 - 60 * 500) / 500);
 }
 
+// RFC 9260 §6.2: the kernel's datapaths lend 64 KiB for each datagram that comes alone, and many
+// come in one burst. What they pin is no reason to refuse what the peer may send.
+TEST_F(DataReceiverTest, ABurstOfDatagramsInBuffersOfTheirOwnFitsAnyWindow) {
+  constexpr std::size_t kBuffer = 65'728;
+  const std::string text(1100, 'x');
+  for (const std::size_t window : {std::size_t{64} << 10, std::size_t{1} << 20}) {
+    for (const std::uint32_t first : {1000u, 1001u}) {  // Without and with a gap.
+      make(1000, window);
+      for (std::uint32_t i = 0; i < 50; ++i) {
+        ASSERT_EQ(give({first + i, 1, 0, text, i == 0, i == 49}, kBuffer), DataResult::kAccepted)
+            << i << " of window " << window;
+      }
+      if (first > 1000) give({.tsn = 1000, .unordered = true});
+      EXPECT_EQ(take().front().size(), 50u * 1100);
+      receiver_->settle(kStart);
+      EXPECT_EQ(home_.live(), 0u);
+    }
+  }
+}
+
 // A chunk far ahead is charged the places of what lies before it.
 TEST_F(DataReceiverTest, AGapIsTakenAsFarAsTheWindowPaysForIt) {
   make(1000, 64 * 1024);
