@@ -134,15 +134,17 @@ Bytes random_datagram(Rng& rng, std::size_t at_most = 1400) {
 }
 
 // What a peer of these descriptions sends first from a new address.
-Bytes nominating_check(const std::string& offer, const std::string& answer) {
+Bytes nominating_check(const std::string& offer, const std::string& answer,
+                       std::uint32_t transaction = 0) {
   const crypto::BoringMac mac;
   const std::string ufrag = attribute(answer, "ice-ufrag");
   const std::string their_ufrag = attribute(offer, "ice-ufrag");
-  const ice::BindingRequest request{.remote_ufrag = ufrag,
-                                    .local_ufrag = their_ufrag,
-                                    .priority = 1,
-                                    .controlling = true,
-                                    .use_candidate = true};
+  ice::BindingRequest request{.remote_ufrag = ufrag,
+                              .local_ufrag = their_ufrag,
+                              .priority = 1,
+                              .controlling = true,
+                              .use_candidate = true};
+  store_be32(&request.id[0], transaction);
   Bytes check(ice::kMaxStunBytes);
   check.resize(ice::build_binding_request(request, attribute(answer, "ice-pwd"), mac, check));
   return check;
@@ -283,6 +285,55 @@ TEST(Hostile, AReplayedNominationMovesNothing) {
   EXPECT_TRUE(attacker.run([&] { return pair.at_client->messages == 1; }, seconds(1)));
   attacker.run([] { return false; }, milliseconds(300));
   EXPECT_EQ(test::drops(*pair.server, "shard.refused_check"), checks.size());
+}
+
+// However many checks have come since.
+TEST(Hostile, ANominationReplayedMinutesLaterMovesNothing) {
+  SimPair pair;
+  echo(pair);
+  Attacker attacker(pair);
+  pair.dial(detour);
+  ASSERT_TRUE(attacker.run([&] { return !pair.at_client->opened.empty(); }));
+  Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
+  ASSERT_TRUE(attacker.run([&] { return channel.open(); }));
+  attacker.run([] { return false; }, seconds(300));
+  std::vector<Bytes> checks;
+  for (const Attacker::Seen& seen : attacker.seen) {
+    if (seen.from_client && seen.bytes[0] == 0) checks.push_back(seen.bytes);
+  }
+  ASSERT_GT(checks.size(), 40u);
+  for (int i = 0; i < 2; ++i) {
+    attacker.attack_as(*Address::parse("10.7.7.7:77"), checks[static_cast<std::size_t>(i)]);
+  }
+  ASSERT_EQ(channel.send("still here"), SendStatus::kOk);
+  EXPECT_TRUE(attacker.run([&] { return pair.at_client->messages == 1; }, milliseconds(100)));
+  attacker.run([] { return false; }, milliseconds(300));
+  EXPECT_EQ(test::drops(*pair.server, "shard.refused_check"), 2u);
+}
+
+// What is remembered has an end, and whoever knows the password can write checks of his own: these
+// draw nothing away from a peer who is heard where he was.
+TEST(Hostile, NominationsFromElsewhereDrawNothingAwayFromAPeerThatIsHeard) {
+  SimPair pair;
+  echo(pair);
+  std::string answer;
+  std::string offer;
+  pair.dial([&](std::string& sdp) { answer = sdp; }, [&](std::string& sdp) { offer = sdp; });
+  ASSERT_TRUE(pair.run([&] { return !pair.at_client->opened.empty(); }));
+  Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
+  ASSERT_TRUE(pair.run([&] { return !pair.at_server->channels.empty(); }));
+  Attacker attacker(pair);
+  std::uint32_t transaction = 0;
+  for (int round = 1; round <= 100; ++round) {
+    attacker.attack(nominating_check(offer, answer, ++transaction));
+    attacker.attack(nominating_check(offer, answer, ++transaction));
+    ASSERT_EQ(channel.send("still here"), SendStatus::kOk);
+    ASSERT_TRUE(attacker.run([&] { return pair.at_client->messages == round; }, milliseconds(20)))
+        << "round " << round;
+    attacker.run([] { return false; }, milliseconds(50));
+  }
+  EXPECT_EQ(attacker.seen.size(), 200u) << "the answers to the checks";
+  for (const Attacker::Seen& seen : attacker.seen) EXPECT_EQ(seen.bytes[0], 1);
 }
 
 // A peer that moves has its new path nominated, and no DTLS from there yet: what comes from the

@@ -53,7 +53,11 @@ CheckAnswer IceLiteAgent::handle_check(Time now, const StunMessageView& request,
       // A check that is repeated had no answer: no news, and none that speaks for the path.
       if (recalled == Recall::kFresh) {
         remember(digest, static_cast<std::uint8_t>(path));
-        if (answer.use_candidate) nominate(now, path, digest);
+        if (answer.use_candidate) {
+          nominate(now, path, digest);
+        } else if (on_trial() && path == home_ && now - nominated_at_ >= kSettling) {
+          give_way(now, home_);  // The peer asks there for consent, and not on the path on trial.
+        }
       }
     }
   }
@@ -67,10 +71,44 @@ CheckAnswer IceLiteAgent::handle_check(Time now, const StunMessageView& request,
 // begun the last one was answered, and the path leads back. libwebrtc, which begins them sooner,
 // nominates no path to a lite agent that was not answered on it.
 void IceLiteAgent::nominate(Time now, std::size_t path, std::uint64_t transaction) {
+  if (home_ != kNone && path != home_) return contest(now, path);
   const std::uint64_t first = paths_[path].first;
-  proven_ = (proven_ && nominated_ == path) || (first != kForgotten && first != transaction);
+  const bool answered = !keyed_ && first != kForgotten && first != transaction;
+  proven_ = (proven_ && nominated_ == path) || answered;
   selected_ = nominated_ = path;
   nominated_at_ = now;
+  trial_at_ = kNever;
+}
+
+// A nomination away from where the peer's records come from. It may be a replay, so it is tried
+// only while no record comes there, and not soon after one that was tried in vain; and whatever
+// else is nominated meanwhile gets no time of its own.
+void IceLiteAgent::contest(Time now, std::size_t path) {
+  nominated_ = path;
+  if (on_trial()) {
+    selected_ = path;
+  } else if (trial_at_ == kNever) {
+    proven_ = false;
+    nominated_at_ = now;
+    trial_at_ = std::max(heard_ + kSettling, rested_at_);
+    handle_timeout(now);
+  }
+}
+
+void IceLiteAgent::handle_timeout(Time now) {
+  if (now < trial_at_) return;
+  trial_at_ = kNever;
+  selected_ = nominated_;
+}
+
+// The peer is heard on another path than the nominated one.
+void IceLiteAgent::give_way(Time now, std::size_t path) {
+  if (on_trial()) {
+    rested_at_ = now + rest_;
+    rest_ = std::min(2 * rest_, kLongestRest);
+  }
+  selected_ = home_ = path;
+  trial_at_ = kNever;
 }
 
 std::size_t IceLiteAgent::find(const CandidatePair& pair) const {
@@ -85,15 +123,15 @@ std::size_t IceLiteAgent::find_or_add(Time now, const CandidatePair& pair,
   std::size_t index = find(pair);
   if (index == kNone) {
     for (std::size_t i = 0; i < kMaxPairs; ++i) {
-      if (i == selected_ || i == nominated_) continue;
+      if (i == selected_ || i == nominated_ || i == home_) continue;
       if (index == kNone || !paths_[i].used() || paths_[i].last_check < paths_[index].last_check) {
         index = i;
       }
       if (!paths_[i].used()) break;
     }
     // What the evicted path's transactions were seen on is no path any more.
-    for (Seen& seen : seen_) {
-      if (seen.path == index) seen.path = kEvicted;
+    for (std::uint64_t& seen : seen_) {
+      if (seen != 0 && (seen & 0xFF) == index) seen |= kEvicted;
     }
     const Path old = std::exchange(paths_[index], Path{.pair = pair, .first = transaction});
     const bool left =
@@ -109,16 +147,16 @@ std::size_t IceLiteAgent::find_or_add(Time now, const CandidatePair& pair,
 IceLiteAgent::Recall IceLiteAgent::recall(std::uint64_t id, std::size_t path) const {
   if (path != kNone && paths_[path].first == id) return Recall::kRepeated;
   Recall recalled = Recall::kFresh;
-  for (const Seen& seen : seen_) {
-    if (!seen.used || seen.id != id) continue;
-    if (seen.path == path) return Recall::kRepeated;
+  for (const std::uint64_t seen : seen_) {
+    if (seen == 0 || (seen >> 16) != id) continue;
+    if ((seen & 0xFF) == path) return Recall::kRepeated;
     recalled = Recall::kReplayed;
   }
   return recalled;
 }
 
 void IceLiteAgent::remember(std::uint64_t id, std::uint8_t path) {
-  seen_[next_seen_] = Seen{.id = id, .path = path, .used = true};
+  seen_[next_seen_] = seen_word(id, path);
   next_seen_ = (next_seen_ + 1) % kSeen;
 }
 
@@ -129,13 +167,28 @@ void IceLiteAgent::note_handshake(const CandidatePair& pair) {
   if (!proven_ && path != kNone) selected_ = path;
 }
 
+// No handshake ends without answers to what was sent, so that the selected path leads back, unless
+// it was nominated at the last moment.
+void IceLiteAgent::note_keys() {
+  keyed_ = true;
+  proven_ = false;
+  home_ = selected_;
+}
+
 void IceLiteAgent::note_record(Time now, const CandidatePair& pair, bool newest) {
   if (proven_) return;
   const std::size_t path = find(pair);
   if (path == kNone) return;
-  proven_ = path == nominated_;
-  const bool settled = nominated_ == kNone || now - nominated_at_ >= kSettling;
-  if (proven_ || (newest && settled)) selected_ = path;
+  if (path == nominated_ && (newest || home_ == kNone || home_ == path)) {
+    proven_ = true;
+    selected_ = home_ = path;
+    trial_at_ = kNever;
+    rest_ = kRest;
+  } else if (newest && (nominated_ == kNone || now - nominated_at_ >= kSettling)) {
+    give_way(now, path);
+  } else if (newest && path == home_ && trial_at_ != kNever) {
+    trial_at_ = std::max(trial_at_, now + kSettling);
+  }
 }
 
 const CandidatePair* IceLiteAgent::selected() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,13 +26,19 @@ namespace millrace::ice {
 //
 // Life cycle: constructed when a shard claims a PendingSession, whose paths it takes
 // over; then `handle_check` for each STUN datagram of the session, `note_handshake` and
-// `note_record` for DTLS from a path that `is_authenticated`; ends when `expired`.
+// `note_record` for DTLS from a path that `is_authenticated`, `note_keys` between the two;
+// `handle_timeout` once `next_timeout` has come; ends when `expired`.
 // One thread. Nothing allocates after construction.
 class IceLiteAgent {
  public:
   static constexpr std::size_t kMaxPairs = 8;
-  // For so long after a nomination a record on another path may have been under way at its time.
+  // For so long after a nomination a record on another path may have been under way at its time,
+  // and for so long after its last record a peer is taken to be where that came from.
   static constexpr Duration kSettling = milliseconds(500);
+  // Between a path that was tried in vain and the next, at first: less than there is between two
+  // consent checks (RFC 7675 §5.1). Doubled each time, up to the longest.
+  static constexpr Duration kRest = seconds(4);
+  static constexpr Duration kLongestRest = seconds(64);
 
   struct Options {
     Duration expiry = seconds(30);
@@ -64,22 +71,31 @@ class IceLiteAgent {
   //
   // A record of the handshake, before there are keys: it may be forged, and proves nothing.
   void note_handshake(const CandidatePair& pair);
+  // There are keys. A check can be replayed once it is forgotten, so from here on no number of them
+  // proves a path, and a nomination away from where the peer's records come from is only tried, and
+  // only while it is not heard there (decision 0018).
+  void note_keys();
   // A record that opened; `newest` if none of a higher number did. It proves the nominated path,
   // and takes back a nomination only if it is newer than that (RFC 9146 §6).
   void note_record(Time now, const CandidatePair& pair, bool newest);
   // True if these have something to learn from `pair`.
   bool is_news(const CandidatePair& pair) const {
-    return !proven_ && (selected_ == nominated_ || !(paths_[selected_].pair == pair));
+    return !proven_ &&
+           (selected_ == nominated_ || trial_at_ != kNever || !(paths_[selected_].pair == pair));
   }
+  // When a record of the session opened last. For what is no news is not noted, it is to be told
+  // before a check is handled.
+  void note_heard(Time when) { heard_ = when; }
 
   // The path to send on: the latest nominated, or the latest that DTLS came on as above, or that
   // of the constructor. Valid until the next non-const call.
   const CandidatePair* selected() const;
   bool is_nominated() const { return nominated_ != kNone; }
 
-  // When the session ends unless another check comes.
-  Time next_timeout() const { return last_check_ + options_.expiry; }
-  bool expired(Time now) const { return now >= next_timeout(); }
+  // When the session ends unless another check comes, or a nomination is tried before that.
+  Time next_timeout() const { return std::min(last_check_ + options_.expiry, trial_at_); }
+  void handle_timeout(Time now);
+  bool expired(Time now) const { return now >= last_check_ + options_.expiry; }
 
   std::uint64_t count(CheckVerdict verdict) const {
     return counts_[static_cast<std::size_t>(verdict)];
@@ -96,20 +112,22 @@ class IceLiteAgent {
     std::uint64_t first = kUnused;  // The transaction that it began with.
     bool used() const { return first != kUnused; }
   };
-  // A transaction seen lately, and the index of the path it came on.
-  struct Seen {
-    std::uint64_t id = 0;
-    std::uint8_t path = 0;
-    bool used = false;
-  };
   enum class Recall : std::uint8_t { kFresh, kRepeated, kReplayed };
-  static constexpr std::size_t kSeen = PendingPairs::kSeen;
+  // Ten minutes of consent checks.
+  static constexpr std::size_t kSeen = 128;
   static constexpr std::size_t kNone = kMaxPairs;
   static constexpr std::uint8_t kEvicted = PendingPairs::kElsewhere;
+  static_assert(kSeen >= PendingPairs::kSeen);
+  static std::uint64_t seen_word(std::uint64_t id, std::uint8_t path) {
+    return (id << 16) | 0x100u | path;
+  }
 
   std::size_t find(const CandidatePair& pair) const;
   std::size_t find_or_add(Time now, const CandidatePair& pair, std::uint64_t transaction);
   void nominate(Time now, std::size_t path, std::uint64_t transaction);
+  void contest(Time now, std::size_t path);
+  void give_way(Time now, std::size_t path);
+  bool on_trial() const { return home_ != kNone && selected_ != home_; }
   Recall recall(std::uint64_t id, std::size_t path) const;
   void remember(std::uint64_t id, std::uint8_t path);
 
@@ -118,14 +136,24 @@ class IceLiteAgent {
   const std::string remote_ufrag_;
   Time last_check_;
   std::array<Path, kMaxPairs> paths_{};
-  std::array<Seen, kSeen> seen_{};
-  std::size_t next_seen_ = 0;
   std::optional<Address> evicted_;
   std::size_t selected_ = kNone;
   std::size_t nominated_ = kNone;
   Time nominated_at_{};
   bool proven_ = false;  // The path nominated last leads back.
+  bool keyed_ = false;
+  // Where the peer is taken to be, once there are keys: where the newest record that decided came
+  // from, before the first where the handshake ended.
+  std::size_t home_ = kNone;
+  Time heard_{};            // A record of the session opened last.
+  Time trial_at_ = kNever;  // The nominated path is tried then, if nothing decides before.
+  Time rested_at_{};        // Nor sooner than that, for others were tried in vain.
+  Duration rest_ = kRest;
   std::array<std::uint64_t, static_cast<std::size_t>(CheckVerdict::kCount)> counts_{};
+  // Transactions seen lately: a digest in the high 48 bits, then a bit that says so, then the index
+  // of the path it came on. A ring.
+  std::array<std::uint64_t, kSeen> seen_{};
+  std::size_t next_seen_ = 0;
 };
 
 }  // namespace millrace::ice

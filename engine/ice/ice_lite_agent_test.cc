@@ -113,23 +113,184 @@ TEST_F(IceLiteAgentTest, ARecordThatIsLateTakesNoNominationBack) {
   // What comes there and nowhere else, and is new, is the peer.
   agent_.note_record(moved + IceLiteAgent::kSettling, a_, true);
   EXPECT_EQ(*agent_.selected(), a_);
-  // It repeats the nomination with its next consent check, which it would not without answers.
+  // It repeats the nomination with its next consent check, and is heard there.
   check(moved + seconds(5), b_, true);
   EXPECT_EQ(*agent_.selected(), b_);
+  agent_.note_record(moved + seconds(5), b_, true);
   agent_.note_record(moved + seconds(9), a_, true);
   EXPECT_EQ(*agent_.selected(), b_);
 }
 
 // RFC 8445 §8.1.1: what a full agent nominates has been answered, if it was checked before.
-TEST_F(IceLiteAgentTest, APathThatWasCheckedBeforeItsNominationIsTheOneToSendOn) {
+TEST_F(IceLiteAgentTest, APathThatWasCheckedBeforeItsNominationIsTheOneToBeginOn) {
   check(kStart, a_, true);
-  agent_.note_record(kStart, a_, true);
   check(kStart, b_);
   check(kStart + milliseconds(50), b_, true);
   EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
   agent_.note_handshake(a_);
-  agent_.note_record(kStart + seconds(9), a_, true);
   EXPECT_EQ(*agent_.selected(), b_);
+  // From here on the records tell.
+  agent_.note_keys();
+  EXPECT_TRUE(agent_.is_news(a_) && agent_.is_news(b_));
+  EXPECT_EQ(*agent_.selected(), b_);
+  agent_.note_record(kStart + seconds(1), b_, true);
+  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
+}
+
+// The records that came while the handshake was at its end tell nothing.
+TEST_F(IceLiteAgentTest, ThePeerIsTakenToBeWhereTheHandshakeEnded) {
+  check(kStart, a_, true);
+  agent_.note_keys();
+  check(kStart, a_, true);
+  EXPECT_TRUE(agent_.is_news(a_)) << "nothing is proven";
+  agent_.note_heard(kStart);
+  check(kStart, b_, true);
+  check(kStart, b_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
+  agent_.note_record(kStart + IceLiteAgent::kSettling, a_, true);
+  EXPECT_EQ(*agent_.selected(), a_);
+  EXPECT_FALSE(agent_.is_news(a_));
+}
+
+// A session with keys, whose peer is at `a_` and was heard last at `heard`.
+class EstablishedIceLiteAgentTest : public IceLiteAgentTest {
+ protected:
+  EstablishedIceLiteAgentTest() {
+    check(kStart, a_, true);
+    agent_.note_keys();
+    agent_.note_record(kStart, a_, true);
+  }
+  void check_heard(Time now, Time heard, const CandidatePair& pair, bool use_candidate = true) {
+    agent_.note_heard(heard);
+    check(now, pair, use_candidate);
+  }
+  const CandidatePair& selected() const { return *agent_.selected(); }
+  static constexpr Duration kSettling = IceLiteAgent::kSettling;
+  static constexpr Duration kRest = IceLiteAgent::kRest;
+  const Time later_ = kStart + seconds(100);
+};
+
+// Somebody has kept two checks of the session until they were forgotten.
+TEST_F(EstablishedIceLiteAgentTest, ChecksAloneProveNoPath) {
+  check_heard(later_, later_ - seconds(1), b_);
+  check_heard(later_, later_ - seconds(1), b_);
+  EXPECT_EQ(selected(), b_) << "the peer may have moved";
+  EXPECT_TRUE(agent_.is_news(a_) && agent_.is_news(b_));
+  agent_.note_record(later_ + kSettling, a_, true);
+  EXPECT_EQ(selected(), a_);
+  EXPECT_FALSE(agent_.is_news(a_));
+}
+
+TEST_F(EstablishedIceLiteAgentTest, APeerThatIsHeardIsFollowedWithItsFirstRecordFromElsewhere) {
+  check_heard(later_, later_ - milliseconds(1), b_);
+  EXPECT_EQ(selected(), a_);
+  agent_.note_record(later_, b_, false);
+  EXPECT_EQ(selected(), a_) << "somebody may have kept it back";
+  agent_.note_record(later_, b_, true);
+  EXPECT_EQ(selected(), b_);
+  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
+  EXPECT_EQ(agent_.next_timeout(), later_ + seconds(30));
+  // And back.
+  check_heard(later_ + seconds(1), later_ + seconds(1), a_);
+  EXPECT_EQ(selected(), b_);
+  agent_.note_record(later_ + seconds(1), a_, true);
+  EXPECT_EQ(selected(), a_);
+}
+
+TEST_F(EstablishedIceLiteAgentTest, ANominatedPathIsTriedOnceThePeerIsNotHeard) {
+  check_heard(later_, later_ - milliseconds(1), b_);
+  const Time due = later_ - milliseconds(1) + kSettling;
+  EXPECT_EQ(agent_.next_timeout(), due);
+  agent_.handle_timeout(due - nanoseconds(1));
+  EXPECT_EQ(selected(), a_);
+  // What was under way when it moved puts that off.
+  EXPECT_TRUE(agent_.is_news(a_));
+  agent_.note_record(later_ + milliseconds(10), a_, true);
+  agent_.handle_timeout(due);
+  EXPECT_EQ(selected(), a_);
+  EXPECT_EQ(agent_.next_timeout(), later_ + milliseconds(10) + kSettling);
+  agent_.handle_timeout(agent_.next_timeout());
+  EXPECT_EQ(selected(), b_);
+  EXPECT_EQ(agent_.next_timeout(), later_ + seconds(30));
+}
+
+TEST_F(EstablishedIceLiteAgentTest, APeerThatGoesOnBeingHeardHasNoPathTriedInItsPlace) {
+  check_heard(later_, later_, b_);
+  for (Duration at{}; at < kSettling; at += milliseconds(100)) {
+    agent_.handle_timeout(later_ + at);
+    agent_.note_record(later_ + at, a_, true);
+    check_heard(later_ + at, later_ + at, b_);
+    EXPECT_EQ(selected(), a_);
+  }
+  agent_.note_record(later_ + kSettling, a_, true);
+  EXPECT_FALSE(agent_.is_news(a_)) << "it is where it was";
+  EXPECT_EQ(agent_.next_timeout(), later_ + milliseconds(400) + seconds(30));
+}
+
+TEST_F(EstablishedIceLiteAgentTest, WhatIsNominatedDuringATrialHasNoTimeOfItsOwn) {
+  check_heard(later_, kStart, b_);
+  CandidatePair other = b_;
+  for (std::uint16_t port = 1; port < 5; ++port) {
+    other.remote.port = port;
+    check_heard(later_ + milliseconds(100) * port, kStart, other);
+    EXPECT_EQ(selected(), other);
+  }
+  agent_.note_record(later_ + kSettling, a_, true);
+  EXPECT_EQ(selected(), a_);
+}
+
+TEST_F(EstablishedIceLiteAgentTest, PathsThatAreTriedInVainAreTriedEverMoreSeldom) {
+  Time now = later_;
+  Duration rest = kRest;
+  for (int i = 0; i < 8; ++i) {
+    check_heard(now, kStart, b_);
+    EXPECT_EQ(selected(), b_);
+    now += kSettling;
+    agent_.note_record(now, a_, true);
+    check_heard(now + rest - nanoseconds(1), now, b_);
+    EXPECT_EQ(selected(), a_);
+    agent_.note_record(now + rest - nanoseconds(1) + kSettling, a_, true);
+    now += rest + kSettling;
+    rest = std::min(2 * rest, IceLiteAgent::kLongestRest);
+  }
+  // Its records need no trial, and have the next one come as soon as the first.
+  check_heard(now - milliseconds(1), now - milliseconds(1), b_);
+  agent_.note_record(now, b_, true);
+  EXPECT_EQ(selected(), b_);
+}
+
+// Of a peer whose consent checks nominate nothing and who has nothing to send.
+TEST_F(EstablishedIceLiteAgentTest, ACheckFromWhereThePeerWasEndsATrial) {
+  check_heard(later_, kStart, b_);
+  check(later_ + kSettling - nanoseconds(1), a_);
+  EXPECT_EQ(selected(), b_) << "it may have been under way";
+  check(later_ + kSettling, b_);
+  EXPECT_EQ(selected(), b_);
+  check(later_ + kSettling, a_);
+  EXPECT_EQ(selected(), a_);
+  check_heard(later_ + kSettling, kStart, b_);
+  EXPECT_EQ(selected(), a_);
+  EXPECT_EQ(agent_.next_timeout(), later_ + kSettling + kRest);
+  // A nomination ends it at once.
+  agent_.handle_timeout(later_ + kSettling + kRest);
+  EXPECT_EQ(selected(), b_);
+  check_heard(later_ + kSettling + kRest, kStart, a_);
+  EXPECT_EQ(selected(), a_);
+  EXPECT_TRUE(agent_.is_news(a_));
+  agent_.note_record(later_ + seconds(5), a_, false);
+  EXPECT_FALSE(agent_.is_news(a_) || agent_.is_news(b_));
+}
+
+TEST_F(EstablishedIceLiteAgentTest, WhereThePeerIsStaysInMindWhileOthersAreTried) {
+  check_heard(later_, kStart, b_);
+  for (std::uint16_t port = 1; port <= 100; ++port) {
+    CandidatePair pair = b_;
+    pair.remote.port = port;
+    check(later_, pair, port % 2 == 0);
+  }
+  EXPECT_TRUE(agent_.is_authenticated(a_));
+  agent_.note_record(later_ + kSettling, a_, true);
+  EXPECT_EQ(selected(), a_);
 }
 
 TEST_F(IceLiteAgentTest, ANewNominationCountsAtOnceWhateverCameBefore) {
@@ -209,6 +370,15 @@ TEST_F(IceLiteAgentTest, RemembersTransactionsOfAnEvictedPath) {
   }
   EXPECT_FALSE(agent_.is_authenticated(b_));
   EXPECT_EQ(check(kStart + seconds(1), a_, {.transaction = 77}).verdict, CheckVerdict::kReplayed);
+}
+
+TEST_F(IceLiteAgentTest, RemembersTransactionsOfTenMinutes) {
+  const CheckSpec nominating{.transaction = 77, .use_candidate = true};
+  check(kStart, a_, {.transaction = 76});
+  check(kStart, a_, nominating);
+  for (int i = 1; i <= 120; ++i) check(kStart + i * seconds(5), a_, true);
+  EXPECT_EQ(check(kStart + seconds(601), b_, nominating).verdict, CheckVerdict::kReplayed);
+  EXPECT_FALSE(agent_.is_authenticated(b_));
 }
 
 TEST_F(IceLiteAgentTest, TakesOverThePathsOfThePendingSession) {

@@ -31,7 +31,7 @@ namespace millrace::ice {
 class PendingPairs {
  public:
   static constexpr std::size_t kSlots = 8;
-  static constexpr std::size_t kSeen = 16;
+  static constexpr std::size_t kSeen = 64;
 
   // Records an authenticated check. A new path takes a free slot, else that of the path
   // heard of least recently, the nominated one excepted. kNoRoom if it was not recorded;

@@ -66,6 +66,10 @@ class Path {
     if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_handshake(pair);
     if (kind() == Kind::kStatic) std::get<3>(agent_).local = pair.local;
   }
+  // DTLS is established: from here on only records tell.
+  void note_keys() {
+    if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_keys();
+  }
   // `newest`: no record of a higher number has opened (RFC 9146 §6).
   void note_record(Time now, const ice::CandidatePair& pair, bool newest) {
     if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->note_record(now, pair, newest);
@@ -94,6 +98,11 @@ class Path {
     if (kind() == Kind::kLite) return std::get<1>(agent_).next_timeout();
     if (kind() == Kind::kControlling) return std::get<2>(agent_)->next_timeout();
     return kNever;
+  }
+  void handle_timeout(Time now) {
+    if (ice::IceLiteAgent* agent = lite(); agent != nullptr) agent->handle_timeout(now);
+    if (ice::IceControllingAgent* agent = controlling(); agent != nullptr)
+      agent->handle_timeout(now);
   }
 
  private:

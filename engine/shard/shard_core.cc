@@ -99,7 +99,7 @@ void ShardCore::fire_timers(Time now, bool backlog) {
   wheel_.advance(now, backlog ? kBacklogTimers : kTimerBudget, [&](TimerWheel::Id slot) {
     Session* const session = slots_[slot].get();
     if (session == nullptr) return;
-    if (ice::IceControllingAgent* agent = session->path.controlling()) agent->handle_timeout(now);
+    session->path.handle_timeout(now);
     if (session->dtls) session->dtls->handle_timeout(now);
     if (session->sctp) session->sctp->association.handle_timeout(now);
     touch(*session);

@@ -292,6 +292,7 @@ void ShardCore::answer_check(Session& session, Time now, const io::RxView& view,
     return;
   }
   const ice::CandidatePair pair = pair_of(*view.buffer);
+  agent->note_heard(session.heard);
   const ice::CheckAnswer answer = agent->handle_check(now, request, pair, world_.mac, out);
   if (answer.response_bytes != 0) control_.push(session.path.to(pair), answer.response_bytes);
   if (answer.verdict != ice::CheckVerdict::kAccepted) {

@@ -276,6 +276,8 @@ void ShardCore::on_dtls_established(Time now, Session& session) {
   if (peer_init) signalled = session.terms.local_init;
   session.sctp = sctp_memory_.make(options, role, limits, rng_, world_.mac, pool_, signalled);
   session.phase = Session::Phase::kAssociating;
+  session.path.note_keys();
+  session.heard = now;
   session.terms.fingerprints = std::vector<crypto::Fingerprint>();  // They have served.
   // A DTLS server has finished first: an INIT sent at once may overtake its own last flight,
   // and werift falls over one that comes before its handshake's end (test/interop/README.md).
@@ -326,6 +328,7 @@ void ShardCore::advance_session(Time now, Session& session) {
   }
   if (session.sctp) {
     if (session.received) session.sctp->association.handle_burst_end(now);
+    if (session.received) session.heard = now;
     session.received = false;
     drain_events(now, session);
   }
