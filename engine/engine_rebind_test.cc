@@ -38,6 +38,8 @@ class Nat {
   // Where the peer finds the server.
   const Address& address() const { return address_; }
   void rebind() { rebind_ = true; }
+  // From here on what the peer sends is lost; another one may come to its place.
+  void mute() { mute_ = true; }
 
  private:
   void run() {
@@ -47,8 +49,10 @@ class Nat {
         host_->close(outside_);
         outside_ = fresh;
       }
+      if (mute_.exchange(false)) muted_ = peer_;
       host_->receive([this](io::SocketId at, const Address& from, ByteSpan bytes) {
         if (at == inside_) {
+          if (from == muted_) return;
           peer_ = from;
           host_->send(outside_, server_, bytes);
         } else if (at == outside_ && peer_.port != 0) {
@@ -64,16 +68,23 @@ class Nat {
   io::SocketId outside_;
   const Address address_;
   Address peer_;
+  Address muted_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> rebind_{false};
+  std::atomic<bool> mute_{false};
   std::thread thread_;
 };
 
 class Echo : public Handler {
  public:
+  explicit Echo(std::atomic<int>& closed) : closed_(closed) {}
+  void on_session_close(SessionId, CloseReason) override { ++closed_; }
   void on_message(Channel channel, const MessageView& message) override {
     EXPECT_EQ(channel.send(message.pieces, message.kind), SendStatus::kOk);
   }
+
+ private:
+  std::atomic<int>& closed_;
 };
 
 class Pinger : public Handler {
@@ -112,61 +123,106 @@ std::uint64_t forwarded(const Engine& engine) {
   return sum;
 }
 
+// A server of two shards, and an engine that dials it through a NAT.
 class Rebinding : public testing::TestWithParam<test::NetworkCase> {
  protected:
+  Rebinding() {
+    EngineOptions options;
+    options.shards = 2;
+    options.max_sessions = 16;
+    options.listen = network_->join(options).v4 + ":0";
+    auto server =
+        Engine::create(options, [&](ShardContext&) { return std::make_unique<Echo>(closed_); });
+    EXPECT_TRUE(server.ok());
+    server_ = std::move(server).value();
+    EngineOptions dialling;
+    dialling.max_sessions = 16;
+    offering_.local_ip = network_->join(dialling).v4;
+    auto client = Engine::create(dialling, [&](ShardContext& context) {
+      return std::make_unique<Pinger>(context, echoed_);
+    });
+    EXPECT_TRUE(client.ok());
+    client_ = std::move(client).value();
+    server_->start();
+    client_->start();
+    address_ = *Address::parse(server_->listen_address());
+    nat_ = std::make_unique<Nat>(network_->make_host(), address_);
+  }
+
+  void dial() {
+    client_->create_offer(offering_, [this](Result<Description, SignalError> offer) {
+      ASSERT_TRUE(offer.ok());
+      auto answer = server_->accept_offer(offer.value().sdp);
+      ASSERT_TRUE(answer.ok());
+      // The candidate leads through the NAT.
+      const auto candidate = [](const Address& to) {
+        return to.ip.to_string() + " " + std::to_string(to.port) + " typ";
+      };
+      std::string sdp = answer.value().sdp;
+      const std::string from = candidate(address_);
+      const std::size_t at = sdp.find(from);
+      ASSERT_NE(at, std::string::npos);
+      sdp.replace(at, from.size(), candidate(nat_->address()));
+      client_->accept_answer(offer.value().session, sdp,
+                             [](std::optional<SignalError> error) { EXPECT_FALSE(error); });
+    });
+  }
+
+  // Every other address, on average, hashes to the other shard.
+  void rebind_to_the_other_shard() {
+    for (int i = 0; i < 12 && forwarded(*server_) == 0; ++i) {
+      const std::uint64_t before = echoed_;
+      nat_->rebind();
+      // A consent check brings the new address within 6 s (RFC 7675 §5.1).
+      ASSERT_TRUE(wait_until([&] { return echoed_ > before + 50; }, std::chrono::seconds(25)));
+      let_counters_be_posted();
+    }
+    ASSERT_GT(forwarded(*server_), 0u);
+  }
+  std::uint64_t sessions() const {
+    const EngineStats stats = server_->stats();
+    return stats.shards[0].sessions + stats.shards[1].sessions;
+  }
+  static void let_counters_be_posted() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
+
   const std::unique_ptr<test::TestNetwork> network_ = GetParam().make();
+  std::atomic<std::uint64_t> echoed_{0};
+  std::atomic<int> closed_{0};
+  Engine::OfferOptions offering_;
+  Address address_;
+  std::unique_ptr<Engine> server_;
+  std::unique_ptr<Engine> client_;
+  std::unique_ptr<Nat> nat_;
 };
 
 TEST_P(Rebinding, TheSessionGoesOnWhicheverShardItsPeerReaches) {
-  EngineOptions options;
-  options.shards = 2;
-  options.max_sessions = 16;
-  options.listen = network_->join(options).v4 + ":0";
-  auto server = Engine::create(options, [](ShardContext&) { return std::make_unique<Echo>(); });
-  ASSERT_TRUE(server.ok());
-  std::atomic<std::uint64_t> echoed{0};
-  EngineOptions dialling;
-  dialling.max_sessions = 16;
-  Engine::OfferOptions offering;
-  offering.local_ip = network_->join(dialling).v4;
-  auto client = Engine::create(
-      dialling, [&](ShardContext& context) { return std::make_unique<Pinger>(context, echoed); });
-  ASSERT_TRUE(client.ok());
-  server.value()->start();
-  client.value()->start();
-  const Address address = *Address::parse(server.value()->listen_address());
-  Nat nat(network_->make_host(), address);
+  dial();
+  ASSERT_TRUE(wait_until([&] { return echoed_ > 100; }, std::chrono::seconds(30)));
+  EXPECT_EQ(forwarded(*server_), 0u);
+  rebind_to_the_other_shard();
+  EXPECT_EQ(sessions(), 1u);
+}
 
-  client.value()->create_offer(offering, [&](Result<Description, SignalError> offer) {
-    ASSERT_TRUE(offer.ok());
-    auto answer = server.value()->accept_offer(offer.value().sdp);
-    ASSERT_TRUE(answer.ok());
-    // The candidate leads through the NAT.
-    const auto candidate = [](const Address& to) {
-      return to.ip.to_string() + " " + std::to_string(to.port) + " typ";
-    };
-    std::string sdp = answer.value().sdp;
-    const std::string from = candidate(address);
-    const std::size_t at = sdp.find(from);
-    ASSERT_NE(at, std::string::npos);
-    sdp.replace(at, from.size(), candidate(nat.address()));
-    client.value()->accept_answer(offer.value().session, sdp,
-                                  [](std::optional<SignalError> error) { EXPECT_FALSE(error); });
-  });
-  ASSERT_TRUE(wait_until([&] { return echoed > 100; }, std::chrono::seconds(30)));
-  EXPECT_EQ(forwarded(*server.value()), 0u);
-
-  // Every other address, on average, hashes to the other shard.
-  for (int i = 0; i < 12 && forwarded(*server.value()) == 0; ++i) {
-    const std::uint64_t before = echoed;
-    nat.rebind();
-    // A consent check brings the new address within 6 s (RFC 7675 §5.1).
-    ASSERT_TRUE(wait_until([&] { return echoed > before + 50; }, std::chrono::seconds(25)));
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));  // Counters are posted.
-  }
-  EXPECT_GT(forwarded(*server.value()), 0u);
-  EXPECT_EQ(server.value()->stats().shards[0].sessions + server.value()->stats().shards[1].sessions,
-            1u);
+// The address that it has led to a session of the other shard, which lives on for want of a word
+// that it is over.
+TEST_P(Rebinding, APeerThatBeginsAnewIsNotLockedOutByAnotherShardsSession) {
+  dial();
+  ASSERT_TRUE(wait_until([&] { return echoed_ > 100; }, std::chrono::seconds(30)));
+  rebind_to_the_other_shard();
+  nat_->mute();
+  std::uint64_t before = echoed_;
+  do {
+    before = echoed_;
+    let_counters_be_posted();
+  } while (echoed_ != before);
+  dial();
+  ASSERT_TRUE(
+      wait_until([&] { return echoed_ > before + 50 || closed_ > 0; }, std::chrono::seconds(60)));
+  EXPECT_EQ(closed_, 0);
+  let_counters_be_posted();
+  EXPECT_EQ(sessions(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, Rebinding, testing::ValuesIn(test::network_cases()),

@@ -16,7 +16,7 @@ enum class DropReason : std::uint8_t {
   kMalformedStun,     // Not a STUN message, or one that a lite agent has no use for.
   kUnknownUfrag,      // A check for a session that is not here.
   kRefusedCheck,      // A check whose credentials do not match.
-  kForwardFull,       // Another shard's inbox had no room for its datagram.
+  kForwardFull,       // Another shard's inbox had no room for its datagram, or its address.
   kControlFull,       // More handshake and STUN datagrams than a turn sends.
   kBeforeAnswer,      // A datagram for a session whose answer has not come.
   kTableFull,         // The association table had no room for an address.

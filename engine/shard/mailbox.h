@@ -11,6 +11,7 @@
 #include "crypto/handshake_flight.h"
 #include "engine/base/address.h"
 #include "engine/base/mpsc_ring.h"
+#include "engine/table/session_handle.h"
 #include "io/waker.h"
 #include "millrace/types.h"
 
@@ -33,16 +34,27 @@ struct ForwardedDatagram {
   IpAddress local;
 };
 
+// AddressClaim asks that `remote` lead to `entry`, whose check was authenticated from there: first
+// of the shard whose session has the address, which gives it up; then of the one that has `entry`.
+struct AddressClaim {
+  EntryRef entry;
+  Address remote;
+  bool given_up = false;
+};
+
 using ShardMessage = std::variant<std::monostate, Task, FlightReturn>;
 
 // Mailbox is a shard's inbox: any thread posts, the shard's thread drains. Bounded; a
-// post that finds it full is refused and never waits. Datagrams, which a peer may send at
-// will, have room of their own and crowd out no task.
+// post that finds it full is refused and never waits. Datagrams and claims, which a peer may send
+// at will, have room of their own and crowd out no task.
 class Mailbox {
  public:
   // Datagrams that may wait, and the longest: 8 MB in all.
   static constexpr std::size_t kForwards = 1024;
   static constexpr std::size_t kForwardBytes = 8972;
+
+  // Claims that may wait: 16 KB. A peer's next check makes one that found no room anew.
+  static constexpr std::size_t kClaims = 256;
 
   explicit Mailbox(std::size_t capacity) : ring_(capacity) {}
 
@@ -57,10 +69,16 @@ class Mailbox {
     waker_.wake();
     return true;
   }
+  bool claim(const AddressClaim& wanted) {
+    if (!claims_.try_push(wanted)) return false;
+    waker_.wake();
+    return true;
+  }
   // The shard's thread.
   bool take(ShardMessage& out) { return ring_.try_pop(out); }
   bool take(ForwardedDatagram& out) { return forwards_.try_pop(out); }
-  bool empty() const { return ring_.empty() && forwards_.empty(); }
+  bool take(AddressClaim& out) { return claims_.try_pop(out); }
+  bool empty() const { return ring_.empty() && forwards_.empty() && claims_.empty(); }
 
   // Before any post.
   void attach(io::Waker waker) { waker_ = std::move(waker); }
@@ -68,6 +86,7 @@ class Mailbox {
  private:
   MpscRing<ShardMessage> ring_;
   MpscRing<ForwardedDatagram> forwards_{kForwards};
+  MpscRing<AddressClaim> claims_{kClaims};
   io::Waker waker_;
 };
 

@@ -72,6 +72,9 @@ void ShardCore::take_messages(Time now) {
     handle_message(now, message);
     message = std::monostate{};
   }
+  // Ahead of the datagrams, some of which come from where these are about.
+  AddressClaim claim;
+  for (std::size_t n = 0; n < kInboxBudget && inbox_.take(claim); ++n) handle_claim(claim);
   ForwardedDatagram datagram;
   for (std::size_t n = 0; n < kForwardBudget && inbox_.take(datagram); ++n) {
     RxBuffer origin;

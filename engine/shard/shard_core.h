@@ -199,6 +199,8 @@ class ShardCore {
                     const ice::StunMessageView& request);
   void enter_address(EntryRef entry, const Address& remote);
   bool may_lose_address(const Found& holder) const;
+  void handle_claim(const AddressClaim& claim);
+  void pass_on(unsigned shard, const AddressClaim& claim);
   void forward(unsigned shard, const io::RxView& view);
   void process_copy(Time now, ByteSpan datagram, const RxBuffer& origin, bool tells_path);
 

@@ -311,16 +311,48 @@ void ShardCore::answer_check(Session& session, Time now, const io::RxView& view,
 // Makes `remote` lead to the session whose check was authenticated from there. Where it
 // led to another one the latest check decides: a peer that begins anew from its old port
 // is not locked out until the old session's consent ends, and who was robbed of an address
-// by a forged source has it back with its next check.
+// by a forged source has it back with its next check. From another shard's session it has to be
+// claimed: only the owner takes an address away.
 void ShardCore::enter_address(EntryRef entry, const Address& remote) {
   known_session_ = nullptr;
   const AddressKey key(remote);
   TableResult entered = table_.add_address(entry, key);
-  if (entered.status == TableStatus::kTaken && may_lose_address(entered.holder)) {
-    table_.remove_address(entered.holder.entry, key);
-    entered = table_.add_address(entry, key);
+  if (entered.status == TableStatus::kTaken) {
+    const SessionHandle holder = entered.holder.handle;
+    if (holder.is_claimed() && holder.shard() != index_) {
+      return pass_on(holder.shard(), {.entry = entry, .remote = remote});
+    }
+    if (may_lose_address(entered.holder)) {
+      table_.remove_address(entered.holder.entry, key);
+      entered = table_.add_address(entry, key);
+    }
   }
   if (!entered.ok()) drop(DropReason::kTableFull);
+}
+
+// A claim goes to the shard that has the address, and from there to the one that wants it; no
+// further, or two of them could chase each other for ever.
+void ShardCore::handle_claim(const AddressClaim& claim) {
+  known_session_ = nullptr;
+  const AddressKey key(claim.remote);
+  if (!claim.given_up) {
+    const Found holder = table_.find(key);
+    if (holder && holder.entry != claim.entry) {
+      if (!may_lose_address(holder)) return drop(DropReason::kTableFull);
+      table_.remove_address(holder.entry, key);
+    }
+  }
+  const SessionHandle claimant = table_.handle(claim.entry);
+  if (!claimant) return;  // It has ended meanwhile.
+  if (claimant.is_claimed() && claimant.shard() != index_) {
+    return pass_on(claimant.shard(),
+                   {.entry = claim.entry, .remote = claim.remote, .given_up = true});
+  }
+  if (!table_.add_address(claim.entry, key).ok()) drop(DropReason::kTableFull);
+}
+
+void ShardCore::pass_on(unsigned shard, const AddressClaim& claim) {
+  if (!world_.mailboxes[shard]->claim(claim)) drop(DropReason::kForwardFull);
 }
 
 // A session without ICE keeps its one address: it has no check to win it back with.
