@@ -181,7 +181,8 @@ void ShardCore::destroy(Session& session) {
 Time ShardCore::next_deadline() const {
   const Time due = earliest(wheel_.next_expiry(), handler_wakeup_, next_sweep_);
   // An idle shard need not wake to post counters that have not changed.
-  return counters_.turns != published_turns_ ? std::min(due, next_publish_) : due;
+  const bool chores = counters_.turns != published_turns_ || pool_.has_surplus();
+  return chores ? std::min(due, next_publish_) : due;
 }
 
 void ShardCore::before_sleep() { table_.pause(); }
@@ -238,6 +239,7 @@ void ShardCore::sum_sctp(std::size_t slots) {
 
 void ShardCore::publish_stats() {
   next_publish_ = now_ + kPublishInterval;
+  pool_.trim();
   published_turns_ = counters_.turns;
   counters_.sessions = by_id_.size();
   counters_.payload_copied_in_order = copy_counters().in_order;
