@@ -116,11 +116,12 @@ std::optional<IoError> DpdkPort::open() {
     return IoError{"dpdk: " + name_ + ": " + *refusal, EINVAL};
   }
   const std::size_t mtu = options_.net.mtu == 0 ? kDefaultMtu : options_.net.mtu;
-  auto attached = attach_device(memif ? with_memif_buffers(options_.device, frame_room_for(mtu))
-                                      : options_.device);
-  if (!attached) return attached.error();
-  id_ = attached.value();
-  opened_ = true;
+  auto claimed = claim_device(memif ? with_memif_buffers(options_.device, frame_room_for(mtu))
+                                    : options_.device);
+  if (!claimed) return claimed.error();
+  id_ = claimed.value().id;
+  claimed_ = true;
+  ours_ = claimed.value().attached || is_of_ring_pair(name_);
   const EalSetUp set_up;
   if (auto failed = check_device()) return failed;
   choose_mac();
@@ -243,6 +244,8 @@ std::optional<IoError> DpdkPort::configure(bool interrupts) {
   if (const int code = rte_eth_dev_configure(id_, options_.queues, options_.queues, &conf)) {
     return error("configure " + std::to_string(options_.queues) + " queue pair(s)", code);
   }
+  // A port that others run refuses.
+  ours_ = true;
   return std::nullopt;
 }
 
@@ -410,15 +413,12 @@ std::optional<IoError> DpdkPort::await_link() {
 
 DpdkPort::~DpdkPort() {
   if (guard_ != nullptr) MemifGuard::cancel(&DpdkPort::restart, this);
-  control([&] {
-    stop();
-    if (!opened_) return;
-    rte_eth_dev_info info{};
-    const bool known = rte_eth_dev_info_get(id_, &info) == 0;
-    rte_eth_dev_close(id_);
-    // A virtual device's name is free again; a card remains.
-    if (known && !is_card(options_.device)) rte_dev_remove(info.device);
-  });
+  control([&] { stop(); });
+  if (ours_) {
+    close_port(id_, [this](const std::function<void()>& task) { control(task); });
+  } else if (claimed_) {
+    disclaim_port(id_);
+  }
   if (driver_ == kRing) end_of_ring_pair(name_);
   for (const Queue& queue : queues_) {
     for (void* frame = nullptr;

@@ -60,11 +60,12 @@ struct DpdkPortOptions {
 };
 
 // DpdkPort is one started device with a queue pair for each shard. It outlives the
-// datapaths that are made of it (they hold it), and stops the device when it dies.
+// datapaths that are made of it (they hold it), and stops the device when it dies. A device has
+// one DpdkPort in a process at a time; one that was there, and that nobody ran, becomes its own.
 class DpdkPort {
  public:
-  // One line tells what is wrong: no device, too few queues, no receive side scaling for
-  // several, an MTU out of bounds, link down, no memory.
+  // One line tells what is wrong: no device, one that is in use, too few queues, no receive side
+  // scaling for several, an MTU out of bounds, link down, no memory.
   static Result<std::shared_ptr<DpdkPort>, IoError> create(DpdkPortOptions options);
   ~DpdkPort();
   DpdkPort(const DpdkPort&) = delete;
@@ -142,7 +143,8 @@ class DpdkPort {
   std::string name_;
   std::string driver_;
   std::uint16_t id_ = 0;
-  bool opened_ = false;
+  bool claimed_ = false;
+  bool ours_ = false;  // To close: nobody else runs it.
   std::atomic<bool> running_{false};
   std::atomic<bool> reviving_{false};
   std::atomic<unsigned> link_ups_{0};

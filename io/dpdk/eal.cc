@@ -95,6 +95,44 @@ constexpr std::size_t kDefaultMemoryMb = 256;
 
 std::mutex g_mutex;
 bool g_running = false;
+bool g_has_cards = false;  // What EAL was started with says whether it looks at cards at all.
+
+// Devices come and go one at a time: DPDK's lists of them have no lock.
+std::mutex g_devices;
+
+// Whom the ports of this process belong to that are open.
+const rte_eth_dev_owner& our_owner() {
+  static const rte_eth_dev_owner owner = [] {
+    rte_eth_dev_owner made{.id = RTE_ETH_DEV_NO_OWNER, .name = "millrace"};
+    rte_eth_dev_owner_new(&made.id);
+    return made;
+  }();
+  return owner;
+}
+
+// Under the lock.
+Result<ClaimedPort, IoError> attach(const std::string& device) {
+  const std::string name = device.substr(0, device.find(','));
+  ClaimedPort port;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &port.id) == 0) return ClaimedPort{port};
+  const EalSetUp set_up;
+  if (rte_dev_probe(device.c_str()) != 0) {
+    const std::string line = set_up.last_line();
+    std::string why = line.empty() ? "no such driver, or it refuses its arguments" : line;
+    if (is_card(device)) {
+      why = "no such device, or not bound to a driver that DPDK can use (see `scripts/dpdk-setup`)";
+    }
+    return Failure(IoError{"dpdk: " + name + ": " + why, ENODEV});
+  }
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &port.id) != 0) {
+    return Failure(IoError{"dpdk: " + name +
+                               ": is no network device, or its driver has not let go of it since "
+                               "it was closed",
+                           ENODEV});
+  }
+  port.attached = true;
+  return ClaimedPort{port};
+}
 
 // Processors this process may use: EAL's one thread of its own is bound to none of them.
 std::string allowed_processors() {
@@ -242,9 +280,10 @@ std::optional<IoError> start_eal(const EalOptions& options) {
   const std::lock_guard lock(g_mutex);
   if (g_running) {
     for (const std::string& device : options.devices) {
-      if (!attach_device(device).ok()) {
-        return IoError{"dpdk: " + device + ": state every card before the first is used", 0};
-      }
+      const auto port = attach_device(device);
+      if (port.ok()) continue;
+      if (g_has_cards) return port.error();
+      return IoError{"dpdk: " + device + ": state every card before the first is used", 0};
     }
     return std::nullopt;
   }
@@ -258,6 +297,7 @@ std::optional<IoError> start_eal(const EalOptions& options) {
   // Made for each process by its number, and empty: nothing is shared. It would stay for ever.
   rmdir(rte_eal_get_runtime_dir());
   g_running = true;
+  g_has_cards = !options.devices.empty();
   return std::nullopt;
 }
 
@@ -280,27 +320,48 @@ bool is_card(const std::string& device) {
 }
 
 Result<std::uint16_t, IoError> attach_device(const std::string& device) {
-  const std::string name = device.substr(0, device.find(','));
-  std::uint16_t port = 0;
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) return std::uint16_t{port};
-  if (is_card(device)) {
-    return Failure(IoError{"dpdk: " + name +
-                               ": no such device, or not bound to a driver that DPDK can use "
-                               "(see `scripts/dpdk-setup`)",
-                           ENODEV});
-  }
+  const std::lock_guard lock(g_devices);
+  const auto port = attach(device);
+  if (!port.ok()) return Failure(port.error());
+  return std::uint16_t{port.value().id};
+}
+
+Result<ClaimedPort, IoError> claim_device(const std::string& device) {
+  const std::lock_guard lock(g_devices);
   const EalSetUp set_up;
-  if (rte_dev_probe(device.c_str()) != 0) {
-    const std::string line = set_up.last_line();
-    return Failure(
-        IoError{"dpdk: " + name + ": " +
-                    (line.empty() ? "no such driver, or it refuses its arguments" : line),
-                ENODEV});
+  const std::string name = "dpdk: " + device.substr(0, device.find(','));
+  const auto port = attach(device);
+  if (!port.ok()) return Failure(port.error());
+  rte_eth_dev_owner owner{};
+  rte_eth_dev_owner_get(port.value().id, &owner);
+  if (owner.id == our_owner().id) {
+    return Failure(IoError{name + ": is open already in this process", EBUSY});
   }
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &port) != 0) {
-    return Failure(IoError{"dpdk: " + name + ": is no network device", ENODEV});
+  if (owner.id != RTE_ETH_DEV_NO_OWNER) {
+    return Failure(IoError{name + ": is in use by " + owner.name, EBUSY});
   }
-  return std::uint16_t{port};
+  if (const int code = rte_eth_dev_owner_set(port.value().id, &our_owner()); code != 0) {
+    return Failure(io_error(name + ": owner", -code));
+  }
+  return ClaimedPort{port.value()};
+}
+
+void disclaim_port(std::uint16_t id) {
+  const std::lock_guard lock(g_devices);
+  rte_eth_dev_owner_unset(id, our_owner().id);
+}
+
+void close_port(std::uint16_t id, const RunTask& run) {
+  const std::lock_guard lock(g_devices);
+  run([id] {
+    rte_eth_dev_info info{};
+    const bool known = rte_eth_dev_info_get(id, &info) == 0;
+    rte_eth_dev_close(id);
+    // A closed port is gone for good, so its card must be attached anew; unless it has others.
+    if (known && rte_eth_find_next_of(0, info.device) == RTE_MAX_ETHPORTS) {
+      rte_dev_remove(info.device);
+    }
+  });
 }
 
 bool register_eal_thread() {

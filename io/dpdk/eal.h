@@ -47,9 +47,27 @@ class EalLogTarget {
 // pages, an argument that EAL does not take (of whose own lines the last is quoted).
 std::optional<IoError> start_eal(const EalOptions& options);
 
-// attach_device brings in a virtual device ("net_memif0,role=client") or finds a card
-// ("0000:3b:00.0") and returns its port number. The EAL must run.
+// attach_device brings in a virtual device ("net_memif0,role=client") or a card
+// ("0000:3b:00.0"), or finds it where it is there already, and returns its port number. The
+// EAL must run.
 Result<std::uint16_t, IoError> attach_device(const std::string& device);
+
+// ClaimedPort is a port that is its owner's alone.
+struct ClaimedPort {
+  std::uint16_t id = 0;
+  bool attached = false;  // By the claim itself; otherwise it was there, and nobody's.
+};
+
+// claim_device attaches a device for one owner. It fails where the process has it open already,
+// or where somebody else owns its port (rte_eth_dev_owner_set).
+Result<ClaimedPort, IoError> claim_device(const std::string& device);
+// disclaim_port gives a claim up; the port stays as it is.
+void disclaim_port(std::uint16_t id);
+// close_port gives a claim up, closes the port and removes its device: the name is free, and a
+// card can be attached again, here or elsewhere. What the driver does, `run` runs: it may have
+// to be done in a certain thread.
+using RunTask = std::function<void(const std::function<void()>& task)>;
+void close_port(std::uint16_t id, const RunTask& run);
 
 // EalSetUp is a stretch of set-up, within which DPDK's lines are not forwarded: what it says
 // of a device that cannot do something is an answer, not a fault.

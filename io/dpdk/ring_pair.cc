@@ -50,6 +50,12 @@ bool make_rings(const std::string& base, std::uint16_t queues, unsigned depth, R
   return true;
 }
 
+std::vector<RingPair>::iterator find_pair(const std::string& device) {
+  return std::find_if(g_pairs.begin(), g_pairs.end(), [&](const RingPair& pair) {
+    return pair.devices[0] == device || pair.devices[1] == device;
+  });
+}
+
 }  // namespace
 
 Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
@@ -75,11 +81,14 @@ Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_
   return std::pair{pair.devices[0], pair.devices[1]};
 }
 
+bool is_of_ring_pair(const std::string& device) {
+  const std::lock_guard lock(g_mutex);
+  return find_pair(device) != g_pairs.end();
+}
+
 void end_of_ring_pair(const std::string& device) {
   const std::lock_guard lock(g_mutex);
-  const auto found = std::find_if(g_pairs.begin(), g_pairs.end(), [&](const RingPair& pair) {
-    return pair.devices[0] == device || pair.devices[1] == device;
-  });
+  const auto found = find_pair(device);
   if (found == g_pairs.end() || ++found->closed < found->devices.size()) return;
   found->free();
   g_pairs.erase(found);

@@ -15,6 +15,9 @@ namespace millrace::io {
 Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
                                                                     unsigned depth = 1024);
 
+// is_of_ring_pair tells one of these from a device that others have made.
+bool is_of_ring_pair(const std::string& device);
+
 // end_of_ring_pair is told when one of the devices has been closed; with the second the rings
 // go, and the frames that are still in them.
 void end_of_ring_pair(const std::string& device);

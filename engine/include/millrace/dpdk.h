@@ -68,8 +68,9 @@ struct DpdkOptions {
 };
 
 // open_dpdk_device opens a device with `shards` queue pairs and starts it. The error is one line
-// that names what is at fault: no huge pages, a device that is not there or not bound, link down,
-// too few queues, a gateway that does not answer.
+// that names what is at fault: no huge pages, a device that is not there or not bound, or that the
+// process has open already, link down, too few queues, a gateway that does not answer. What failed
+// can be tried again, and a device be opened again when its last owner has let go of it.
 Result<std::shared_ptr<PacketDevice>, Error> open_dpdk_device(const DpdkOptions& options,
                                                               unsigned shards = 1);
 
