@@ -39,6 +39,11 @@ constexpr std::uint64_t kUdpRss = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NON
 
 constexpr const char* kRing = "net_ring";
 
+// These send through an interface that stays the kernel's.
+bool is_of_kernel(std::string_view driver) {
+  return driver == "net_af_packet" || driver == "net_af_xdp";
+}
+
 // Queues of such a device are its peer's to choose, who has one a flow or one a shard: a
 // session stays on its queue without RSS.
 bool peer_chooses_queue(std::string_view driver) {
@@ -147,6 +152,7 @@ std::optional<IoError> DpdkPort::check_device() {
   if (const int code = rte_eth_dev_info_get(id_, &info); code != 0) return error("query", code);
   driver_ = info.driver_name;
   if (driver_ == kMemif) guard_ = std::make_unique<MemifGuard>(options_.queues);
+  if (is_of_kernel(driver_)) kernel_link_ = KernelLink::find(info.if_index);
   numa_node_ = rte_eth_dev_socket_id(id_);
   const unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
   if (options_.queues < 1 || options_.queues > most) {
@@ -307,17 +313,12 @@ std::optional<IoError> DpdkPort::set_up_queues() {
 
 std::optional<IoError> DpdkPort::start() {
   int code = 0;
+  // Starting sets the interface as DPDK believes it to be.
+  if (kernel_link_ && kernel_link_->was_promiscuous()) rte_eth_promiscuous_enable(id_);
   control([&] { code = rte_eth_dev_start(id_); });
   if (code != 0 && driver_ != kMemif) return error("start", code);
   running_.store(code == 0);
-  // What a driver cannot do it mostly need not: virtual devices hand over every frame.
-  if (sets_mac_) {
-    rte_ether_addr mac{};
-    std::copy_n(options_.net.mac.bytes.begin(), options_.net.mac.bytes.size(), mac.addr_bytes);
-    if (rte_eth_dev_default_mac_addr_set(id_, &mac) != 0) rte_eth_promiscuous_enable(id_);
-  }
-  // Neighbour discovery asks groups.
-  if (rte_eth_allmulticast_enable(id_) != 0) rte_eth_promiscuous_enable(id_);
+  open_filters();
   rx_interrupts_ = options_.interrupts;
   for (std::uint16_t i = 0; i < options_.queues && rx_interrupts_; ++i) {
     rx_interrupts_ =
@@ -325,6 +326,37 @@ std::optional<IoError> DpdkPort::start() {
     if (rx_interrupts_) rte_eth_dev_rx_intr_disable(id_, i);
   }
   return std::nullopt;
+}
+
+// What a driver cannot do it mostly need not: virtual devices hand over every frame.
+void DpdkPort::open_filters() {
+  if (sets_mac_) {
+    rte_ether_addr mac{};
+    std::copy_n(options_.net.mac.bytes.begin(), options_.net.mac.bytes.size(), mac.addr_bytes);
+    if (kernel_link_) kernel_link_->note_address(options_.net.mac);
+    if (rte_eth_dev_default_mac_addr_set(id_, &mac) != 0) receive_all();
+  }
+  // Neighbour discovery asks groups.
+  if (!receive_groups()) receive_all();
+}
+
+bool DpdkPort::receive_groups() {
+  if (kernel_link_ && kernel_link_->receive_groups()) return true;
+  const bool had = rte_eth_allmulticast_get(id_) == 1;
+  if (rte_eth_allmulticast_enable(id_) != 0) return false;
+  made_allmulticast_ |= !had;
+  return true;
+}
+
+void DpdkPort::receive_all() {
+  if (kernel_link_ && kernel_link_->receive_all()) return;
+  const bool had = rte_eth_promiscuous_get(id_) == 1;
+  if (rte_eth_promiscuous_enable(id_) == 0) made_promiscuous_ |= !had;
+}
+
+void DpdkPort::restore_filters() {
+  if (made_promiscuous_) rte_eth_promiscuous_disable(id_);
+  if (made_allmulticast_) rte_eth_allmulticast_disable(id_);
 }
 
 // Queues by the low bits of the hash; empty where the device does not tell.
@@ -413,12 +445,16 @@ std::optional<IoError> DpdkPort::await_link() {
 
 DpdkPort::~DpdkPort() {
   if (guard_ != nullptr) MemifGuard::cancel(&DpdkPort::restart, this);
-  control([&] { stop(); });
+  control([&] {
+    if (ours_) restore_filters();
+    stop();
+  });
   if (ours_) {
     close_port(id_, [this](const std::function<void()>& task) { control(task); });
   } else if (claimed_) {
     disclaim_port(id_);
   }
+  kernel_link_.reset();
   if (driver_ == kRing) end_of_ring_pair(name_);
   for (const Queue& queue : queues_) {
     for (void* frame = nullptr;

@@ -15,6 +15,7 @@
 #include "engine/base/result.h"
 #include "io/datapath.h"
 #include "io/dpdk/eal.h"
+#include "io/dpdk/kernel_link.h"
 #include "io/dpdk/memif_guard.h"
 #include "io/dpdk/port_space.h"
 #include "io/net/net_options.h"
@@ -126,6 +127,12 @@ class DpdkPort {
   std::optional<IoError> configure(bool interrupts);
   std::optional<IoError> set_up_queues();
   std::optional<IoError> start();
+  // Asks the device for frames to our addresses and to groups.
+  void open_filters();
+  bool receive_groups();
+  void receive_all();
+  // What outlives the device: it is left as it was found.
+  void restore_filters();
   std::optional<IoError> await_link();
   std::optional<RssMap> read_spread() const;
   std::vector<std::uint16_t> read_redirection() const;
@@ -150,6 +157,8 @@ class DpdkPort {
   std::atomic<unsigned> link_ups_{0};
   bool rx_interrupts_ = false;
   bool sets_mac_ = false;
+  bool made_promiscuous_ = false;
+  bool made_allmulticast_ = false;
   bool nominal_mtu_ = false;  // The driver carries more than it takes as a setting.
   int numa_node_ = -1;
   std::size_t frame_room_ = 0;
@@ -158,6 +167,7 @@ class DpdkPort {
   std::uint64_t rss_types_ = 0;
   std::uint8_t rss_key_bytes_ = 0;
   std::unique_ptr<MemifGuard> guard_;
+  std::unique_ptr<KernelLink> kernel_link_;  // Of a device that is the kernel's, too.
   std::vector<Queue> queues_;
   std::optional<RssMap> spread_;
   struct Noted {

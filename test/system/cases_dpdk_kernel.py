@@ -2,7 +2,9 @@
 """Kernel bypass against the kernel's own network: a pair of veths between two namespaces, one end
 driven by DPDK (net_af_packet, net_af_xdp), the other the kernel's. Needs the right to make namespaces."""
 
+import json
 import os
+import signal
 import subprocess
 import time
 
@@ -31,6 +33,37 @@ def carry_both_ways(millrace, driver):
                                          pattern, "--duration", "0.5", "--size", "65536", "--rate", 100)
                     expect(report["delivered"]["messages"] > 30, (io, local, pattern, report))
                     expect(report["faults"]["damaged"] == 0, (io, local, pattern, report["faults"]))
+
+
+def interface(namespace):
+    """What the kernel says of `fast`: what was asked of it, its address, who listens to all."""
+    (link,) = json.loads(namespace.run("ip", "-d", "-json", "link", "show", "fast"))
+    flags = {flag for flag in link["flags"] if flag in ("PROMISC", "ALLMULTI", "UP")}
+    return {"flags": sorted(flags), "address": link["address"], "promiscuity": link["promiscuity"]}
+
+
+def case_dpdk_leaves_the_kernels_interface_as_it_was(millrace):
+    if not has_dpdk(millrace):
+        return "this build has no DPDK"
+    mac = ("--dpdk-mac", "02:00:00:00:00:77")
+    for driver in ("net_af_packet0", *(("net_af_xdp0",) if os.getuid() == 0 else ())):
+        for promiscuous in ("off", "on"):
+            with two_ends() as (bypass, kernel):
+                bypass.run("ip", "link", "set", "fast", "promisc", promiscuous)
+                before = interface(bypass)
+                with served(millrace, bypass, *mac, driver=driver) as server:
+                    during = interface(bypass)
+                    expect(during["flags"] == before["flags"], (driver, before, during))
+                    report = Program(millrace.path, kernel).load(
+                        server.url, "--local", "fd09::2", "--duration", "0.3", "--rate", 500)
+                    expect(report["delivered"]["messages"] > 100, report["delivered"])
+                expect(interface(bypass) == before, (driver, before, interface(bypass)))
+                # After a crash only a MAC address of one's own stays.
+                with served(millrace, bypass, driver=driver) as server:
+                    expect(server.stop(signal.SIGKILL) == -signal.SIGKILL, server.log())
+                    server.stop = lambda: 0  # It has ended already.
+                expect(interface(bypass) == before, (driver, before, interface(bypass)))
+    return ""
 
 
 def case_dpdk_and_the_kernel_share_a_vlan(millrace):
