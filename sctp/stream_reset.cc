@@ -315,19 +315,17 @@ ReconfigResult StreamReset::accept_incoming(const IncomingSsnResetRequestView& r
                                             DataSender& sender) {
   // RFC 6525 §5.2.1: to reset every stream at the peer's wish is refused.
   if (request.streams.empty()) return ReconfigResult::kDenied;
-  const std::vector<StreamId> streams = copy_of(request.streams);
+  std::vector<StreamId> streams = copy_of(request.streams);
   for (const StreamId stream : streams) {
     if (stream.value() >= outgoing_streams_) return ReconfigResult::kWrongSsn;
   }
-  // RFC 6525 §5.2.3: what is being reset already needs no second reset.
-  if (request_ &&
-      std::ranges::all_of(streams, [&](StreamId s) { return lists(request_->streams, s); })) {
-    return ReconfigResult::kNothingToDo;
-  }
-  for (const StreamId stream : streams) {
-    if (request_ && lists(request_->streams, stream)) continue;
-    add_waiting(stream, false, sender);
-  }
+  // RFC 6525 §5.2.3: what is being reset already needs no second reset, and what was never used
+  // stands at 0; nor must the peer make this end keep anything for streams that it names.
+  std::erase_if(streams, [&](StreamId stream) {
+    return (request_ && lists(request_->streams, stream)) || !sender.has_stream(stream);
+  });
+  if (streams.empty()) return ReconfigResult::kNothingToDo;
+  for (const StreamId stream : streams) add_waiting(stream, false, sender);
   return ReconfigResult::kPerformed;
 }
 

@@ -63,6 +63,22 @@ class StreamResets : public ConnectedPair {
   }
   void respond(ReconfigSeq seq, ReconfigResult result) { respond(tag(kA), seq, result); }
   void hold_b() { tag_b_ = tag(kB); }
+  // Has B use streams, so that it has something to reset.
+  void use_at_b(std::initializer_list<std::uint16_t> ids) {
+    for (const std::uint16_t id : ids) {
+      ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(id), kPpidBinary, Bytes{0}), SendStatus::kOk);
+    }
+    pair_.drain();
+    pair_.run_for(milliseconds(100));
+    pair_.events(kA).clear();
+  }
+  // The same as `ask`, for B's outgoing side.
+  ReconfigResult ask_incoming(ReconfigSeq seq, std::span<const StreamId> streams) {
+    std::array<std::uint8_t, 600> memory;
+    TlvWriter parameters(memory);
+    parameters.append(IncomingSsnResetRequest{.request_seq = seq, .streams = streams});
+    return give(parameters.bytes());
+  }
 
   VerificationTag tag_b_;
 };
@@ -220,11 +236,8 @@ TEST_F(StreamResets, WhatThisEndDoesNotWishIsDenied) {
 // RFC 6525 §5.2.3 (F1), §5.2.7.
 TEST_F(StreamResets, AnIncomingResetRequestMakesThisEndResetItsOutgoingSide) {
   hold_b();
-  std::array<std::uint8_t, 32> memory;
-  TlvWriter parameters(memory);
-  const std::array streams{StreamId(4)};
-  parameters.append(IncomingSsnResetRequest{.request_seq = first_seq(), .streams = streams});
-  EXPECT_EQ(give(parameters.bytes()), ReconfigResult::kPerformed);
+  use_at_b({4});
+  EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
   EXPECT_TRUE(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{1}) == SendStatus::kOk);
   pair_.filter = nullptr;
   ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 1; }));
@@ -232,6 +245,25 @@ TEST_F(StreamResets, AnIncomingResetRequestMakesThisEndResetItsOutgoingSide) {
   // Paused while it lasted, then sent in the stream's next life.
   ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
   EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->event.generation, 1u);
+}
+
+// RFC 6525 §5.2.3: a stream that was never used stands at 0 already, and costs nothing.
+TEST_F(StreamResets, StreamsThatWereNeverUsedAreNothingToDoAndCostNothing) {
+  hold_b();
+  use_at_b({4});
+  const ReconfigSeq first = first_seq();
+  std::vector<StreamId> unused;
+  for (std::uint16_t id = 260; id > 10; --id) unused.emplace_back(id);
+  EXPECT_EQ(ask_incoming(first, unused), ReconfigResult::kNothingToDo);
+  EXPECT_FALSE(pair_.b().sender().has_stream(StreamId(11)));
+  EXPECT_FALSE(pair_.b().sender().has_stream(StreamId(260)));
+  // Among others they are left out.
+  const std::array mixed{StreamId(9), StreamId(4)};
+  EXPECT_EQ(ask_incoming(first.plus(1), mixed), ReconfigResult::kPerformed);
+  EXPECT_FALSE(pair_.b().sender().has_stream(StreamId(9)));
+  pair_.filter = nullptr;
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 1; }));
+  EXPECT_EQ(pair_.last(kB, EventKind::kStreamResetDone)->streams, std::vector{StreamId(4)});
 }
 
 // RFC 6525 §5.2.7: a refusal rolls back, and the stream goes on where it was.
@@ -288,12 +320,9 @@ TEST_F(StreamResets, ResetsThatNobodyReadsAreBounded) {
 // receiver meets it before the request.
 TEST_F(StreamResets, NoDataOfTheNextLifeLeavesBeforeTheAnswer) {
   hold_b();
-  std::array<std::uint8_t, 32> memory;
-  TlvWriter parameters(memory);
-  const std::array streams{StreamId(4)};
-  parameters.append(IncomingSsnResetRequest{.request_seq = first_seq(), .streams = streams});
+  use_at_b({4});
   // Asked by the peer, so that `send` goes on queueing; and the answer to B is lost.
-  EXPECT_EQ(give(parameters.bytes()), ReconfigResult::kPerformed);
+  EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
   pair_.sent(kB).clear();
   EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{1}), SendStatus::kOk);
   pair_.drain();

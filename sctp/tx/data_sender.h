@@ -186,6 +186,8 @@ class DataSender {
   bool stream_drained(StreamId stream) const;    // Nothing of it is queued at all.
   void reset_stream(StreamId stream);
   void resume_stream(StreamId stream);
+  // Something is kept for the stream, because it was used. To pause or close another makes it so.
+  bool has_stream(StreamId stream) const { return queue_.find(stream) != nullptr; }
   // Keeps FORWARD TSNs from passing the last TSN assigned until the peer has acknowledged
   // it. They name SSNs, not TSNs: one that came after the peer has reset a stream would
   // skip messages of the stream's next life. Called with each request; ask for no second

@@ -43,6 +43,20 @@ class ResetRules : public ::testing::Test {
     pair_->inject(kB, make_packet(tag_, ReconfigChunk{out.bytes()}));
     pair_->drain();
   }
+  // Has B use the streams; the peer has all of it.
+  void use(std::initializer_list<std::uint16_t> ids) {
+    for (const std::uint16_t id : ids) {
+      ASSERT_EQ(pair_->b().send(pair_->now(), StreamId(id), kPpidBinary, Bytes{1}),
+                SendStatus::kOk);
+    }
+    pair_->drain();
+    pair_->inject(kB, make_packet(tag_, SackChunk{.cumulative_tsn_ack =
+                                                      pair_->b().sender().next_tsn().previous(),
+                                                  .a_rwnd = 1 << 20,
+                                                  .gap_blocks = {},
+                                                  .duplicates = {}}));
+    pair_->sent(kB).clear();
+  }
   std::size_t sent() { return count_chunks(pair_->sent(kB), ChunkType::kReconfig); }
   // The parameters of the last RE-CONFIG.
   std::vector<TlvView> last() {
@@ -163,6 +177,7 @@ TEST_F(ResetRules, AnAnswerIsNotRepeatedByATimer) {
 
 // RFC 6525 §5.1.2 (A4), §5.2.3.
 TEST_F(ResetRules, AnIncomingRequestIsAnsweredWithItsStreamsAndNumber) {
+  use({4, 7});
   const std::array streams{StreamId(7), StreamId(4)};
   give(IncomingSsnResetRequest{.request_seq = ReconfigSeq(1000), .streams = streams});
   std::optional<OutgoingSsnResetRequestView> request;
@@ -274,6 +289,7 @@ TEST_F(ResetRules, RequestsInSequenceAreNoFault) {
 
 // RFC 9260 §9.2, §5.1.6: data that expires at a time-out is no reason to wait for a packet.
 TEST_F(ResetRules, DataThatExpiresLetsTheShutdownGoOn) {
+  use({4});
   const std::array streams{StreamId(4)};
   give(IncomingSsnResetRequest{.request_seq = ReconfigSeq(1000), .streams = streams});
   SendOptions brief;
