@@ -50,6 +50,8 @@ struct OutgoingMessage {
   }
   bool expired(Time now) const { return now >= expires_at; }
   bool yields() const { return policy == Policy::kPriority; }
+  // It may be dropped from the queue.
+  bool limited() const { return expires_at != kNever || yields(); }
 };
 
 // MessageStore makes and frees messages in a pool.

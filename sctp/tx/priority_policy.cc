@@ -70,7 +70,7 @@ std::size_t SendQueue::yielding_cost(const SendStream& stream, const Yielding& w
 
 std::size_t SendQueue::yielding_cost(const Yielding& which) const {
   std::size_t cost = 0;
-  for (const SendStream& stream : streams_) cost += yielding_cost(stream, which);
+  for (const std::uint32_t index : limited_) cost += yielding_cost(streams_[index], which);
   return cost;
 }
 
@@ -94,8 +94,8 @@ OutgoingMessage* SendQueue::first_yielding(SendStream& stream, const Yielding& w
 
 OutgoingMessage* SendQueue::first_yielding(const Yielding& which) {
   OutgoingMessage* first = nullptr;
-  for (SendStream& stream : streams_) {
-    OutgoingMessage* const own = first_yielding(stream, which);
+  for (const std::uint32_t index : limited_) {
+    OutgoingMessage* const own = first_yielding(streams_[index], which);
     if (own == nullptr) continue;
     const bool better = first == nullptr || own->limit > first->limit ||
                         (own->limit == first->limit && goes_before(*own, *first));

@@ -41,6 +41,7 @@ void SendQueue::push(OutgoingMessage* message) {
     stream.yielding.add(message->limit, charge);
     ++yielding_;
   }
+  if (message->limited()) note_limited(index);
   note_expiry(message);
   if (stream.head == message) update_readiness(index);
 }
@@ -160,7 +161,9 @@ void SendQueue::drop_unbegun(OutgoingMessage* message) {
 void SendQueue::drop_expired(Time now, std::vector<OutgoingMessage*>& begun,
                              AbandonedCounts& dropped) {
   next_expiry_ = kNever;
-  for (std::uint32_t index = 0; index < streams_.size(); ++index) {
+  // From behind: a stream that is done with gives its place to the last, which was looked at.
+  for (std::size_t i = limited_.size(); i-- > 0;) {
+    const std::uint32_t index = limited_[i];
     SendStream& stream = streams_[index];
     const OutgoingMessage* const head = stream.head;
     while (stream.head != nullptr && stream.head->sent == 0 && stream.head->expired(now)) {
@@ -250,11 +253,27 @@ void SendQueue::let_go(SendStream& stream, OutgoingMessage* message) {
     stream.yielding.remove(charge);
     --yielding_;
   }
+  if (message->limited()) forget_limited(stream);
   relieve(stream, charge);
   if (--messages_ == 0) next_expiry_ = kNever;
   message->next = nullptr;
   message->queued = false;
   store_.release_if_done(message);
+}
+
+// One more message of the stream expires or gives way.
+void SendQueue::note_limited(std::uint32_t index) {
+  SendStream& stream = streams_[index];
+  if (stream.limited++ > 0) return;
+  stream.limited_slot = static_cast<std::uint32_t>(limited_.size());
+  limited_.push_back(index);
+}
+
+void SendQueue::forget_limited(SendStream& stream) {
+  if (--stream.limited > 0) return;
+  limited_[stream.limited_slot] = limited_.back();
+  streams_[limited_.back()].limited_slot = stream.limited_slot;
+  limited_.pop_back();
 }
 
 void SendQueue::note_expiry(const OutgoingMessage* message) {

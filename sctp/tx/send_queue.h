@@ -34,6 +34,8 @@ struct SendStream {
   std::array<std::uint32_t, 2> forward_stamp{};
   std::array<std::uint32_t, 2> forward_slot{};
   YieldingMessages yielding;
+  std::uint32_t limited = 0;       // Messages that expire or give way;
+  std::uint32_t limited_slot = 0;  // if there are any, its place in SendQueue::limited_.
   StreamId id;
   bool paused = false;
   bool closing = false;
@@ -96,6 +98,9 @@ class SendQueue {
   SendStream& stream(StreamId id) { return streams_[streams_.find_or_add(id)]; }
   SendStream& stream_at(std::uint32_t index) { return streams_[index]; }
   std::size_t stream_count() const { return streams_.size(); }
+  // Of those the ones with messages that expire or give way, which are looked through where time
+  // or room for others runs out: there are no more of them than messages.
+  std::size_t limited_stream_count() const { return limited_.size(); }
   // Beyond all others where there is no such stream.
   std::uint32_t index_of(StreamId id) const { return streams_.find(id); }
   const SendStream* find(StreamId id) const { return streams_.get(id); }
@@ -162,6 +167,8 @@ class SendQueue {
   void unbuffer(SendStream& stream, std::size_t bytes);
   void relieve(SendStream& stream, std::size_t cost);
   void look_for_room(SendStream& stream);
+  void note_limited(std::uint32_t index);
+  void forget_limited(SendStream& stream);
   // Unlinks the head of a stream and frees it if nothing else needs it.
   void pop_head(std::uint32_t index);
   void let_go(SendStream& stream, OutgoingMessage* message);
@@ -182,6 +189,7 @@ class SendQueue {
   std::size_t cost_ = 0;
   std::size_t max_charge_;
   Time next_expiry_ = kNever;
+  std::vector<std::uint32_t> limited_;
   std::vector<std::uint32_t> low_streams_;
   std::vector<std::uint32_t> roomy_streams_;
   std::vector<std::uint32_t> parts_waiting_;
