@@ -137,8 +137,9 @@ class Association {
   void set_stream_priority(StreamId stream, std::uint16_t priority);
 
   // Asks the peer to reset the outgoing side of the streams (RFC 6525). What is queued on
-  // them is sent first; `send` answers kStreamClosing until each stream ends up in
-  // kStreamResetDone, when it starts at SSN 0, or kStreamResetRefused.
+  // them is sent first, unless the peer's wish for the same is being performed already;
+  // `send` answers kStreamClosing until each stream ends up in kStreamResetDone, when it
+  // starts at SSN 0, or kStreamResetRefused.
   void reset_streams(Time now, std::span<const StreamId> streams);
   // Asks for so many more streams each way (RFC 6525 §5.1.5, §5.1.6); kStreamsAdded follows
   // for each way, or kStreamAdditionRefused.

@@ -60,16 +60,26 @@ void StreamReset::restart() {
 
 void StreamReset::request(std::span<const StreamId> streams, DataSender& sender) {
   for (const StreamId stream : streams) {
-    if (request_ && lists(request_->streams, stream)) continue;
-    add_waiting(stream, true, sender);
+    if (request_ && lists(request_->streams, stream)) {
+      sender.close_stream(stream);  // Where it was the peer that wished it, `send` went on.
+    } else {
+      add_waiting(stream, true, sender);
+    }
   }
   if (established_ && !supported_) refuse_waiting(sender);
 }
 
 void StreamReset::add_waiting(StreamId stream, bool drain, DataSender& sender) {
   const auto at = std::ranges::lower_bound(waiting_, stream, {}, &Waiting::stream);
-  if (at != waiting_.end() && at->stream == stream) return;
-  waiting_.insert(at, Waiting{stream, drain});
+  if (at == waiting_.end() || at->stream != stream) {
+    waiting_.insert(at, Waiting{stream, drain});
+  } else if (drain && !at->drain) {
+    // The peer wished it and now the application does: what is queued need not wait any more.
+    at->drain = true;
+    sender.resume_stream(stream);
+  } else {
+    return;
+  }
   // RFC 6525 §5.1.2 (A1): the application asked, so it has nothing more to say on the
   // stream; or the peer did, and what is queued waits for the answer.
   if (drain) {

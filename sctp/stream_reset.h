@@ -79,7 +79,9 @@ class StreamReset {
   void restart();
 
   // Asks for the outgoing side of `streams` to be reset, once what is queued on them has
-  // been sent. Streams already asked for are left as they are.
+  // been sent. Streams already asked for are left as they are, but what was queued on one while
+  // the peer's wish to have it reset was being performed is dropped if that succeeds: it came too
+  // late for the life that ends and must not begin the next.
   void request(std::span<const StreamId> streams, DataSender& sender);
 
   // Asks for so many more streams each way. kAdded follows for each way, or kAdditionRefused,

@@ -266,6 +266,67 @@ TEST_F(StreamResets, StreamsThatWereNeverUsedAreNothingToDoAndCostNothing) {
   EXPECT_EQ(pair_.last(kB, EventKind::kStreamResetDone)->streams, std::vector{StreamId(4)});
 }
 
+// RFC 6525 §5.1.2 (A1): the application's wish goes beyond the peer's, which waits for its turn.
+TEST_F(StreamResets, ACloseWhileThePeersRequestWaitsSendsWhatIsQueuedFirst) {
+  hold_b();
+  use_at_b({4});
+  pair_.filter = [](int, ByteSpan) { return false; };
+  pair_.b().reset_streams(pair_.now(), std::array{StreamId(1)});
+  pair_.drain();
+  EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
+  ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{7}), SendStatus::kOk);
+  pair_.b().reset_streams(pair_.now(), std::array{StreamId(4)});
+  EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{8}),
+            SendStatus::kStreamClosing);
+  pair_.filter = nullptr;
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 2; }));
+  ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
+  EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->payload, Bytes{7});
+  EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->event.generation, 0u);
+}
+
+// RFC 6525 §5.1.2 (A1), §5.2.7 (H4): what came too late for the life that the application closes
+// is no part of the next.
+TEST_F(StreamResets, ACloseWhileThePeersRequestIsPerformedLeavesNothingToTheNextLife) {
+  hold_b();
+  use_at_b({4});
+  EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
+  ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{7}), SendStatus::kOk);
+  pair_.b().reset_streams(pair_.now(), std::array{StreamId(4)});
+  EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{8}),
+            SendStatus::kStreamClosing);
+  pair_.filter = nullptr;
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 1; }));
+  EXPECT_EQ(pair_.b().buffered_amount(), 0u);
+  ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{9}), SendStatus::kOk);
+  pair_.drain();
+  pair_.run_for(milliseconds(100));
+  ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
+  EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->payload, Bytes{9});
+}
+
+// RFC 6525 §5.2.7 (H3): a refusal leaves the stream in its life, and what is queued goes out.
+TEST_F(StreamResets, ACloseWhileThePeersRequestIsRefusedLosesNothing) {
+  hold_b();
+  use_at_b({4});
+  const ReconfigSeq own(pair_.b().sender().next_tsn().value() - 1);
+  EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
+  ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{7}), SendStatus::kOk);
+  pair_.b().reset_streams(pair_.now(), std::array{StreamId(4)});
+  std::array<std::uint8_t, 16> memory;
+  TlvWriter parameters(memory);
+  parameters.append(ReconfigResponse{
+      .response_seq = own, .result = ReconfigResult::kDenied, .next_tsns = std::nullopt});
+  pair_.inject(kB, make_packet(tag_b_, ReconfigChunk{parameters.bytes()}));
+  pair_.filter = nullptr;
+  pair_.drain();
+  pair_.run_for(milliseconds(100));
+  EXPECT_EQ(pair_.count(kB, EventKind::kStreamResetRefused), 1u);
+  ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
+  EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->payload, Bytes{7});
+  EXPECT_EQ(pair_.last(kA, EventKind::kMessage)->event.generation, 0u);
+}
+
 // RFC 6525 §5.2.7: a refusal rolls back, and the stream goes on where it was.
 TEST_F(StreamResets, ARequestThatThePeerDeniesIsRolledBack) {
   send(1, 1);

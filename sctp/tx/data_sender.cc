@@ -169,6 +169,8 @@ void DataSender::reset_stream(StreamId stream) {
   // RFC 6525 §5.2.7 (response to an outgoing reset): the next SSN is 0; RFC 8260 §2.3.2: so
   // are the MIDs of both kinds.
   state->next_mid = state->next_unordered_mid = Mid();
+  // What was queued before the stream was closed is of the life that ends.
+  if (state->closing) discard_queued(stream);
   state->closing = false;
   queue_.resume(stream);
 }

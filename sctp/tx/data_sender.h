@@ -180,7 +180,7 @@ class DataSender {
   // Stream reset (RFC 6525 §5.1.2). Pause; wait until `may_reset_stream`; send the request
   // with `next_tsn().previous()`; on success `reset_stream`, which starts SSNs at 0 and
   // resumes; on refusal `resume_stream`. Queued messages wait meanwhile, and `send` goes on
-  // queueing unless `close_stream` was called.
+  // queueing unless `close_stream` was called: then `reset_stream` drops what still waits.
   void pause_stream(StreamId stream);
   bool may_reset_stream(StreamId stream) const;  // No message of it is partly sent.
   bool stream_drained(StreamId stream) const;    // Nothing of it is queued at all.
