@@ -290,6 +290,8 @@ class Association {
 
   // association_shutdown.cc
   bool stop_sending(Time now);
+  void start_guard(Time now);
+  void note_advance(Time now);
   void progress_shutdown(Time now);
   void handle_shutdown(Time now, const ChunkView& chunk);
   void handle_shutdown_ack(const CommonHeader& header);

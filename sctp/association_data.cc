@@ -180,6 +180,7 @@ void Association::handle_sack(Time now, const ChunkView& chunk) {
   if (outcome.status != SackOutcome::Status::kProcessed) return drop(DropReason::kBadSack);
   // RFC 9260 §8.1: new acknowledgement proves that the peer is there.
   if (outcome.newly_acked) clear_errors(now);
+  if (outcome.cumulative_advanced) note_advance(now);
   if (sender_->take_black_hole()) leave_black_hole(now);
 }
 

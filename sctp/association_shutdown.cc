@@ -20,8 +20,7 @@ void Association::shutdown(Time now) {
       shutdown_requested_ = true;
       if (!stop_sending(now)) return;
       state_ = State::kShutdownPending;
-      // RFC 9260 §9.2: T5-shutdown-guard bounds the whole of it.
-      t5_ = now + options_.shutdown_guard;
+      start_guard(now);
       return progress_shutdown(now);
     default:
       return;  // Under way.
@@ -37,13 +36,27 @@ bool Association::stop_sending(Time now) {
   return false;
 }
 
+// RFC 9260 §9.2: T5-shutdown-guard bounds the shutdown sequence, which begins with SHUTDOWN or
+// its answer. Until this end sends that it goes on with its data, and is ended only where that
+// stands still; see `note_advance`.
+void Association::start_guard(Time now) { t5_ = now + options_.shutdown_guard; }
+
+// RFC 9260 §9.2: data that was queued is sent to its end, for however long the peer takes it.
+void Association::note_advance(Time now) {
+  if (state_ == State::kShutdownPending || state_ == State::kShutdownReceived) start_guard(now);
+}
+
 // Takes the step that waits for all data to be acknowledged.
 void Association::progress_shutdown(Time now) {
   if (state_ != State::kShutdownPending && state_ != State::kShutdownReceived) return;
   if (!sender_->all_acknowledged()) return;
-  if (state_ == State::kShutdownReceived) return send_shutdown_ack(now);
+  if (state_ == State::kShutdownReceived) {
+    start_guard(now);
+    return send_shutdown_ack(now);
+  }
   state_ = State::kShutdownSent;
   shutdown_due_ = true;
+  start_guard(now);
   t2_.start(now, sender_->rto().rto(), options_.rto_max);
 }
 
@@ -51,7 +64,6 @@ void Association::send_shutdown_ack(Time now) {
   state_ = State::kShutdownAckSent;
   shutdown_due_ = true;
   t2_.start(now, sender_->rto().rto(), options_.rto_max);
-  if (t5_ == kNever) t5_ = now + options_.shutdown_guard;
 }
 
 void Association::append_shutdown(PacketWriter& packet) {
@@ -77,19 +89,21 @@ void Association::handle_shutdown(Time now, const ChunkView& chunk) {
     case State::kEstablished:
     case State::kShutdownPending: {
       if (!stop_sending(now)) return;
+      if (state_ == State::kEstablished) start_guard(now);
       state_ = State::kShutdownReceived;
-      if (t5_ == kNever) t5_ = now + options_.shutdown_guard;
       Event event;
       event.kind = EventKind::kPeerShutdown;
       events_.push_back(event);
       [[fallthrough]];
     }
-    case State::kShutdownReceived:
+    case State::kShutdownReceived: {
       // RFC 9260 §9.2: its cumulative TSN acknowledges as a SACK does.
-      if (sender_->handle_cumulative_ack(now, shutdown_chunk->cumulative_tsn_ack).newly_acked) {
-        clear_errors(now);
-      }
+      const SackOutcome outcome =
+          sender_->handle_cumulative_ack(now, shutdown_chunk->cumulative_tsn_ack);
+      if (outcome.newly_acked) clear_errors(now);
+      if (outcome.cumulative_advanced) note_advance(now);
       return progress_shutdown(now);
+    }
     case State::kShutdownSent:
       // RFC 9260 §9.2: both asked at once.
       return send_shutdown_ack(now);

@@ -103,8 +103,9 @@ struct Options {
   Duration t1_max = seconds(3);               // Cap of the back-off of T1-init and T1-cookie.
   Duration cookie_lifetime = seconds(60);     // RFC 9260 §16, Valid.Cookie.Life.
   Duration heartbeat_interval = seconds(30);  // RFC 9260 §16, HB.interval; 0 is off.
-  // RFC 9260 §9.2: T5-shutdown-guard ends a shutdown that never completes. The RFC
-  // recommends 5 times RTO.Max; a data channel's user has left long before that.
+  // RFC 9260 §9.2: T5-shutdown-guard ends a shutdown that never completes: so long after SHUTDOWN
+  // or SHUTDOWN ACK was sent, and before that where none of what is queued gets on for as long.
+  // The RFC recommends 5 times RTO.Max; a data channel's user has left long before that.
   Duration shutdown_guard = seconds(30);
 
   // Key of the state cookie's HMAC (RFC 9260 §5.1.3). It comes from a cryptographic

@@ -2,6 +2,7 @@
 // RFC 9260 §9: how an association ends, with a peer that the test plays.
 #include <gtest/gtest.h>
 
+#include "sctp/packet/sack_chunk.h"
 #include "sctp/packet/shutdown_chunk.h"
 #include "test/conformance/rules.h"
 
@@ -139,6 +140,59 @@ TEST_F(ShutdownRules, TheGuardEndsInAbort) {
   open(options);
   give(ShutdownChunk{acked_});
   pair_->run_for(seconds(2));
+  EXPECT_EQ(reason(), CloseReason::kShutdownTimeout);
+}
+
+// RFC 9260 §9.2: T5 bounds the shutdown sequence. While this end has yet to send its SHUTDOWN or
+// SHUTDOWN ACK, a transfer that goes on is none of it: only one that stands still is ended.
+TEST_F(ShutdownRules, TheGuardWaitsForATransferThatGoesOn) {
+  constexpr std::uint32_t kMessages = 6;
+  for (const bool peer_began : {false, true}) {
+    for (const bool stands_still : {false, true}) {
+      Options options;
+      options.max_retransmits = 1000;
+      options.rto_max = milliseconds(100);
+      options.shutdown_guard = seconds(2);
+      open(options);
+      for (std::uint32_t i = 0; i < kMessages; ++i) {
+        ASSERT_EQ(pair_->b().send(pair_->now(), StreamId(1), kPpidBinary, Bytes(1000, 1)),
+                  SendStatus::kOk);
+      }
+      peer_began ? give(ShutdownChunk{acked_}) : shut_down();
+      const std::uint32_t answered = stands_still ? kMessages - 1 : kMessages;
+      for (std::uint32_t i = 1; i <= answered; ++i) {
+        pair_->run_for(milliseconds(1500));
+        ASSERT_FALSE(pair_->b().is_closed()) << "message " << i;
+        const Tsn cumulative(acked_.value() + i);
+        if (peer_began) {
+          give(ShutdownChunk{cumulative});
+        } else {
+          give(SackChunk{cumulative, 1 << 20, {}, {}});
+        }
+      }
+      const ChunkType next = peer_began ? ChunkType::kShutdownAck : ChunkType::kShutdown;
+      EXPECT_EQ(sent(next), stands_still ? 0u : 1u);
+      // From here on the guard runs.
+      pair_->run_for(milliseconds(1999));
+      EXPECT_FALSE(pair_->b().is_closed());
+      pair_->run_for(milliseconds(1));
+      EXPECT_EQ(reason(), CloseReason::kShutdownTimeout);
+    }
+  }
+}
+
+// RFC 9260 §9.2: it bounds the overall time, whatever the peer still sends.
+TEST_F(ShutdownRules, TheGuardOfASentShutdownDoesNotWait) {
+  Options options;
+  options.shutdown_guard = seconds(2);
+  open(options);
+  shut_down();
+  for (std::uint16_t i = 0; i < 19; ++i) {
+    pair_->run_for(milliseconds(100));
+    give(whole_message(1000u + i, 1, i));
+  }
+  EXPECT_FALSE(pair_->b().is_closed());
+  pair_->run_for(milliseconds(100));
   EXPECT_EQ(reason(), CloseReason::kShutdownTimeout);
 }
 
