@@ -147,7 +147,7 @@ class ChunkStore {
   std::vector<std::uint32_t> free_pins_;
   std::vector<std::uint32_t> dirty_;
   std::uint32_t last_pin_ = kCopied;
-  std::size_t pinned_ = 0;    // Pins in use.
+  std::uint32_t pinned_ = 0;  // Pins in use.
   Time oldest_pin_ = kNever;  // Not later than the true one.
 };
 
