@@ -51,7 +51,6 @@ void StreamReset::restart() {
   answers_.clear();
   has_just_reset_ = false;
   deferred_.reset();
-  finished_.reset();
   events_.clear();
   outgoing_.bump_all();
   incoming_.bump_all();
@@ -256,7 +255,6 @@ void StreamReset::answer(ReconfigSeq seq, ReconfigResult result) {
 void StreamReset::conclude_request(ReconfigSeq seq, ReconfigResult result) {
   expected_seq_ = seq.next();
   last_result_ = result;
-  finished_.reset();
   answer(seq, result);
 }
 
@@ -287,12 +285,6 @@ ReconfigResult StreamReset::evaluate(const OutgoingSsnResetRequestView& request,
     deferred_->seq = request.request_seq;
     return ReconfigResult::kInProgress;
   }
-  // They heed no answer to the old number either: the streams are in their next life, which this
-  // must not end.
-  if (finished_ && finished_->streams == streams &&
-      finished_->last_tsn == request.last_assigned_tsn) {
-    return ReconfigResult::kPerformed;
-  }
   // RFC 6525 §5.1.1: one request is in flight at a time, so a peer that keeps to that has the
   // answer to the last. To reset every stream costs more than to ask for it.
   if (has_just_reset_ || events_.size() >= kMaxEvents) {
@@ -310,12 +302,11 @@ ReconfigResult StreamReset::evaluate(const OutgoingSsnResetRequestView& request,
 
 void StreamReset::handle_progress(DataReceiver& receiver) {
   if (!deferred_ || !receiver.try_reset_streams(deferred_->streams, deferred_->last_tsn)) return;
-  finish_incoming(deferred_->streams);
+  finish_incoming(std::move(deferred_->streams));
   // RFC 6525 §5.2.2 (E5): now it is done, and said so unasked. Only the last request can
   // be the deferred one's, or one that was told to wait for it.
   answer(deferred_->seq, ReconfigResult::kPerformed);
   if (deferred_->seq == expected_seq_.previous()) last_result_ = ReconfigResult::kPerformed;
-  finished_ = std::move(deferred_);
   deferred_.reset();
 }
 
