@@ -51,6 +51,7 @@ void StreamReset::restart() {
   answers_.clear();
   has_just_reset_ = false;
   deferred_.reset();
+  finished_.reset();
   events_.clear();
   outgoing_.bump_all();
   incoming_.bump_all();
@@ -234,6 +235,7 @@ bool StreamReset::admit(ReconfigSeq seq) {
   if (seq == expected_seq_.previous()) {
     // RFC 6525 §5.2.1: a repetition gets the same answer; a request that was deferred has
     // by then been performed, or is still in progress.
+    finished_.reset();
     answer(seq, last_result_);
   } else {
     answer(seq, ReconfigResult::kBadSequenceNumber);
@@ -255,6 +257,7 @@ void StreamReset::answer(ReconfigSeq seq, ReconfigResult result) {
 void StreamReset::conclude_request(ReconfigSeq seq, ReconfigResult result) {
   expected_seq_ = seq.next();
   last_result_ = result;
+  finished_.reset();
   answer(seq, result);
 }
 
@@ -285,6 +288,12 @@ ReconfigResult StreamReset::evaluate(const OutgoingSsnResetRequestView& request,
     deferred_->seq = request.request_seq;
     return ReconfigResult::kInProgress;
   }
+  // One that is done is done for the new number too: the streams are in their next life, which
+  // this must not end.
+  if (finished_ && finished_->streams == streams &&
+      finished_->last_tsn == request.last_assigned_tsn) {
+    return ReconfigResult::kPerformed;
+  }
   // RFC 6525 §5.1.1: one request is in flight at a time, so a peer that keeps to that has the
   // answer to the last. To reset every stream costs more than to ask for it.
   if (has_just_reset_ || events_.size() >= kMaxEvents) {
@@ -302,11 +311,17 @@ ReconfigResult StreamReset::evaluate(const OutgoingSsnResetRequestView& request,
 
 void StreamReset::handle_progress(DataReceiver& receiver) {
   if (!deferred_ || !receiver.try_reset_streams(deferred_->streams, deferred_->last_tsn)) return;
-  finish_incoming(std::move(deferred_->streams));
-  // RFC 6525 §5.2.2 (E5): now it is done, and said so unasked. Only the last request can
-  // be the deferred one's, or one that was told to wait for it.
-  answer(deferred_->seq, ReconfigResult::kPerformed);
+  finish_incoming(deferred_->streams);
+  // Only the last request can be the deferred one's, or one that was told to wait for it.
   if (deferred_->seq == expected_seq_.previous()) last_result_ = ReconfigResult::kPerformed;
+  // RFC 6525 §5.2.2 (E5), §5.2.7 (H2): a peer that was told "in progress" asks again, and hears
+  // then that it is done. Were it told unasked, what it asks next could be another reset as well.
+  const auto unsent = std::ranges::find(answers_, deferred_->seq, &ReconfigResponse::response_seq);
+  if (unsent != answers_.end()) {
+    unsent->result = ReconfigResult::kPerformed;
+  } else {
+    finished_ = std::move(deferred_);
+  }
   deferred_.reset();
 }
 

@@ -50,8 +50,8 @@ struct StreamLimits {
 //   stream_reset.cc      resets, and what all requests share
 //   stream_addition.cc   RFC 6525 §5.1.5, §5.1.6, §5.2.5, §5.2.6
 //
-// All memory it holds for the peer is bounded: one deferred request, kMaxEvents events, and
-// one entry per stream.
+// All memory it holds for the peer is bounded: one deferred request and one that was, kMaxEvents
+// events, and one entry per stream.
 class StreamReset {
  public:
   // RFC 6525 §3.1: two responses fit one RE-CONFIG.
@@ -196,6 +196,7 @@ class StreamReset {
   std::vector<ReconfigResponse> answers_;  // At most kMaxAnswers.
   bool has_just_reset_ = false;            // The answer that says so has not left.
   std::optional<Deferred> deferred_;
+  std::optional<Deferred> finished_;  // The last that was, until the peer has asked and knows.
 
   StreamGenerations outgoing_;
   StreamGenerations incoming_;

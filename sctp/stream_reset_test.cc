@@ -80,7 +80,26 @@ class StreamResets : public ConnectedPair {
     return give(parameters.bytes());
   }
 
+  // B defers a request, asked under so many numbers, and performs it when the data is here.
+  void defer(std::uint32_t times) {
+    last_ = Tsn(first_seq().value());
+    for (std::uint32_t i = 0; i < times; ++i) {
+      seq_ = first_seq().plus(i);
+      ASSERT_EQ(ask(seq_, last_, {StreamId(1)}), ReconfigResult::kInProgress);
+    }
+    const DataChunkHeader header{.tsn = last_,
+                                 .stream = StreamId(1),
+                                 .ssn = Ssn(0),
+                                 .ppid = kPpidBinary,
+                                 .flags = {.beginning = true, .ending = true}};
+    pair_.inject(kB, make_packet(tag_b_, test::DataChunk{header, Bytes{1}}));
+    pair_.drain();
+    ASSERT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 1u);
+  }
+
   VerificationTag tag_b_;
+  ReconfigSeq seq_;  // The last that `defer` asked under,
+  Tsn last_;         // and the last TSN before it.
 };
 
 // RFC 6525 §5.1.2, §5.2.2: one, two and three streams.
@@ -131,7 +150,7 @@ TEST_F(StreamResets, QueuedMessagesAreSentBeforeTheResetAndSendIsRefusedUntilIts
   EXPECT_EQ(pair_.last(kB, EventKind::kMessage)->event.generation, 1u);
 }
 
-// RFC 6525 §5.2.2 (E2, E5): deferred until the data is here, then said unasked.
+// RFC 6525 §5.2.2 (E2, E5): deferred until the data is here, and said when it is asked again.
 TEST_F(StreamResets, IsDeferredUntilTheDataBeforeItHasArrived) {
   bool lose = true;
   pair_.filter = [&](int end, ByteSpan packet) {
@@ -186,6 +205,49 @@ TEST_F(StreamResets, TheSameRequestIsPerformedOnceAndAnsweredAlike) {
   EXPECT_EQ(ask(first_seq().plus(5), last, {StreamId(7)}), ReconfigResult::kBadSequenceNumber);
   EXPECT_EQ(ask(first_seq().plus(1), last, {StreamId(7)}), ReconfigResult::kPerformed);
   EXPECT_EQ(pair_.b().incoming_generation(StreamId(7)), 2u);
+}
+
+// RFC 6525 §5.2.2 (E2): some stacks ask anew, under a new number, for what was "in progress".
+TEST_F(StreamResets, ADeferredRequestThatIsAskedAnewWhenItIsDoneIsNotDoneTwice) {
+  hold_b();
+  defer(1);
+  EXPECT_EQ(ask(seq_.plus(1), last_, {StreamId(1)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.count(kB, EventKind::kIncomingStreamReset), 1u);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(1)), 1u);
+  // It knows. What it asks for next is another reset, though nothing was sent in between.
+  EXPECT_EQ(ask(seq_.plus(2), last_, {StreamId(1)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(1)), 2u);
+}
+
+// RFC 6525 §5.2.2 (E5), §5.2.7 (H2): told unasked, an honest peer could ask for the next reset of
+// the same streams in just the same words.
+TEST_F(StreamResets, ADeferredRequestIsAnsweredWhenItIsAskedAgain) {
+  hold_b();
+  pair_.sent(kB).clear();
+  const ReconfigSeq seq = first_seq();
+  defer(1);
+  EXPECT_EQ(test::count_chunks(pair_.sent(kB), ChunkType::kReconfig), 1u) << "in progress";
+  EXPECT_EQ(ask(seq, last_, {StreamId(1)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(1)), 1u);
+  EXPECT_EQ(ask(seq.plus(1), last_, {StreamId(1)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(1)), 2u) << "another reset";
+}
+
+// RFC 6525 §5.2.2 (E2)
+TEST_F(StreamResets, NorIsOneThatWasAskedAnewBeforeToo) {
+  hold_b();
+  defer(3);
+  EXPECT_EQ(ask(seq_.plus(1), last_, {StreamId(1)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(1)), 1u);
+}
+
+// RFC 6525 §5.2.1: another request in between shows that the peer had its answer.
+TEST_F(StreamResets, WhatIsAskedBehindAnotherRequestIsAnotherReset) {
+  hold_b();
+  defer(1);
+  EXPECT_EQ(ask(seq_.plus(1), last_, {StreamId(2)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(ask(seq_.plus(2), last_, {StreamId(1)}), ReconfigResult::kPerformed);
+  EXPECT_EQ(pair_.b().incoming_generation(StreamId(1)), 2u);
 }
 
 // CONFORMANCE.md, GHSA-rq7g-r9qr-rwpq: what a peer may leave deferred is bounded.
