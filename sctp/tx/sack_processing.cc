@@ -40,11 +40,12 @@ struct ReportedRanges {
 };
 
 // Makes `out` the union of `a` and `b` from `from` on, without what of `b` would make it more than
-// `limit` ranges; each of the two ascends.
+// `limit` ranges, of which `a` has no more; each of the two ascends.
 template <class Range, class Ranges>
 void unite(const std::vector<Range>& a, const Ranges& b, UnwrappedTsn from, std::size_t limit,
            std::vector<Range>& out) {
   out.clear();
+  std::size_t spare = limit - a.size();
   for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
     const bool takes_a = j == b.size() || (i < a.size() && a[i].first < b[j].first);
     Range next = takes_a ? a[i++] : b[j++];
@@ -52,8 +53,12 @@ void unite(const std::vector<Range>& a, const Ranges& b, UnwrappedTsn from, std:
     next.first = std::max(next.first, from);
     if (!out.empty() && next.first <= out.back().last.next()) {
       out.back().last = std::max(out.back().last, next.last);
-    } else if (takes_a || out.size() + (a.size() - i) < limit) {
+      spare += takes_a ? 1 : 0;
+    } else if (takes_a) {
       out.push_back(next);
+    } else if (spare > 0) {
+      out.push_back(next);
+      --spare;
     }
   }
 }
