@@ -266,6 +266,15 @@ TEST(Hostile, ChecksWithAWrongPasswordAuthenticateNothing) {
   EXPECT_TRUE(pair.run([&] { return pair.at_client->messages == 1; }));
 }
 
+// The client's STUN messages, as whoever watches the path has them.
+std::vector<Bytes> checks_of_client(const Attacker& attacker) {
+  std::vector<Bytes> checks;
+  for (const Attacker::Seen& seen : attacker.seen) {
+    if (seen.from_client && seen.bytes[0] == 0) checks.push_back(seen.bytes);
+  }
+  return checks;
+}
+
 // A dialler's first check may be the nomination (decision 0015), which whoever saw it sends again.
 TEST(Hostile, AReplayedNominationMovesNothing) {
   SimPair pair;
@@ -275,10 +284,7 @@ TEST(Hostile, AReplayedNominationMovesNothing) {
   ASSERT_TRUE(attacker.run([&] { return !pair.at_client->opened.empty(); }));
   Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
   ASSERT_TRUE(attacker.run([&] { return channel.open(); }));
-  std::vector<Bytes> checks;
-  for (const Attacker::Seen& seen : attacker.seen) {
-    if (seen.from_client && seen.bytes[0] == 0) checks.push_back(seen.bytes);
-  }
+  const std::vector<Bytes> checks = checks_of_client(attacker);
   ASSERT_FALSE(checks.empty());
   for (const Bytes& check : checks) attacker.attack_as(*Address::parse("10.7.7.7:77"), check);
   ASSERT_EQ(channel.send("still here"), SendStatus::kOk);
@@ -297,10 +303,7 @@ TEST(Hostile, ANominationReplayedMinutesLaterMovesNothing) {
   Channel channel = pair.at_client->context.open_channel(pair.at_client->opened[0], {}).value();
   ASSERT_TRUE(attacker.run([&] { return channel.open(); }));
   attacker.run([] { return false; }, seconds(300));
-  std::vector<Bytes> checks;
-  for (const Attacker::Seen& seen : attacker.seen) {
-    if (seen.from_client && seen.bytes[0] == 0) checks.push_back(seen.bytes);
-  }
+  const std::vector<Bytes> checks = checks_of_client(attacker);
   ASSERT_GT(checks.size(), 40u);
   for (int i = 0; i < 2; ++i) {
     attacker.attack_as(*Address::parse("10.7.7.7:77"), checks[static_cast<std::size_t>(i)]);

@@ -72,6 +72,13 @@ class StreamResets : public ConnectedPair {
     pair_.run_for(milliseconds(100));
     pair_.events(kA).clear();
   }
+  // Has B queue a message of {7} on stream 4 and close it: what comes later, {8}, is refused.
+  void queue_and_close_at_b() {
+    ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{7}), SendStatus::kOk);
+    pair_.b().reset_streams(pair_.now(), std::array{StreamId(4)});
+    EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{8}),
+              SendStatus::kStreamClosing);
+  }
   // The same as `ask`, for B's outgoing side.
   ReconfigResult ask_incoming(ReconfigSeq seq, std::span<const StreamId> streams) {
     std::array<std::uint8_t, 600> memory;
@@ -336,10 +343,7 @@ TEST_F(StreamResets, ACloseWhileThePeersRequestWaitsSendsWhatIsQueuedFirst) {
   pair_.b().reset_streams(pair_.now(), std::array{StreamId(1)});
   pair_.drain();
   EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
-  ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{7}), SendStatus::kOk);
-  pair_.b().reset_streams(pair_.now(), std::array{StreamId(4)});
-  EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{8}),
-            SendStatus::kStreamClosing);
+  queue_and_close_at_b();
   pair_.filter = nullptr;
   ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 2; }));
   ASSERT_EQ(pair_.count(kA, EventKind::kMessage), 1u);
@@ -353,10 +357,7 @@ TEST_F(StreamResets, ACloseWhileThePeersRequestIsPerformedLeavesNothingToTheNext
   hold_b();
   use_at_b({4});
   EXPECT_EQ(ask_incoming(first_seq(), std::array{StreamId(4)}), ReconfigResult::kPerformed);
-  ASSERT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{7}), SendStatus::kOk);
-  pair_.b().reset_streams(pair_.now(), std::array{StreamId(4)});
-  EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(4), kPpidBinary, Bytes{8}),
-            SendStatus::kStreamClosing);
+  queue_and_close_at_b();
   pair_.filter = nullptr;
   ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kB, EventKind::kStreamResetDone) == 1; }));
   EXPECT_EQ(pair_.b().buffered_amount(), 0u);

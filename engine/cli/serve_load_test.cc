@@ -90,6 +90,12 @@ class ServeTest : public testing::Test {
     EXPECT_TRUE(run([&] { return channel.open(); }));
     return channel;
   }
+  // A channel, and so many others that what it sends is relayed to.
+  Channel open_room(int others) {
+    const Channel talker = open("relay:room");
+    for (int i = 0; i < others; ++i) open("relay:room");
+    return talker;
+  }
 
   bool run(const std::function<bool()>& done, Duration limit = seconds(30)) {
     return simulation_->run_until(done, simulation_->now() + limit);
@@ -190,8 +196,7 @@ TEST_F(ServeTest, ClosesAReliableChannelWhoseBacklogIsFull) {
   start({.delay = microseconds(100), .rate_mbps = 10});
   dial();
   // Every message comes in once and goes out three times over the same rate.
-  Channel talker = open("relay:room");
-  for (int i = 0; i < 3; ++i) open("relay:room");
+  Channel talker = open_room(3);
   const std::string message(20'000, 'x');
   EXPECT_TRUE(run([&] {
     (void)talker.send(message);
@@ -205,8 +210,7 @@ TEST_F(ServeTest, ChargesEmptyMessagesForWhatTheyTake) {
   server_send_buffer_ = 128u << 10;
   start({.delay = microseconds(100), .rate_mbps = 10});
   dial();
-  Channel talker = open("relay:room");
-  for (int i = 0; i < 3; ++i) open("relay:room");
+  Channel talker = open_room(3);
   // Fills the way back, and far from the backlog; what comes behind it waits, and is empty.
   const std::string message(20'000, 'x');
   int sent = 0;
@@ -227,8 +231,7 @@ TEST_F(ServeTest, ClosesChannelsOfASessionOrAShardThatKeepsTooMuch) {
     server_send_buffer_ = 128u << 10;
     start({.delay = microseconds(100), .rate_mbps = 10});
     dial();
-    Channel talker = open("relay:room");
-    for (int i = 0; i < 5; ++i) open("relay:room");
+    Channel talker = open_room(5);
     // Not one of the five comes near to the bound of its own.
     const std::string message(20'000, 'x');
     int sent = 0;

@@ -183,8 +183,8 @@ void ShardCore::conclude(Session& session) {
   const bool was_open =
       session.phase == Session::Phase::kOpen || session.phase == Session::Phase::kClosing;
   session.phase = Session::Phase::kClosed;
-  session.flight
-      .reset();  // One that waits for a worker would keep the session in the shard's list.
+  // One that waits for a worker would keep the session in the shard's list.
+  session.flight.reset();
   session.alert_due = !session.silent && session.dtls && session.dtls->established();
   if (was_open) ++counters_.sessions_closed;
   touch(session);

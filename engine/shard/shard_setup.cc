@@ -327,9 +327,10 @@ void ShardCore::advance_session(Time now, Session& session) {
     }
   }
   if (session.sctp) {
-    if (session.received) session.sctp->association.handle_burst_end(now);
-    if (session.received) session.heard = now;
-    session.received = false;
+    if (std::exchange(session.received, false)) {
+      session.sctp->association.handle_burst_end(now);
+      session.heard = now;
+    }
     drain_events(now, session);
   }
   if (session.phase != Session::Phase::kClosed && now >= session.deadline) {
