@@ -4,7 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/base/time.h"
+
 namespace millrace::io {
+
+// While sends wait for the kernel's memory, or all buffers are held, a sleep is this short:
+// nothing tells when that ends.
+inline constexpr Duration kRetryInterval = milliseconds(1);
 
 // KernelOptions are the settings that the two kernel datapaths share. Memory is
 // mapped at creation and touched only when used, the hottest first.

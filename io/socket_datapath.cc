@@ -15,10 +15,6 @@ namespace millrace::io {
 
 namespace {
 
-// While sends wait for the kernel's memory, or all buffers are held, a sleep is this
-// short: no descriptor tells when that ends.
-constexpr Duration kRetryInterval = milliseconds(1);
-
 timespec to_timespec(Duration timeout) {
   const auto ns = std::max<Duration::rep>(timeout.count(), 0);
   return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};

@@ -20,9 +20,6 @@ namespace {
 constexpr unsigned kSubmissions = 256;
 constexpr unsigned kCompletions = 4096;
 constexpr int kReceiveCalls = 8;  // In one burst.
-// While sends wait for the kernel's memory a sleep is this short: nothing tells when
-// that ends.
-constexpr Duration kRetryInterval = milliseconds(1);
 
 static_assert(sizeof(io_uring_recvmsg_out) == RxPool::kNameOffset);
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/cli/bench_ends.h"
 #include "engine/cli/command_line.h"
 #include "engine/cli/dpdk_settings.h"
 #include "engine/cli/load_run.h"
@@ -21,13 +22,7 @@ namespace millrace::cli {
 namespace {
 
 constexpr Duration kWarmup = milliseconds(500);
-constexpr std::uint32_t kSocketBuffer = 4u << 20;
 constexpr std::size_t kPingBytes = 100;
-
-int complain(const std::string& message, int code) {
-  std::fprintf(stderr, "millrace: %s\n", message.c_str());
-  return code;
-}
 
 // Runs both ends of one exchange, each in a thread.
 template <class Listen, class Begin>
@@ -46,13 +41,6 @@ std::optional<std::string> run_both(const reference::Options& listening,
   here.join();
   there.join();
   return first ? first : second;
-}
-
-template <class Report>
-std::optional<std::string> keep(Result<Report, io::IoError> result, Report& out) {
-  if (!result) return result.error().message;
-  out = std::move(result).value();
-  return std::nullopt;
 }
 
 }  // namespace

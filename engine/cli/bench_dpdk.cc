@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "engine/cli/bench_ends.h"
+#include "engine/cli/bench_steps.h"
 #include "engine/cli/log.h"
 #include "engine/reference/dpdk_steps.h"
 #include "engine/reference/hello.h"
@@ -19,9 +21,6 @@ namespace millrace::cli {
 #ifdef MILLRACE_DPDK
 namespace {
 
-// As bench_steps.h has it for the kernel.
-constexpr std::size_t kBurst = 54;
-constexpr std::size_t kDatagram = 1200;
 constexpr std::size_t kPing = 100;
 // Of ordinary memory: two devices with buffers for one shard each, twice over.
 constexpr std::size_t kMemoryMb = 384;
@@ -64,13 +63,6 @@ std::optional<std::string> open_frame_pair(const DpdkOptions& options, FramePair
   auto client = reference::open_frame_port(names.client);
   if (!client) return client.error().message;
   pair = {std::move(server).value(), std::move(client).value()};
-  return std::nullopt;
-}
-
-template <class Report>
-std::optional<std::string> keep(Result<Report, io::IoError> result, Report& out) {
-  if (!result) return result.error().message;
-  out = std::move(result).value();
   return std::nullopt;
 }
 

@@ -10,14 +10,13 @@
 #include "engine/base/block_pool.h"
 #include "engine/base/rng.h"
 #include "engine/base/rx_buffer.h"
+#include "engine/cli/bench_steps.h"
 #include "engine/reference/hello.h"
 #include "sctp/association.h"
 
 namespace millrace::cli {
 namespace {
 
-constexpr std::size_t kBurst = 54;
-constexpr std::size_t kSlotBytes = 1200;
 constexpr std::size_t kMessageBytes = 16'384;
 constexpr std::size_t kBuffers = 256;
 
@@ -46,7 +45,7 @@ class Pair final : private RxBufferHome {
         receiver_({}, rng_, mac_, pool_) {
     free_.reserve(kBuffers);
     for (Buffer& buffer : buffers_) {
-      buffer.bytes.resize(kBurst * kSlotBytes);
+      buffer.bytes.resize(kBurst * kDatagram);
       buffer.header.home = this;
       buffer.header.data = buffer.bytes.data();
       buffer.header.capacity = static_cast<std::uint32_t>(buffer.bytes.size());
@@ -109,13 +108,13 @@ class Pair final : private RxBufferHome {
     std::size_t packets = 0;
     while (packets < kBurst) {
       const std::size_t size =
-          from.poll_packet(now_, {taken->data + packets * kSlotBytes, kSlotBytes});
+          from.poll_packet(now_, {taken->data + packets * kDatagram, kDatagram});
       if (size == 0) break;
       sizes_[packets++] = size;
     }
     write += watch.lap();
     for (std::size_t i = 0; i < packets; ++i) {
-      to.handle_packet(now_, {taken->data + i * kSlotBytes, sizes_[i]}, buffer);
+      to.handle_packet(now_, {taken->data + i * kDatagram, sizes_[i]}, buffer);
     }
     read += watch.lap();
     sctp::Event event;

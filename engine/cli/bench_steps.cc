@@ -6,6 +6,7 @@
 
 #include "crypto/record_codec.h"
 #include "engine/base/timer_wheel.h"
+#include "engine/cli/bench_ends.h"
 #include "engine/cli/bench_sctp_steps.h"
 #include "engine/reference/hello.h"
 #include "engine/reference/ports.h"
@@ -15,13 +16,8 @@
 namespace millrace::cli {
 namespace {
 
-using reference::monotonic_now;
-
-constexpr std::size_t kBurst = 54;
-constexpr std::size_t kDatagram = 1200;
 constexpr Address kLoopback{IpAddress{.bytes = {127, 0, 0, 1}, .family = IpAddress::Family::kV4},
                             0};
-constexpr std::uint32_t kSocketBuffer = 4u << 20;
 
 double ns_of(Duration span) { return static_cast<double>(span.count()); }
 
@@ -30,9 +26,9 @@ template <class Work>
 double cost_of(Duration each, Work&& work) {
   for (int i = 0; i < 3; ++i) work();  // Into the caches.
   std::uint64_t done = 0;
-  const Time begin = monotonic_now();
+  const Time begin = reference::monotonic_now();
   Time now = begin;
-  for (; now - begin < each; now = monotonic_now()) done += work();
+  for (; now - begin < each; now = reference::monotonic_now()) done += work();
   return ns_of(now - begin) / static_cast<double>(std::max<std::uint64_t>(done, 1));
 }
 
@@ -87,9 +83,9 @@ void measure_records(Duration each, std::vector<Step>& steps) {
   std::uint64_t opened = 0;
   while (opening < each) {
     records.seal();
-    const Time begin = monotonic_now();
+    const Time begin = reference::monotonic_now();
     opened += records.open();
-    opening += monotonic_now() - begin;
+    opening += reference::monotonic_now() - begin;
   }
   steps.push_back(
       {"open the record", StepSide::kReceiver, ns_of(opening) / static_cast<double>(opened)});
@@ -109,13 +105,13 @@ void measure_datagrams(Sender& sender, Receiver& receiver, Duration each,
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
   while (sending + receiving < 2 * each) {
-    const Time begin = monotonic_now();
+    const Time begin = reference::monotonic_now();
     if (!sender.send_runs({&run, 1})) break;
-    const Time middle = monotonic_now();
+    const Time middle = reference::monotonic_now();
     sent += kBurst;
     receiver.receive([&](const reference::Arrival& arrival) { received += arrival.datagrams(); });
     sending += middle - begin;
-    receiving += monotonic_now() - middle;
+    receiving += reference::monotonic_now() - middle;
   }
   const auto per = [](Duration span, std::uint64_t n) {
     return ns_of(span) / static_cast<double>(std::max<std::uint64_t>(n, 1));

@@ -32,8 +32,12 @@ struct StepOptions {
   std::vector<Step> device;
 };
 
-// StepCosts is a packet taken apart: 1200-byte datagrams in bursts of 54, the modules' own
-// code in a single thread, memory in the cache.
+// What the steps are measured with, past the kernel too.
+inline constexpr std::size_t kBurst = 54;
+inline constexpr std::size_t kDatagram = 1200;
+
+// StepCosts is a packet taken apart: datagrams of kDatagram bytes in bursts of kBurst, the modules'
+// own code in a single thread, memory in the cache.
 struct StepCosts {
   std::vector<Step> steps;
   double payload_bytes = 0;  // Of a message, in each packet.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cli/load_command.h"
 
-#include <cstdio>
 #include <utility>
 
 #include "engine/cli/command_line.h"
@@ -12,14 +11,7 @@
 #include "engine/cli/process.h"
 
 namespace millrace::cli {
-namespace {
-
-int complain(const std::string& message, int code) {
-  std::fprintf(stderr, "millrace: %s\n", message.c_str());
-  return code;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 LoadCommand::LoadCommand() {
   plan_.cpu_time = process_cpu_time;

@@ -2,7 +2,6 @@
 #include "engine/cli/loop_command.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "engine/cli/command_line.h"
@@ -14,11 +13,6 @@
 
 namespace millrace::cli {
 namespace {
-
-int complain(const std::string& message, int code) {
-  std::fprintf(stderr, "millrace: %s\n", message.c_str());
-  return code;
-}
 
 Setting probability(std::string name, std::string help, double& target) {
   Setting setting;

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -36,6 +37,11 @@ sigset_t stop_set() {
 }
 
 }  // namespace
+
+int complain(const std::string& message, int code) {
+  std::fprintf(stderr, "millrace: %s\n", message.c_str());
+  return code;
+}
 
 report::CpuTime process_cpu_time() {
   report::CpuTime time{.used = cpu_seconds(RUSAGE_SELF), .waited = 0};

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "engine/report/cpu_time.h"
 
 namespace millrace::cli {
+
+// Says what is wrong in one line on standard error, and returns the exit code.
+int complain(const std::string& message, int code);
 
 // Of all threads of the process that live, or of the calling one. Reads a file of each thread.
 report::CpuTime process_cpu_time();

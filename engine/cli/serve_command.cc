@@ -14,18 +14,14 @@
 #include "engine/cli/process.h"
 #include "engine/cli/serve_stats.h"
 #include "engine/http/signalling_api.h"
+#include "io/monotonic_clock.h"
 
 namespace millrace::cli {
 namespace {
 
-Time monotonic_now() { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
-
 constexpr const char* kDefaultListen = "127.0.0.1:5000";
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
-  return kExitFailed;
-}
+int fail(const Error& error) { return complain(error.message, kExitFailed); }
 
 }  // namespace
 
@@ -60,7 +56,7 @@ int ServeCommand::run() {
   StopSignals signals;
   set_log_level(log_level_);
   engine_.log = [](const std::string& line) { log_warning(line); };
-  const Time started = monotonic_now();
+  const Time started = io::monotonic_now();
   if (const auto error = attach_device(dpdk_, engine_)) return fail(*error);
   // A device has addresses of its own.
   if (engine_.device && engine_.listen == kDefaultListen) engine_.listen = "[::]:5000";
@@ -71,8 +67,8 @@ int ServeCommand::run() {
   if (!engine.ok()) return fail(engine.error());
   const ServeStats stats(*engine.value(), counters, started, engine_.device.get());
   http::SignallingApi api(*engine.value(),
-                          {[&stats] { return stats.json(monotonic_now()); },
-                           [&stats] { return stats.prometheus(monotonic_now()); }});
+                          {[&stats] { return stats.json(io::monotonic_now()); },
+                           [&stats] { return stats.prometheus(io::monotonic_now()); }});
   http::ServerOptions http_options;
   http_options.listen = http_;
   http_options.cors_origin = cors_;

@@ -33,7 +33,7 @@ using tcp = asio::ip::tcp;
 using Executor = asio::io_context::executor_type;
 
 constexpr std::size_t kMaxReplyBytes = 256u << 10;
-constexpr std::size_t kReadBytes = 4u << 10;  // A reply to an offer, in one read.
+constexpr std::size_t kReplyBytes = 4u << 10;  // A reply to an offer, in one read.
 
 struct Job {
   bhttp::verb method = bhttp::verb::get;
@@ -58,7 +58,7 @@ class Lane {
 
   Lane(ClientImpl& client, asio::io_context& context)
       : client_(client), resolver_(context), socket_(context) {
-    buffer_.reserve(kReadBytes);
+    buffer_.reserve(kReplyBytes);
   }
 
   // Under the mutex, these four.

@@ -29,7 +29,7 @@ using Executor = asio::io_context::executor_type;
 using Socket = asio::basic_stream_socket<tcp, Executor>;
 
 constexpr milliseconds kAcceptPause{100};
-constexpr std::size_t kReadBytes = 4u << 10;  // An offer, in one read.
+constexpr std::size_t kOfferBytes = 4u << 10;  // An offer, in one read.
 
 class ServerImpl;
 
@@ -179,7 +179,7 @@ Connection::Connection(ServerImpl& server, Socket socket)
       socket_(std::move(socket)),
       buffer_(server.options().max_header_bytes + server.options().max_body_bytes),
       place_(server.add(*this)) {
-  buffer_.reserve(std::min(kReadBytes, buffer_.max_size()));
+  buffer_.reserve(std::min(kOfferBytes, buffer_.max_size()));
 }
 
 Connection::~Connection() { server_.remove(place_); }

@@ -5,25 +5,18 @@
 
 #include <algorithm>
 
+#include "engine/ice/stun_format.h"
+
 namespace millrace::ice {
 namespace {
 
-constexpr std::size_t kAttributeHeaderBytes = 4;
-constexpr std::size_t kIntegrityBytes = 20;
 constexpr std::size_t kMaxUsernameBytes = 2 * 256 + 1;
-constexpr std::uint32_t kFingerprintXor = 0x5354554e;  // "STUN", RFC 8489 §14.7.
 constexpr std::uint16_t kComprehensionOptional = 0x8000;
 constexpr std::uint8_t kFamilyV4 = 1;
 constexpr std::uint8_t kFamilyV6 = 2;
 
-constexpr std::size_t padded(std::size_t bytes) { return (bytes + 3) & ~std::size_t{3}; }
-
 std::string_view as_text(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-ByteSpan as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 // RFC 8489 §14.2. The key of the exclusive-or is the cookie and the transaction id, which

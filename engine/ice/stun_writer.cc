@@ -7,19 +7,10 @@
 #include <cstring>
 
 #include "engine/base/check.h"
+#include "engine/ice/stun_format.h"
 
 namespace millrace::ice {
 namespace {
-
-constexpr std::size_t kAttributeHeaderBytes = 4;
-constexpr std::size_t kIntegrityBytes = 20;
-constexpr std::uint32_t kFingerprintXor = 0x5354554e;
-
-constexpr std::size_t padded(std::size_t bytes) { return (bytes + 3) & ~std::size_t{3}; }
-
-ByteSpan as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 std::string_view reason_of(int code) {
   switch (code) {

@@ -11,7 +11,6 @@ namespace {
 // keys; what a burst of packets may make of it in memory.
 constexpr std::chrono::milliseconds kHold{1000};
 constexpr std::size_t kMaxHeldBytes = std::size_t{64} << 20;
-constexpr std::size_t kWriteBytes = 256u << 10;
 constexpr std::size_t kStatisticsBytes = 64;
 
 // Head is what stands before the payload in a lane's ring.

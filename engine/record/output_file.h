@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,6 +11,9 @@
 #include "millrace/types.h"
 
 namespace millrace::engine {
+
+// What is gathered before it is written.
+inline constexpr std::size_t kWriteBytes = std::size_t{256} << 10;
 
 // OutputFile is a file that only its owner may read: captures hold keys, and traces tell who
 // spoke with whom. It keeps no copy of what was written.

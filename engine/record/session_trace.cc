@@ -10,8 +10,6 @@
 namespace millrace::engine {
 namespace {
 
-constexpr std::size_t kWriteBytes = 256u << 10;
-
 template <class T>
 ByteSpan bytes_of(const T& value) {
   static_assert(std::is_trivially_copyable_v<T>);

@@ -17,8 +17,6 @@ constexpr Duration kTail = milliseconds(200);
 constexpr std::size_t kCreditBytes = 256u << 10;
 // A sender without credit for so long takes it that what it sent was lost, and goes on.
 constexpr milliseconds kStarved{1};
-// A receiver that hears nothing for so long takes it that the sender died.
-constexpr Duration kSilence = seconds(2);
 
 // ReceiveCount adds up what arrives and cuts the measured time out of it.
 class ReceiveCount {

@@ -11,7 +11,6 @@ namespace millrace::reference {
 namespace {
 
 constexpr Duration kLost = milliseconds(200);
-constexpr Duration kSilence = seconds(2);
 
 template <class Port>
 PongReport pong(Port& port, const RawSocket& socket, const Options& options) {

@@ -36,6 +36,8 @@ struct Options {
   bool thread_time = false;
 };
 
+// An end that hears nothing for as long takes the exchange for ended.
+inline constexpr Duration kSilence = seconds(2);
 inline constexpr std::size_t kMinDatagramBytes = 32;  // A hello fits.
 inline constexpr std::size_t kMaxDatagramBytes = 65'000;
 

@@ -2,16 +2,12 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/report/load_report.h"
+#include "engine/report/units.h"
 
 namespace millrace::report {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double microseconds_at(const Histogram& histogram, double percent) {
-  return 1e-3 * static_cast<double>(histogram.percentile(percent));
-}
-double seconds_of(Duration span) { return std::chrono::duration<double>(span).count(); }
 
 Json config_of(const LoadConfig& config) {
   Json out;

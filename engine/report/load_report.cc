@@ -3,13 +3,10 @@
 
 #include <cstdio>
 
+#include "engine/report/units.h"
+
 namespace millrace::report {
 namespace {
-
-double seconds_of(Duration span) { return std::chrono::duration<double>(span).count(); }
-double microseconds_at(const Histogram& histogram, double percent) {
-  return 1e-3 * static_cast<double>(histogram.percentile(percent));
-}
 
 template <class... Args>
 void append(std::string& out, const char* format, Args... args) {

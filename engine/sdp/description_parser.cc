@@ -11,10 +11,6 @@ namespace {
 
 using MaybeError = std::optional<SdpError>;
 
-SdpError malformed(std::size_t line, std::string reason) {
-  return SdpError{SdpError::Code::kMalformed, line, std::move(reason)};
-}
-
 SdpError unsupported(std::size_t line, std::string reason) {
   return SdpError{SdpError::Code::kUnsupported, line, std::move(reason)};
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace millrace::sdp {
 
@@ -21,5 +22,9 @@ struct SdpError {
   // "line 7: a=fingerprint: unknown hash md5".
   std::string to_string() const;
 };
+
+inline SdpError malformed(std::size_t line, std::string reason) {
+  return {SdpError::Code::kMalformed, line, std::move(reason)};
+}
 
 }  // namespace millrace::sdp

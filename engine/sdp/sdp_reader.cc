@@ -10,10 +10,6 @@
 namespace millrace::sdp {
 namespace {
 
-SdpError malformed(std::size_t line, std::string reason) {
-  return SdpError{SdpError::Code::kMalformed, line, std::move(reason)};
-}
-
 SdpError too_large(std::size_t line, std::string reason) {
   return SdpError{SdpError::Code::kTooLarge, line, std::move(reason)};
 }

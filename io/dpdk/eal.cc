@@ -93,7 +93,7 @@ namespace {
 
 constexpr std::size_t kDefaultMemoryMb = 256;
 
-std::mutex g_mutex;
+std::mutex g_eal_mutex;
 bool g_running = false;
 bool g_has_cards = false;  // What EAL was started with says whether it looks at cards at all.
 
@@ -277,7 +277,7 @@ class ThreadRegistration {
 }  // namespace
 
 std::optional<IoError> start_eal(const EalOptions& options) {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_eal_mutex);
   if (g_running) {
     for (const std::string& device : options.devices) {
       const auto port = attach_device(device);

@@ -19,7 +19,7 @@ struct rte_eth_dev;
 namespace millrace::io {
 namespace {
 
-std::mutex g_mutex;
+std::mutex g_guard_mutex;
 std::vector<MemifGuard*> g_guards;
 // This thread is within the driver's own connecting to a memif's server.
 thread_local bool t_connecting = false;
@@ -44,12 +44,12 @@ void run_task(void* argument) {
 
 MemifGuard::MemifGuard(std::uint16_t queues)
     : queues_(queues), marks_(std::make_unique<Mark[]>(queues)) {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_guard_mutex);
   g_guards.push_back(this);
 }
 
 MemifGuard::~MemifGuard() {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_guard_mutex);
   std::erase(g_guards, this);
 }
 
@@ -71,7 +71,7 @@ void MemifGuard::cancel(void (*task)(void*), void* argument) {
 // A burst takes microseconds, unless its thread was pushed aside, by this one even.
 void MemifGuard::await_bursts() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_guard_mutex);
   for (const MemifGuard* const guard : g_guards) {
     for (std::uint16_t i = 0; i < guard->queues_; ++i) {
       while (guard->marks_[i].in_burst.load(std::memory_order_acquire)) sched_yield();

@@ -34,7 +34,7 @@ struct RingPair {
   }
 };
 
-std::mutex g_mutex;
+std::mutex g_rings_mutex;
 std::vector<RingPair> g_pairs;
 unsigned g_made = 0;
 
@@ -60,7 +60,7 @@ std::vector<RingPair>::iterator find_pair(const std::string& device) {
 
 Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_t queues,
                                                                     unsigned depth) {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_rings_mutex);
   const std::string base = "millrace" + std::to_string(g_made++);
   RingPair pair;
   if (!make_rings(base, queues, depth, pair)) {
@@ -82,12 +82,12 @@ Result<std::pair<std::string, std::string>, IoError> make_ring_pair(std::uint16_
 }
 
 bool is_of_ring_pair(const std::string& device) {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_rings_mutex);
   return find_pair(device) != g_pairs.end();
 }
 
 void end_of_ring_pair(const std::string& device) {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(g_rings_mutex);
   const auto found = find_pair(device);
   if (found == g_pairs.end() || ++found->closed < found->devices.size()) return;
   found->free();

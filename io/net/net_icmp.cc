@@ -25,8 +25,8 @@ constexpr std::uint8_t kListenerQuery = 130;
 constexpr std::uint8_t kNeighbourSolicitation = 135;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
-constexpr std::uint32_t kMinMtuV4 = 68;  // RFC 791 §3.2.
-constexpr std::uint32_t kMinMtuV6 = 1280;
+constexpr std::uint32_t kLeastPathMtuV4 = 68;  // RFC 791 §3.2.
+constexpr std::uint32_t kLeastPathMtuV6 = 1280;
 
 // Reads the header of a quoted packet that went out from here (RFC 8899 §4.6.1): UDP without
 // options or extension headers, with DF, of `total` bytes. False where it cannot have.
@@ -102,7 +102,7 @@ RxVerdict NetLayer::receive_path_mtu(Frame& frame, std::uint32_t mtu) {
   PathMtu& out = frame.out.path_mtu;
   std::size_t total = 0;
   // No path is narrower than that, whatever a message says (RFC 8201 §4).
-  const bool possible = mtu >= (v4 ? kMinMtuV4 : kMinMtuV6) || (v4 && mtu == 0);
+  const bool possible = mtu >= (v4 ? kLeastPathMtuV4 : kLeastPathMtuV6) || (v4 && mtu == 0);
   // A router answers whom it had the packet from.
   if (!possible || !read_quoted(quoted, v4, out, total) || out.local.ip != frame.destination) {
     return drop(frame, NetDrop::kRxIcmpMalformed);

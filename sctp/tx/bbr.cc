@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sctp/tx/rate_terms.h"
+
 namespace millrace::sctp {
 namespace {
 
@@ -11,9 +13,6 @@ constexpr double kStartupPacingGain = 2.77;
 constexpr double kDrainPacingGain = 0.5;
 constexpr double kHeadroom = 0.15;
 constexpr double kProbeRttCwndGain = 0.5;
-constexpr std::size_t kMaxSendQuantum = std::size_t{64} << 10;
-// Above every rate and window there is; below it doubles convert.
-constexpr double kMostBytes = 1e15;
 
 std::uint64_t as_bytes(double bytes) {
   return static_cast<std::uint64_t>(std::clamp(bytes, 0.0, kMostBytes));

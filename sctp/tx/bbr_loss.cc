@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kLossThresh = 0.02;
 constexpr double kLossDeviations = 3;
-constexpr double kBeta = 0.7;
+constexpr double kLossBeta = 0.7;
 constexpr int kStartupFullLossCnt = 6;
 
 std::uint64_t scaled(std::uint64_t bytes, double factor) {
@@ -49,7 +49,7 @@ void Bbr::handle_inflight_too_high() {
   prev_probe_too_high_ = true;
   is_bw_probe_sample_ = false;
   if (!rs_.app_limited) {
-    inflight_longterm_ = std::max(rs_.tx_in_flight, scaled(target_inflight(), kBeta));
+    inflight_longterm_ = std::max(rs_.tx_in_flight, scaled(target_inflight(), kLossBeta));
   }
   if (state_ == State::kProbeBwUp) {
     undo_state_ = State::kProbeBwUp;
@@ -109,8 +109,8 @@ void Bbr::adapt_lower_bounds() {
   // that hundredth would come off in every round with a loss: one random loss in a thousand
   // packets would cost half the rate between two probes.
   const double due = std::min(bw_latest_ / (1 - kPacingMargin), bw_shortterm_);
-  bw_shortterm_ = std::max({bw_latest_, due, kBeta * bw_shortterm_});
-  inflight_shortterm_ = std::max(inflight_latest_, scaled(inflight_shortterm_, kBeta));
+  bw_shortterm_ = std::max({bw_latest_, due, kLossBeta * bw_shortterm_});
+  inflight_shortterm_ = std::max(inflight_latest_, scaled(inflight_shortterm_, kLossBeta));
 }
 
 // draft-ietf-ccwg-bbr §5.6.4.4.

@@ -5,14 +5,14 @@
 #include <cmath>
 #include <utility>
 
+#include "sctp/tx/rate_terms.h"
+
 namespace millrace::sctp {
 namespace {
 
 constexpr double kBeta = 0.7;  // RFC 9438 §4.6.
 constexpr double kC = 0.4;     // RFC 9438 §5.1: segments per second cubed.
 constexpr double kRenoAlpha = 3 * (1 - kBeta) / (1 + kBeta);  // RFC 9438 §4.3.
-
-double in_seconds(Duration time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
 

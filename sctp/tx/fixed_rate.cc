@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
+#include "sctp/tx/rate_terms.h"
+
 namespace millrace::sctp {
 namespace {
 
-constexpr Duration kNominalRtt = milliseconds(100);  // Before there is a sample.
-constexpr Duration kLeastRtt = milliseconds(5);      // Turns and SACKs come no more often.
+constexpr Duration kLeastRtt = milliseconds(5);  // Turns and SACKs come no more often.
 constexpr std::size_t kFloorPackets = 10;
-constexpr std::size_t kMaxSendQuantum = std::size_t{64} << 10;
 
 }  // namespace
 

@@ -7,7 +7,7 @@
 namespace millrace::sctp {
 namespace {
 
-constexpr std::uint32_t kFirstCapacity = 8;
+constexpr std::uint32_t kFirstBlocks = 8;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ StreamedPayload::~StreamedPayload() {
 // Makes room for the blocks up to `end` and gets them.
 bool StreamedPayload::reserve(std::uint32_t end) {
   if (end - first_ > capacity_) {
-    std::uint32_t capacity = std::max(kFirstCapacity, capacity_);
+    std::uint32_t capacity = std::max(kFirstBlocks, capacity_);
     while (capacity < end - first_) capacity *= 2;
     std::uint8_t* const memory = pool_.allocate(capacity * sizeof(*blocks_));
     if (memory == nullptr) return false;

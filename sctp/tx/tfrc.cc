@@ -5,16 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include "sctp/tx/rate_terms.h"
+
 namespace millrace::sctp {
 namespace {
 
 constexpr double kMaxBackOffSeconds = 64;  // RFC 5348 §4.3: t_mbi.
 constexpr double kRttRootWeight = 0.9;     // RFC 5348 §4.5: q2.
-constexpr std::size_t kMaxSendQuantum = std::size_t{64} << 10;
-constexpr Duration kNominalRtt = milliseconds(100);  // Before there is a sample.
-constexpr double kMostBytes = 1e15;
-
-double in_seconds(Duration time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
 
