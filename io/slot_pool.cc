@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
-#include "io/poison.h"
+#include "engine/base/poison.h"
 #include "io/tx_run.h"
 
 namespace millrace::io {

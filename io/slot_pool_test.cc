@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "engine/base/poison.h"
+
 namespace millrace::io {
 namespace {
 
@@ -24,7 +26,7 @@ TEST(SlotPool, SlotsAreOddScatteredAndApart) {
   EXPECT_EQ(pool.free(), 8u);
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#ifndef MILLRACE_ASAN
 TEST(SlotPoolDeathTest, WriteBesideASlotIsFoundWhenItComesHome) {
   const auto overrun = [](std::ptrdiff_t at) {
     SlotPool pool(2);

@@ -7,13 +7,7 @@
 #include <cstdlib>
 
 #include "engine/base/check.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(place, bytes) static_cast<void>(0)
-#define ASAN_UNPOISON_MEMORY_REGION(place, bytes) static_cast<void>(0)
-#endif
+#include "engine/base/poison.h"
 
 namespace millrace {
 namespace {
@@ -33,7 +27,7 @@ struct SlabMemory::Slab {
             std::aligned_alloc(is_huge() ? kLargestSlabBytes : kPageBytes, size))) {
     CHECK(memory != nullptr);
     free.reserve(count);
-    ASAN_POISON_MEMORY_REGION(memory.get(), bytes);
+    poison(memory.get(), bytes);
   }
 
   bool is_huge() const { return bytes == kLargestSlabBytes; }
@@ -53,11 +47,11 @@ struct SlabMemory::Slab {
     }
     ++used;
     void* const at = memory.get() + place * owner.place_bytes_;
-    ASAN_UNPOISON_MEMORY_REGION(at, owner.place_bytes_);
+    unpoison(at, owner.place_bytes_);
     return at;
   }
   void give_back(void* at) {
-    ASAN_POISON_MEMORY_REGION(at, owner.place_bytes_);
+    poison(at, owner.place_bytes_);
     const auto offset = static_cast<std::size_t>(static_cast<std::byte*>(at) - memory.get());
     free.push_back(static_cast<std::uint32_t>(offset / owner.place_bytes_));
     --used;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/poison.h"
+
 namespace millrace {
 namespace {
 
@@ -44,7 +46,9 @@ TEST(SlabPool, MakesAlignedObjectsThatDoNotOverlap) {
 
 TEST(SlabPool, UsesAPlaceAgain) {
   SlabPool<std::string> pool;
-  const void* const first = pool.make("one").get();  // Gone at the end of the line.
+  auto gone = pool.make("one");
+  const void* const first = gone.get();
+  gone.reset();
   const auto second = pool.make("two");
   EXPECT_EQ(second.get(), first);
   EXPECT_EQ(*second, "two");
@@ -143,7 +147,7 @@ TEST(SlabMemory, KeepsWhatWasReserved) {
   EXPECT_EQ(memory.places(), reserved);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MILLRACE_ASAN
 std::size_t volatile_size(const std::string& text) {
   const volatile std::size_t size = text.size();
   return size;
@@ -151,7 +155,9 @@ std::size_t volatile_size(const std::string& text) {
 
 TEST(SlabPoolDeathTest, APlaceThatWasGivenBackIsPoisoned) {
   SlabPool<std::string> pool;
-  std::string* const gone = pool.make("a string too long for its own place in the object").get();
+  auto made = pool.make("a string too long for its own place in the object");
+  const std::string* const gone = made.get();
+  made.reset();
   const auto use = [gone] { return volatile_size(*gone); };
   EXPECT_DEATH(use(), "use-after-poison");
 }

@@ -118,9 +118,9 @@ TEST(AssociationTable, ARefOfAnEarlierSessionDoesNotReachALaterOne) {
 }
 
 TEST(AssociationTable, AKeyBelongsToTheFirstWhoTookIt) {
+  std::atomic<int> alive{0};
   AssociationTable table(small(4));
   TableMember member(table);
-  std::atomic<int> alive{0};
   const EntryRef a = create(member, 1, &alive);
   const EntryRef b = create(member, 2, &alive);
   ASSERT_TRUE(member.add_address(a, address_key(5)).ok());
@@ -207,10 +207,10 @@ TEST(AssociationTable, APeerThatMovesForEverNeedsOnlyQuiescence) {
 
 TEST(AssociationTable, AFullTableSaysSoAndTakesNewSessionsOnceNoReaderCanHoldTheOld) {
   constexpr std::uint32_t kSessions = 100;
+  std::atomic<int> alive{0};
   AssociationTable table(small(kSessions));
   TableMember member(table);
   TableMember reader(table);
-  std::atomic<int> alive{0};
   std::vector<EntryRef> entries;
   for (std::uint32_t n = 0; n < kSessions; ++n) entries.push_back(create(member, n, &alive));
   const UfragKey extra = ufrag_key(1000);

@@ -202,8 +202,8 @@ TEST(SuspendedWriterOfTheTable, InClaimHasDecidedAlready) {
 TEST(AssociationTable, ExactlyOneShardWinsEveryClaim) {
   constexpr std::uint32_t kShards = 3;
   constexpr std::uint32_t kRounds = 3000;
-  AssociationTable table({.max_sessions = 8, .key = {1, 1}});
   std::atomic<int> alive{0};
+  AssociationTable table({.max_sessions = 8, .key = {1, 1}});
   EntryRef entry;
   std::array<Claim, kShards> claims;
   std::uint32_t wrong = 0;

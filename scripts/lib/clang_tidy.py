@@ -1,33 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs clang-tidy over the project's own sources of a build directory, one count a file."""
+"""Runs clang-tidy over the project's own sources of a build directory, tests excepted; one
+count a file.
+
+Most of its time goes to the headers, so it reads sources that are compiled alike as one unit. A
+unit with findings, or whose sources do not go together, is read once more file by file, and what
+is said of each of those is what counts."""
 
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import sys
 
+import configure
 import stages
 
+UNIT_SOURCES = 10
+# A unit may lie where clang-tidy would not find it.
+CONFIG = os.path.join(configure.SOURCE, ".clang-tidy")
 
-def tidy(build_dir, source):
-    done = subprocess.run(["clang-tidy-14", "-p", build_dir, "--quiet", source],
-                          capture_output=True, text=True, check=False)
-    return source, done.returncode == 0, done.stdout
+
+def clang_tidy(unit_dir, source):
+    done = subprocess.run(["clang-tidy-14", f"--config-file={CONFIG}", "-p", unit_dir, "--quiet",
+                           source], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout
+
+
+def flags_of(command):
+    """A compile command without what differs from file to file."""
+    return re.sub(r" (-M[QF]|-o|-c) \S+| -MD\b", "", command["command"])
+
+
+def sources_of(command):
+    """What a command compiles: its file, or what a unity build has put into it."""
+    directory = command["directory"]
+    path = os.path.realpath(os.path.join(directory, command["file"]))
+    if not re.search(r"-unity\d+\.cpp$", path):
+        return [path]
+    with open(path, encoding="utf-8") as text:
+        included = re.findall(r"^#include\s*<(.+)>$", text.read(), re.MULTILINE)
+    return [os.path.realpath(os.path.join(directory, name)) for name in included]
+
+
+def units_of(commands):
+    """(flags, directory, sources) of each unit; every source is in one."""
+    alike = {}
+    seen = set()
+    for command in commands:
+        build_root = os.path.realpath(command["directory"]) + os.sep
+        for source in sources_of(command):
+            generated = source.startswith(build_root)
+            if source in seen or generated or source.endswith("_test.cc"):
+                continue
+            seen.add(source)
+            alike.setdefault((flags_of(command), command["directory"]), []).append(source)
+    return [(flags, directory, sources[i:i + UNIT_SOURCES])
+            for (flags, directory), sources in sorted(alike.items())
+            for i in range(0, len(sources), UNIT_SOURCES)]
+
+
+def write_units(unit_dir, units):
+    """Writes the units and the compile commands of them and of their sources. The units' paths."""
+    os.makedirs(unit_dir, exist_ok=True)
+    commands = []
+    paths = []
+    for number, (flags, directory, sources) in enumerate(units):
+        path = os.path.join(os.path.realpath(unit_dir), f"unit{number}.cc")
+        with open(path, "w", encoding="utf-8") as text:
+            for source in sources:
+                # Not included: some checks, the analyzer's too, pass over what is.
+                with open(source, encoding="utf-8") as part:
+                    text.write(part.read() + "\n")
+        paths.append(path)
+        for file in [path, *sources]:
+            commands.append({"directory": directory, "file": file,
+                             "command": f"{flags} -c {file}"})
+    with open(os.path.join(unit_dir, "compile_commands.json"), "w", encoding="utf-8") as text:
+        json.dump(commands, text)
+    return paths
+
+
+def tidy_unit(unit_dir, path, sources):
+    """(source, ok, output) of each source."""
+    if len(sources) > 1 and clang_tidy(unit_dir, path)[0]:
+        return [(source, True, "") for source in sources]
+    return [(source, *clang_tidy(unit_dir, source)) for source in sources]
 
 
 def main():
     build_dir = sys.argv[1]
     with open(os.path.join(build_dir, "compile_commands.json"), encoding="utf-8") as text:
-        commands = json.load(text)
-    sources = sorted({os.path.relpath(os.path.join(c["directory"], c["file"])) for c in commands})
-    sources = [s for s in sources if not s.startswith("build")]
+        units = units_of(json.load(text))
+    unit_dir = os.path.join(build_dir, "tidy")
+    paths = write_units(unit_dir, units)
     totals = stages.Totals()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for source, ok, output in pool.map(lambda s: tidy(build_dir, s), sources):
-            totals.add(int(ok), int(not ok), 0, source)
-            if not ok:
-                print(output, flush=True)
+        runs = [pool.submit(tidy_unit, unit_dir, path, sources)
+                for path, (_, _, sources) in zip(paths, units)]
+        for run in runs:
+            for source, ok, output in run.result():
+                totals.add(int(ok), int(not ok), 0, os.path.relpath(source))
+                if not ok:
+                    print(output, flush=True)
     return totals.finish()
 
 

@@ -22,7 +22,7 @@ SURVIVORS = "test/conformance/survivors.toml"
 LEAST_SHARE = 0.95
 SLOW = 1.0  # Seconds: of the tests that do not bear the tag only quicker ones run.
 # What runs when no test that bears the tag fails; the quick first.
-FALLBACK = ["conformance", "association", "packet", "rx", "tx", "dcep", "end_to_end",
+FALLBACK = ["conformance", "association", "packet", "rx", "tx", "tx_path", "dcep", "end_to_end",
             "association_sim"]
 
 

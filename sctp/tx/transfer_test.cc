@@ -53,7 +53,7 @@ class Model {
     DataReceiverOptions receiver;
     receiver.peer_initial_tsn = sender.initial_tsn;
     receiver.streams = kStreams;
-    receiver.window_bytes = 64 * 1024 << rng_.below(4);
+    receiver.window_bytes = std::size_t{64 * 1024} << rng_.below(4);
     receiver.max_message_bytes = 32 * 1024;
     NetworkOptions network;
     network.loss = static_cast<double>(rng_.below(20)) / 100;

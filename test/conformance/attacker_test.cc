@@ -10,6 +10,7 @@
 #include <new>
 
 #include "bench/support/instruction_counter.h"
+#include "engine/base/poison.h"
 #include "test/sim/sim_seeds.h"
 #include "test/support/siege.h"
 
@@ -36,7 +37,7 @@ std::size_t live_bytes = 0;
 namespace millrace::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MILLRACE_ASAN
 constexpr std::uint64_t kSlowdown = 30;
 #else
 constexpr std::uint64_t kSlowdown = 1;

@@ -10,10 +10,6 @@ using sctp::CloseReason;
 using sctp::DropReason;
 using sctp::EventKind;
 
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
-constexpr std::uint16_t kMarkerStream = 12;
-
 // What such a path, crossing set-ups and ends without their state may cause; anything else is
 // a fault of ours.
 constexpr DropReason kExpectedDrops[] = {

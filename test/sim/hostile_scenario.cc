@@ -6,10 +6,6 @@
 namespace millrace::test {
 namespace {
 
-constexpr int kA = AssociationPair::kA;
-constexpr int kB = AssociationPair::kB;
-constexpr std::uint16_t kStreams = 12;
-constexpr std::uint16_t kMarkerStream = kStreams;  // Never reset.
 // Virtual time that any step of a run may take: some retransmissions at the full RTO, or what
 // it takes to find out that the peer has gone.
 constexpr Duration kPatience = seconds(10000);

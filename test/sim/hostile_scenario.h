@@ -55,6 +55,11 @@ class HostileScenario {
   std::uint64_t trace_hash() const { return pair_.trace_hash(); }
 
  private:
+  static constexpr int kA = AssociationPair::kA;
+  static constexpr int kB = AssociationPair::kB;
+  static constexpr std::uint16_t kStreams = 12;
+  static constexpr std::uint16_t kMarkerStream = kStreams;  // Never reset.
+
   enum class Mode : std::uint8_t {
     kReliable,
     kReliableUnordered,

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
+// GCC says it by a macro, Clang as a feature.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define MILLRACE_ASAN 1
@@ -17,20 +17,19 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace millrace::io {
+namespace millrace {
 
 // poison makes any access to the bytes an AddressSanitizer report, until `unpoison`;
 // both do nothing in other builds.
-inline void poison([[maybe_unused]] const std::uint8_t* data, [[maybe_unused]] std::size_t bytes) {
+inline void poison([[maybe_unused]] const void* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef MILLRACE_ASAN
   __asan_poison_memory_region(data, bytes);
 #endif
 }
-inline void unpoison([[maybe_unused]] const std::uint8_t* data,
-                     [[maybe_unused]] std::size_t bytes) {
+inline void unpoison([[maybe_unused]] const void* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef MILLRACE_ASAN
   __asan_unpoison_memory_region(data, bytes);
 #endif
 }
 
-}  // namespace millrace::io
+}  // namespace millrace
