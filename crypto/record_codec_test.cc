@@ -12,13 +12,14 @@
 namespace millrace::crypto {
 namespace {
 
-constexpr CipherSuite kSuites[] = {CipherSuite::kAes128GcmSha256, CipherSuite::kAes256GcmSha384,
-                                   CipherSuite::kChaCha20Poly1305Sha256};
-constexpr AeadBackend kBackends[] = {AeadBackend::kBoringSsl, AeadBackend::kIpsecMb};
+constexpr CipherSuite kCodecSuites[] = {CipherSuite::kAes128GcmSha256,
+                                        CipherSuite::kAes256GcmSha384,
+                                        CipherSuite::kChaCha20Poly1305Sha256};
+constexpr AeadBackend kCodecBackends[] = {AeadBackend::kBoringSsl, AeadBackend::kIpsecMb};
 
 std::vector<AeadBackend> backends() {
   std::vector<AeadBackend> present;
-  std::copy_if(std::begin(kBackends), std::end(kBackends), std::back_inserter(present),
+  std::copy_if(std::begin(kCodecBackends), std::end(kCodecBackends), std::back_inserter(present),
                backend_available);
   return present;
 }
@@ -81,7 +82,7 @@ TEST(RecordCodec, SealsAndOpensTheGoldenOfEachSuiteWithEachBackend) {  // RFC 52
   for (const AeadBackend backend : backends()) {
     for (std::size_t i = 0; i < 3; ++i) {
       RecordKeysPool pool(backend);
-      const RecordKeysPtr keys = pool.make(keys_of(kSuites[i], 0x0123456789ab));
+      const RecordKeysPtr keys = pool.make(keys_of(kCodecSuites[i], 0x0123456789ab));
       EXPECT_EQ(to_hex(sealed(*keys, bytes_of(kText))), kGolden[i]);
       Bytes record = from_hex(kGolden[i]);
       const OpenJob job = opened(*keys, record);
@@ -97,7 +98,7 @@ TEST(RecordCodec, GivesTheSameBytesWithBothBackendsAtEverySize) {
   std::vector<std::size_t> sizes;
   for (std::size_t n = 0; n <= 1500; ++n) sizes.push_back(n);
   for (const std::size_t n : {4096u, 9000u, 16383u, 16384u}) sizes.push_back(n);
-  for (const CipherSuite suite : kSuites) {
+  for (const CipherSuite suite : kCodecSuites) {
     RecordKeysPool boring_pool(AeadBackend::kBoringSsl);
     RecordKeysPool ipsec_pool(AeadBackend::kIpsecMb);
     const RecordKeysPtr boring = boring_pool.make(keys_of(suite));
@@ -122,7 +123,7 @@ TEST(RecordCodec, GivesTheSameBytesWithBothBackendsAtEverySize) {
 
 TEST(RecordCodec, RefusesEveryFlippedBitAndEveryTruncation) {
   for (const AeadBackend backend : backends()) {
-    for (const CipherSuite suite : kSuites) {
+    for (const CipherSuite suite : kCodecSuites) {
       RecordKeysPool pool(backend);
       const RecordKeysPtr keys = pool.make(keys_of(suite));
       const Bytes record = sealed(*keys, pattern(40, 1));
@@ -154,7 +155,7 @@ TEST(RecordCodec, DoesNotLetAForgeryMoveTheReplayWindow) {  // RFC 6347 §4.1.2.
 }
 
 TEST(RecordCodec, PassesOneOfTwoCopiesInABatch) {
-  for (const CipherSuite suite : kSuites) {
+  for (const CipherSuite suite : kCodecSuites) {
     RecordKeysPool pool;
     const RecordKeysPtr keys = pool.make(keys_of(suite));
     Bytes first = sealed(*keys, bytes_of("once"));
@@ -174,7 +175,7 @@ TEST(RecordCodec, OpensABurstOfManySessionsOutOfOrder) {
   std::vector<RecordKeysPtr> sessions;
   std::vector<std::pair<RecordKeys*, Bytes>> records;
   for (int s = 0; s < 40; ++s) {
-    TrafficKeys keys = keys_of(kSuites[s % 3]);
+    TrafficKeys keys = keys_of(kCodecSuites[s % 3]);
     keys.write.key[0] = keys.read.key[0] = static_cast<std::uint8_t>(s);
     sessions.push_back(pool.make(keys));
     for (int i = 0; i < 20; ++i) {
@@ -278,7 +279,7 @@ TEST(RecordKeys, KnowsWhatItMayHaveSealedByTheHeader) {
 
 // RFC 9146 §6: in what order records come tells nothing of their order.
 TEST(RecordKeys, KnowTheNewestOfTheRecordsThatOpened) {
-  for (const CipherSuite suite : kSuites) {
+  for (const CipherSuite suite : kCodecSuites) {
     RecordKeysPool pool;
     const RecordKeysPtr keys = pool.make(keys_of(suite));
     std::vector<Bytes> records;

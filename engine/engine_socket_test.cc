@@ -22,11 +22,11 @@ namespace {
 
 using test::TestNetwork;
 
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kSocketPatience = std::chrono::seconds(30);
 
 // Waits for what another thread brings about.
 bool wait_until(const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kSocketPatience;
   while (!done()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -14,12 +14,12 @@
 namespace millrace::io {
 namespace {
 
-IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+IpAddress parsed(const char* text) { return *IpAddress::parse(text); }
 
 TEST(ControlMessage, ReadsBackWhatItWrites) {
   for (const bool v6 : {false, true}) {
     alignas(cmsghdr) std::array<std::uint8_t, kTxControlBytes> bytes{};
-    const IpAddress local = v6 ? ip("2001:db8::7") : ip("192.0.2.7");
+    const IpAddress local = v6 ? parsed("2001:db8::7") : parsed("192.0.2.7");
     const std::size_t used = write_control(bytes.data(), 1200, local, v6);
     ASSERT_LE(used, kTxControlBytes);
     if (v6) {
@@ -36,7 +36,7 @@ TEST(ControlMessage, ReadsBackWhatItWrites) {
 
 TEST(ControlMessage, EveryTruncationIsReadSafely) {
   alignas(cmsghdr) std::array<std::uint8_t, kTxControlBytes> bytes{};
-  const std::size_t used = write_control(bytes.data(), 1200, ip("::1"), true);
+  const std::size_t used = write_control(bytes.data(), 1200, parsed("::1"), true);
   for (std::size_t n = 0; n < used; ++n) {
     const RxControl control = read_control(bytes.data(), n);
     EXPECT_EQ(control.segment_bytes, 0u);

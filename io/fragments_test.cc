@@ -117,12 +117,12 @@ class FragmentsTest : public DatapathTest<Pair> {
   }
 };
 
-using KernelPairs = ::testing::Types<
+using FragmentPairs = ::testing::Types<
 #ifdef MILLRACE_IO_URING
     KernelPair<UringDatapath>,
 #endif
     KernelPair<SocketDatapath>, SlotPair<KernelPair<SocketDatapath>>>;
-TYPED_TEST_SUITE(FragmentsTest, KernelPairs);
+TYPED_TEST_SUITE(FragmentsTest, FragmentPairs);
 
 TYPED_TEST(FragmentsTest, AreForThoseWhoMayOverIpv4) {
   this->run_apart([this] { return this->check_family(*IpAddress::parse("127.0.0.1")); });

@@ -7,15 +7,16 @@
 
 #include "engine/base/rng.h"
 #include "sctp/path_mtu.h"
+#include "sctp/testing/path_sizes.h"
 
 namespace millrace::sctp {
 namespace {
 
-constexpr std::size_t kMin = 468;
-constexpr std::size_t kBase = 1160;
-constexpr std::size_t kJumbo = 8932;  // IPv4, 9000 bytes.
-constexpr Duration kRto = milliseconds(50);
-constexpr Duration kRtt = milliseconds(10);
+using testing::kBase;
+using testing::kJumbo;
+using testing::kMin;
+using testing::kRto;
+using testing::kRtt;
 
 // Who answers each probe before the peer does keeps it from being confirmed, and his own word from
 // being refuted: but not for long.

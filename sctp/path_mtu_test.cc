@@ -5,17 +5,19 @@
 
 #include <vector>
 
+#include "sctp/testing/path_sizes.h"
+
 namespace millrace::sctp {
 namespace {
 
 using State = PathMtu::State;
 
-constexpr std::size_t kMin = 468;
-constexpr std::size_t kBase = 1160;
-constexpr std::size_t kEthernet = 1432;  // IPv4, 1500 bytes.
-constexpr std::size_t kJumbo = 8932;     // IPv4, 9000 bytes.
-constexpr Duration kRto = milliseconds(50);
-constexpr Duration kRtt = milliseconds(10);
+using testing::kBase;
+using testing::kEthernet;
+using testing::kJumbo;
+using testing::kMin;
+using testing::kRto;
+using testing::kRtt;
 
 // A path of one MTU, over which probes go as soon as they are due.
 class PathMtuTest : public ::testing::Test {

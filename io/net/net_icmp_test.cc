@@ -9,16 +9,6 @@ namespace {
 
 using namespace test;
 
-const Time kNow{seconds(10)};
-
-// A frame with some bytes changed and its checksums right.
-Bytes changed(std::string_view frame, std::size_t at, Bytes bytes) {
-  Bytes out = hex(frame);
-  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-  reseal(out);
-  return out;
-}
-
 constexpr std::size_t kIcmp4At = 34;
 constexpr std::size_t kIcmp6At = 54;
 

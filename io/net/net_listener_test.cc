@@ -9,17 +9,9 @@ namespace {
 
 using namespace test;
 
-const Time kNow{seconds(10)};
 constexpr std::size_t kHopLimitAt = 14 + 7;
 constexpr std::size_t kSourceAt = 14 + 8;
 constexpr std::size_t kGroupAt = 14 + 40 + 8 + 8;
-
-Bytes changed(std::string_view frame, std::size_t at, const Bytes& bytes) {
-  Bytes out = hex(frame);
-  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-  reseal(out);
-  return out;
-}
 
 TEST(NetListener, ReportsItsGroupsOfItsOwnAccord) {
   NetHost host(host_options(1), 1, kNow);

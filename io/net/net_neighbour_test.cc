@@ -11,7 +11,6 @@ namespace {
 using namespace test;
 using State = NeighbourState;
 
-const Time kNow{seconds(10)};
 const Address kOur4 = at("192.0.2.1:1000");
 const Address kPeer4 = at("192.0.2.2:2000");
 const Address kOur6 = at("[2001:db8::1]:1000");
@@ -19,15 +18,8 @@ const Address kPeer6 = at("[2001:db8::2]:2000");
 
 constexpr std::size_t kArpAt = 14;
 constexpr std::size_t kNdAt = 54;
-constexpr std::size_t kHopLimitAt = 14 + 7;
+constexpr std::size_t kNdHopLimitAt = 14 + 7;
 constexpr std::size_t kOptionAt = kNdAt + 24;
-
-Bytes changed(std::string_view frame, std::size_t at, const Bytes& bytes) {
-  Bytes out = hex(frame);
-  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-  reseal(out);
-  return out;
-}
 
 // A neighbour discovery frame with other options.
 Bytes with_options(std::string_view frame, const Bytes& options) {
@@ -265,7 +257,7 @@ TEST_F(NetNeighbour, MalformedDiscoveryIsRefused) {
   host_.out.clear();
   const std::string_view kBoth[] = {kSolicitation, kAdvertisement};
   for (const std::string_view frame : kBoth) {
-    EXPECT_TRUE(drops(changed(frame, kHopLimitAt, {254}), NetDrop::kRxNdMalformed));
+    EXPECT_TRUE(drops(changed(frame, kNdHopLimitAt, {254}), NetDrop::kRxNdMalformed));
     EXPECT_TRUE(drops(changed(frame, kNdAt + 1, {1}), NetDrop::kRxNdMalformed));
     EXPECT_TRUE(drops(changed(frame, kNdAt + 8, {0xff}), NetDrop::kRxNdMalformed));
     const std::uint8_t type = frame == kSolicitation ? 1 : 2;

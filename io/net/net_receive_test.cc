@@ -12,7 +12,6 @@ namespace {
 
 using namespace test;
 
-const Time kNow{seconds(10)};
 constexpr std::size_t kIpAt = 14;
 constexpr std::size_t kUdp4At = 34;
 constexpr std::size_t kUdp6At = 54;
@@ -60,13 +59,6 @@ class Receiver : public NetHost {
            dropped(reason) == before + 1;
   }
 };
-
-Bytes changed(std::string_view frame, std::size_t at, const Bytes& bytes, bool sealed = true) {
-  Bytes out = hex(frame);
-  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-  if (sealed) reseal(out);
-  return out;
-}
 
 // An IPv6 packet with `headers` between it and UDP, of which the first is of the type `next`.
 Bytes with_headers(std::uint8_t next, const Bytes& headers) {

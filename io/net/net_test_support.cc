@@ -89,6 +89,13 @@ void reseal(Bytes& frame) {
   }
 }
 
+Bytes changed(std::string_view digits, std::size_t at, const Bytes& bytes, bool sealed) {
+  Bytes out = hex(digits);
+  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+  if (sealed) reseal(out);
+  return out;
+}
+
 NetOptions host_options(unsigned n) {
   NetOptions options;
   options.mac = {{0x02, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}};

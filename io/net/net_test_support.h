@@ -27,6 +27,10 @@ Bytes tagged(Bytes frame, std::uint16_t tag);
 // Puts the checksums of an untagged frame right, as far as it can be read: the IPv4 header's,
 // UDP's, ICMP's. By a sum of its own, word by word.
 void reseal(Bytes& frame);
+// The frame of `digits` with other bytes at a place, and checksums that fit unless it shall not.
+Bytes changed(std::string_view digits, std::size_t at, const Bytes& bytes, bool sealed = true);
+
+inline constexpr Time kNow{seconds(10)};
 
 // Options of one of two hosts on a link: 192.0.2.N/24, 2001:db8::N/64, 02:00:00:00:00:0N.
 NetOptions host_options(unsigned n);

@@ -10,7 +10,7 @@
 namespace millrace::io {
 namespace {
 
-Address at(const char* text) { return *Address::parse(text); }
+Address address_at(const char* text) { return *Address::parse(text); }
 
 // Microsoft's key ("Verifying the RSS Hash Calculation"), and a table that tells its own places.
 RssSetUp published() {
@@ -28,11 +28,15 @@ TEST(RssMap, LooksThePublishedHashesUpInTheTable) {
   const auto map = RssMap::make(published());
   ASSERT_TRUE(map);
   // 0x51ccc178, 0xc626b0ea, 0x40207d3d.
-  EXPECT_EQ(map->queue_of(at("66.9.149.187:2794"), at("161.142.100.80:1766")), 1000 + 0x78);
-  EXPECT_EQ(map->queue_of(at("199.92.111.2:14230"), at("65.69.140.83:4739")), 1000 + 0x6a);
-  EXPECT_EQ(map->queue_of(at("[3ffe:2501:200:1fff::7]:2794"), at("[3ffe:2501:200:3::1]:1766")),
+  EXPECT_EQ(map->queue_of(address_at("66.9.149.187:2794"), address_at("161.142.100.80:1766")),
+            1000 + 0x78);
+  EXPECT_EQ(map->queue_of(address_at("199.92.111.2:14230"), address_at("65.69.140.83:4739")),
+            1000 + 0x6a);
+  EXPECT_EQ(map->queue_of(address_at("[3ffe:2501:200:1fff::7]:2794"),
+                          address_at("[3ffe:2501:200:3::1]:1766")),
             1000 + 0x3d);
-  EXPECT_EQ(map->queue_of(at("66.9.149.187:2794"), at("[3ffe:2501:200:3::1]:1766")), std::nullopt);
+  EXPECT_EQ(map->queue_of(address_at("66.9.149.187:2794"), address_at("[3ffe:2501:200:3::1]:1766")),
+            std::nullopt);
 }
 
 TEST(RssMap, SaysNothingOfAFamilyWhosePortsAreNotHashed) {
@@ -40,15 +44,15 @@ TEST(RssMap, SaysNothingOfAFamilyWhosePortsAreNotHashed) {
   set_up.udp_v6 = false;
   auto map = RssMap::make(set_up);
   ASSERT_TRUE(map);
-  EXPECT_TRUE(map->queue_of(at("10.0.0.1:1"), at("10.0.0.2:2")));
-  EXPECT_FALSE(map->queue_of(at("[fd00::1]:1"), at("[fd00::2]:2")));
+  EXPECT_TRUE(map->queue_of(address_at("10.0.0.1:1"), address_at("10.0.0.2:2")));
+  EXPECT_FALSE(map->queue_of(address_at("[fd00::1]:1"), address_at("[fd00::2]:2")));
   // A key that does for IPv4 alone.
   set_up.udp_v6 = true;
   set_up.key.resize(39);
   map = RssMap::make(set_up);
   ASSERT_TRUE(map);
-  EXPECT_TRUE(map->queue_of(at("10.0.0.1:1"), at("10.0.0.2:2")));
-  EXPECT_FALSE(map->queue_of(at("[fd00::1]:1"), at("[fd00::2]:2")));
+  EXPECT_TRUE(map->queue_of(address_at("10.0.0.1:1"), address_at("10.0.0.2:2")));
+  EXPECT_FALSE(map->queue_of(address_at("[fd00::1]:1"), address_at("[fd00::2]:2")));
 }
 
 TEST(RssMap, IsNotMadeOfWhatForetellsNothing) {
@@ -77,12 +81,13 @@ TEST(RssMap, OurKeyLeadsSomePortToEachQueueOfAnyPeer) {
   const auto map = RssMap::make(set_up);
   ASSERT_TRUE(map);
   for (const char* peer : {"192.0.2.1:5000", "198.51.100.77:65535", "[2001:db8::1]:443"}) {
-    Address own = at(peer).ip.is_v4() ? at("10.0.0.1:1") : at("[2001:db8::2]:1");
+    Address own =
+        address_at(peer).ip.is_v4() ? address_at("10.0.0.1:1") : address_at("[2001:db8::2]:1");
     for (std::uint16_t queue = 0; queue < kQueues; ++queue) {
       int tries = 0;
-      for (own.port = 32768; map->queue_of(at(peer), own) != queue; ++own.port) ++tries;
+      for (own.port = 32768; map->queue_of(address_at(peer), own) != queue; ++own.port) ++tries;
       EXPECT_LT(tries, 1000) << peer << " " << queue;
-      EXPECT_EQ(map->queue_of(own, at(peer)), queue);
+      EXPECT_EQ(map->queue_of(own, address_at(peer)), queue);
     }
   }
 }

@@ -15,6 +15,7 @@ import sys
 
 import configure
 import stages
+import unity
 
 UNIT_SOURCES = 10
 # A unit may lie where clang-tidy would not find it.
@@ -32,24 +33,13 @@ def flags_of(command):
     return re.sub(r" (-M[QF]|-o|-c) \S+| -MD\b", "", command["command"])
 
 
-def sources_of(command):
-    """What a command compiles: its file, or what a unity build has put into it."""
-    directory = command["directory"]
-    path = os.path.realpath(os.path.join(directory, command["file"]))
-    if not re.search(r"-unity\d+\.cpp$", path):
-        return [path]
-    with open(path, encoding="utf-8") as text:
-        included = re.findall(r"^#include\s*<(.+)>$", text.read(), re.MULTILINE)
-    return [os.path.realpath(os.path.join(directory, name)) for name in included]
-
-
 def units_of(commands):
     """(flags, directory, sources) of each unit; every source is in one."""
     alike = {}
     seen = set()
     for command in commands:
         build_root = os.path.realpath(command["directory"]) + os.sep
-        for source in sources_of(command):
+        for source in unity.sources_of(os.path.join(command["directory"], command["file"])):
             generated = source.startswith(build_root)
             if source in seen or generated or source.endswith("_test.cc"):
                 continue

@@ -14,6 +14,7 @@ import tomllib
 
 import conformance
 import mutants
+import unity
 
 BUILD = "build-mutants"
 SOURCE = os.path.join(BUILD, "tree")
@@ -96,8 +97,9 @@ def areas_of_files():
             continue
         area = target["name"].removeprefix("sctp_").removesuffix("_test")
         for group in target["target_sources"]:
-            for source in group.get("sources", []):
-                areas[os.path.relpath(os.path.normpath(source), root)] = area
+            for unit in [*group.get("sources", []), *group.get("generated_sources", [])]:
+                for source in unity.sources_of(unit):
+                    areas[os.path.relpath(source, root)] = area
     return areas
 
 

@@ -17,7 +17,7 @@ const Bytes kReset =
     from_hex("82 00 00 1a  00 0d 00 16  00 00 10 00  00 00 20 00  00 00 30 00  00 01 00 02 ff ff");
 
 template <class Parameter>
-Bytes encode(const Parameter& parameter) {
+Bytes encode_parameter(const Parameter& parameter) {
   Bytes space(256);
   TlvWriter writer(space);
   EXPECT_TRUE(writer.append(parameter));
@@ -37,7 +37,7 @@ void expect_only_whole_parameter(const Bytes& bytes, std::set<std::size_t> valid
 
 // RFC 6525 §4.1
 TEST(ReconfigChunk, OutgoingSsnResetReadsAndWritesAGolden) {
-  const Bytes parameter = encode(
+  const Bytes parameter = encode_parameter(
       OutgoingSsnResetRequest{ReconfigSeq(0x1000), ReconfigSeq(0x2000), Tsn(0x3000), kStreams});
   EXPECT_EQ(build(ReconfigChunk{parameter}), kReset);
   const std::optional<ReconfigChunk> chunk = ReconfigChunk::parse(kReset);
@@ -58,7 +58,7 @@ TEST(ReconfigChunk, OutgoingSsnResetReadsAndWritesAGolden) {
 // RFC 6525 §4.2
 TEST(ReconfigChunk, IncomingSsnResetReadsAndWritesAGolden) {
   const Bytes golden = from_hex("00 0e 00 0e  00 00 10 00  00 01 00 02 ff ff");
-  EXPECT_EQ(encode(IncomingSsnResetRequest{ReconfigSeq(0x1000), kStreams}), golden);
+  EXPECT_EQ(encode_parameter(IncomingSsnResetRequest{ReconfigSeq(0x1000), kStreams}), golden);
   TlvReader reader(golden);
   const auto view = IncomingSsnResetRequestView::parse(*reader.next());
   ASSERT_TRUE(view);
@@ -70,14 +70,15 @@ TEST(ReconfigChunk, IncomingSsnResetReadsAndWritesAGolden) {
 // RFC 6525 §4.3
 TEST(ReconfigChunk, SsnTsnResetReadsAndWritesAGolden) {
   const Bytes golden = from_hex("00 0f 00 08  00 00 10 00");
-  EXPECT_EQ(encode(SsnTsnResetRequest{ReconfigSeq(0x1000)}), golden);
+  EXPECT_EQ(encode_parameter(SsnTsnResetRequest{ReconfigSeq(0x1000)}), golden);
   expect_only_whole_parameter<SsnTsnResetRequest>(golden);
 }
 
 // RFC 6525 §4.4
 TEST(ReconfigChunk, ResponseReadsAndWritesAGolden) {
   const Bytes plain = from_hex("00 10 00 0c  00 00 10 00  00 00 00 01");
-  EXPECT_EQ(encode(ReconfigResponse{ReconfigSeq(0x1000), ReconfigResult::kPerformed, {}}), plain);
+  EXPECT_EQ(encode_parameter(ReconfigResponse{ReconfigSeq(0x1000), ReconfigResult::kPerformed, {}}),
+            plain);
   expect_only_whole_parameter<ReconfigResponse>(plain);
   const Bytes full = from_hex("00 10 00 14  00 00 10 00  00 00 00 06  00 00 30 00  00 00 40 00");
   TlvReader reader(full);
@@ -86,19 +87,19 @@ TEST(ReconfigChunk, ResponseReadsAndWritesAGolden) {
   EXPECT_EQ(response->result, ReconfigResult::kInProgress);
   EXPECT_EQ(response->next_tsns->sender, Tsn(0x3000));
   EXPECT_EQ(response->next_tsns->receiver, Tsn(0x4000));
-  EXPECT_EQ(encode(*response), full);
+  EXPECT_EQ(encode_parameter(*response), full);
   expect_only_whole_parameter<ReconfigResponse>(full, {12});
 }
 
 // RFC 6525 §4.5, §4.6
 TEST(ReconfigChunk, AddStreamsReadsAndWritesAGolden) {
   const Bytes out = from_hex("00 11 00 0c  00 00 10 00  00 20 00 00");
-  EXPECT_EQ(encode(AddOutgoingStreamsRequest{ReconfigSeq(0x1000), 32}), out);
+  EXPECT_EQ(encode_parameter(AddOutgoingStreamsRequest{ReconfigSeq(0x1000), 32}), out);
   TlvReader reader(out);
   EXPECT_EQ(AddOutgoingStreamsRequest::parse(*reader.next())->new_streams, 32);
   expect_only_whole_parameter<AddOutgoingStreamsRequest>(out);
   const Bytes in = from_hex("00 12 00 0c  00 00 10 00  00 20 00 00");
-  EXPECT_EQ(encode(AddIncomingStreamsRequest{ReconfigSeq(0x1000), 32}), in);
+  EXPECT_EQ(encode_parameter(AddIncomingStreamsRequest{ReconfigSeq(0x1000), 32}), in);
   expect_only_whole_parameter<AddIncomingStreamsRequest>(in);
 }
 

@@ -36,7 +36,7 @@ class Listener final : public CongestionControl {
   bool samples_;
 };
 
-constexpr Duration kRtt = milliseconds(20);
+constexpr Duration kFlightRtt = milliseconds(20);
 constexpr std::size_t kPacket = 1000;
 
 class DeliveryRateTest : public ::testing::Test {
@@ -60,7 +60,7 @@ class DeliveryRateTest : public ::testing::Test {
     const Sent sent = under_way_.front();
     under_way_.pop_front();
     flight_ -= sent.bytes;
-    return rate_.handle_ack(now_, sent.bytes, sent.anchor, kRtt);
+    return rate_.handle_ack(now_, sent.bytes, sent.anchor, kFlightRtt);
   }
   void lose() {
     const Sent sent = under_way_.front();
@@ -86,7 +86,7 @@ TEST_F(DeliveryRateTest, ASteadyFlowIsMeasuredAtItsRate) {
   }
   EXPECT_TRUE(sample.valid);
   EXPECT_FALSE(sample.app_limited);
-  EXPECT_EQ(sample.interval, kRtt);
+  EXPECT_EQ(sample.interval, kFlightRtt);
   EXPECT_EQ(sample.bytes_per_second(), 10'000'000u);
   EXPECT_EQ(sample.tx_in_flight, 200 * kPacket);
   EXPECT_EQ(sample.delivered + sample.prior_delivered, rate_.delivered());
@@ -114,7 +114,7 @@ TEST_F(DeliveryRateTest, CompressedSacksDoNotInflateTheRate) {
 // draft-ietf-ccwg-bbr §4.1.2.3: less than a round trip proves nothing.
 TEST_F(DeliveryRateTest, AnIntervalBelowTheShortestRoundTripGivesNoRate) {
   send(10);
-  now_ += kRtt / 2;
+  now_ += kFlightRtt / 2;
   const RateSample sample = acknowledge();
   EXPECT_FALSE(sample.valid);
   EXPECT_EQ(sample.bytes_per_second(), 0u);
@@ -142,13 +142,13 @@ TEST_F(DeliveryRateTest, SamplesAreMarkedForARoundTripAfterTheApplicationFellSil
 // draft-ietf-ccwg-bbr §4.1.2.2: silence is not of the interval.
 TEST_F(DeliveryRateTest, AFlightAfterSilenceIsMeasuredFromItsStart) {
   send(10);
-  now_ += kRtt;
+  now_ += kFlightRtt;
   acknowledge();
   now_ += seconds(10);
   send(20);
-  now_ += kRtt;
+  now_ += kFlightRtt;
   const RateSample sample = acknowledge();
-  EXPECT_EQ(sample.interval, kRtt);
+  EXPECT_EQ(sample.interval, kFlightRtt);
   EXPECT_EQ(sample.delivered, 20 * kPacket);
 }
 
@@ -158,7 +158,7 @@ TEST_F(DeliveryRateTest, ALossIsToldWithWhatWasTrueWhenItLeft) {
   send(5);
   now_ += milliseconds(1);
   send(5);
-  now_ += kRtt;
+  now_ += kFlightRtt;
   acknowledge();
   lose();
   ASSERT_EQ(listener_.lost.size(), 1u);
@@ -196,7 +196,7 @@ TEST_F(DeliveryRateTest, OneInstantHasOneRecord) {
   const auto first = under_way_.back().anchor.record;
   send(1);
   EXPECT_EQ(under_way_.back().anchor.record, first);
-  now_ += kRtt;
+  now_ += kFlightRtt;
   acknowledge();
   send(1);
   const auto second = under_way_.back().anchor.record;
@@ -208,7 +208,7 @@ TEST(DeliveryRate, WithoutSamplingLossesAndDeliveriesAreCountedAllTheSame) {
   DeliveryRate rate(listener);
   EXPECT_FALSE(rate.sampling());
   rate.note_lost(Time{seconds(2)}, 500, {0, Time{seconds(1)}});
-  EXPECT_FALSE(rate.handle_ack(Time{seconds(3)}, 700, DeliveryRate::Anchor{}, kRtt).valid);
+  EXPECT_FALSE(rate.handle_ack(Time{seconds(3)}, 700, DeliveryRate::Anchor{}, kFlightRtt).valid);
   EXPECT_EQ(rate.lost(), 500u);
   EXPECT_EQ(rate.delivered(), 700u);
   ASSERT_EQ(listener.lost.size(), 1u);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kFloor = FlightBound::kFloorBytes;
 
-class FlightBoundTest : public testing::Test {
+class FlightBoundTest : public ::testing::Test {
  protected:
   // One round trip of `rtt` in which `bytes` arrived.
   void round(std::size_t bytes, Duration rtt, bool limited = true) {

@@ -13,7 +13,7 @@ using testing::Bytes;
 using Tsns = std::vector<std::uint32_t>;
 
 constexpr std::uint32_t kFirst = 1000;
-constexpr Duration kRtt = milliseconds(20);
+constexpr Duration kPathRtt = milliseconds(20);
 
 class LossRecoveryTest : public ::testing::Test {
  protected:
@@ -69,7 +69,7 @@ class LossRecoveryTest : public ::testing::Test {
   void measure() {
     send(1);
     flush();
-    now_ += kRtt;
+    now_ += kPathRtt;
     sack(kFirst);
   }
   SenderStats stats() const { return sender_->stats(); }
@@ -85,7 +85,7 @@ TEST_F(LossRecoveryTest, OneSackThatShowsThreePacketsIsEnough) {
   measure();
   send(5);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst, {{2, 4}});
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
 }
@@ -98,10 +98,10 @@ TEST_F(LossRecoveryTest, ThreeChunksOfOnePacketAreNotThreePackets) {
     ASSERT_EQ(sender_->send(now_, StreamId(1), kPpidBinary, Bytes(100, 7), {}), SendStatus::kOk);
   }
   ASSERT_EQ(flush().size(), 6u);
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst, {{2, 6}});
   EXPECT_TRUE(flush().empty());
-  EXPECT_EQ(run(now_ + kRtt / 4), Tsns{kFirst + 1}) << "min_rtt / 4 later";
+  EXPECT_EQ(run(now_ + kPathRtt / 4), Tsns{kFirst + 1}) << "min_rtt / 4 later";
 }
 
 // RFC 8985 §6.2, steps 3 and 4.
@@ -110,15 +110,15 @@ TEST_F(LossRecoveryTest, OnceReorderingIsSeenTimeAloneProvesALoss) {
   measure();
   send(3);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst, {{2, 2}});
   sack(kFirst + 3);
   send(6);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 3, {{2, 5}});
   EXPECT_TRUE(flush().empty());
-  EXPECT_TRUE(run(now_ + kRtt / 4 - microseconds(1)).empty());
+  EXPECT_TRUE(run(now_ + kPathRtt / 4 - microseconds(1)).empty());
   EXPECT_EQ(run(now_ + microseconds(1)), Tsns{kFirst + 4});
 }
 
@@ -127,22 +127,22 @@ TEST_F(LossRecoveryTest, ARecoveryOfWhatArrivedAfterAllIsUndone) {
   measure();
   send(8);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   const std::size_t cwnd = sender_->cwnd();
   sack(kFirst, {{2, 4}});
   EXPECT_LT(sender_->cwnd(), cwnd);
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
-  now_ += 3 * kRtt / 4;
+  now_ += 3 * kPathRtt / 4;
   sack(kFirst + 8);
   EXPECT_EQ(stats().spurious_losses, 0u) << "it may have been the retransmission";
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 8, {}, {kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 1u);
   EXPECT_GE(sender_->cwnd(), cwnd);
   // It was reordering: from here on time decides.
   send(6);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 8, {{2, 5}});
   EXPECT_TRUE(flush().empty());
 }
@@ -152,13 +152,13 @@ TEST_F(LossRecoveryTest, AnAcknowledgementTooEarlyForTheRetransmissionUndoesAtOn
   measure();
   send(8);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst, {{2, 4}});
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
   now_ += milliseconds(2);
   sack(kFirst + 6);
   EXPECT_EQ(stats().spurious_losses, 1u);
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 8, {}, {kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 1u) << "once";
 }
@@ -168,11 +168,11 @@ TEST_F(LossRecoveryTest, ARecoveryWithOneTrueLossStands) {
   measure();
   send(8);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst, {{3, 5}});
   const std::size_t reduced = sender_->cwnd();
   ASSERT_EQ(flush().size(), 2u);
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 8, {}, {kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 0u);
   EXPECT_EQ(sender_->cwnd(), reduced);
@@ -190,7 +190,7 @@ TEST_F(LossRecoveryTest, ATimeOutThatWasTooEarlyIsUndone) {
   // The originals arrive, then the probe's and the time-out's copies.
   sack(kFirst + 4);
   EXPECT_EQ(stats().spurious_losses, 0u);
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 4, {}, {kFirst + 4, kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 1u);
   EXPECT_TRUE(sender_->all_acknowledged());
@@ -202,12 +202,12 @@ TEST_F(LossRecoveryTest, ASilentTailIsProbedAfterTwoRoundTrips) {
   send(4);
   flush();
   const Time sent = now_;
-  EXPECT_EQ(run(sent + 2 * kRtt - microseconds(1)), Tsns{});
-  EXPECT_EQ(run(sent + 2 * kRtt), Tsns{kFirst + 4});
+  EXPECT_EQ(run(sent + 2 * kPathRtt - microseconds(1)), Tsns{});
+  EXPECT_EQ(run(sent + 2 * kPathRtt), Tsns{kFirst + 4});
   EXPECT_EQ(stats().loss_probes, 1u);
   EXPECT_EQ(stats().t3_expiries, 0u);
   // Its SACK tells what else was lost (§7.4.1).
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 1, {{3, 3}});
   EXPECT_EQ(flush(), (Tsns{kFirst + 2, kFirst + 3}));
   EXPECT_EQ(stats().t3_expiries, 0u);
@@ -220,7 +220,7 @@ TEST_F(LossRecoveryTest, AProbeIsOfNewDataWhereThereIsAny) {
   send(16);
   const Tsns first = flush();
   ASSERT_LT(first.size(), 16u) << "cwnd holds the rest back";
-  const Tsns probe = run(now_ + 2 * kRtt);
+  const Tsns probe = run(now_ + 2 * kPathRtt);
   EXPECT_EQ(probe, Tsns{first.back() + 1});
   EXPECT_EQ(stats().retransmitted_chunks, 0u);
   EXPECT_EQ(stats().loss_probes, 1u);
@@ -242,15 +242,15 @@ TEST_F(LossRecoveryTest, ALossThatAProbeRepairedReducesTheWindow) {
   send(4);
   flush();
   const std::size_t cwnd = sender_->cwnd();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 3);
-  ASSERT_EQ(run(now_ + 2 * kRtt), Tsns{kFirst + 4});
-  now_ += kRtt;
+  ASSERT_EQ(run(now_ + 2 * kPathRtt), Tsns{kFirst + 4});
+  now_ += kPathRtt;
   sack(kFirst + 4);
   EXPECT_GE(sender_->cwnd(), cwnd) << "a duplicate may follow";
   send(1);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 5);
   EXPECT_LT(sender_->cwnd(), cwnd);
   EXPECT_EQ(stats().fast_retransmits, 1u);
@@ -261,14 +261,14 @@ TEST_F(LossRecoveryTest, ANeedlessProbeReducesNothing) {
   measure();
   send(4);
   flush();
-  ASSERT_EQ(run(now_ + 2 * kRtt), Tsns{kFirst + 4});
+  ASSERT_EQ(run(now_ + 2 * kPathRtt), Tsns{kFirst + 4});
   const std::size_t cwnd = sender_->cwnd();
   sack(kFirst + 4);
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 4, {}, {kFirst + 4});
   send(1);
   flush();
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(kFirst + 5);
   EXPECT_GE(sender_->cwnd(), cwnd);
   EXPECT_EQ(stats().fast_retransmits, 0u);
@@ -296,7 +296,7 @@ TEST_F(LossRecoveryTest, WhatATruncatedSackIsSilentOnDoesNotHoldTheFlight) {
     if (!sent.empty()) sack(acked = sent.back());
     send(45);
     sent = flush();
-    now_ += kRtt + milliseconds(5);
+    now_ += kPathRtt + milliseconds(5);
   }
   ASSERT_GE(sent.size(), 45u);
   // Each second one arrived, but there is room for sixteen blocks.
@@ -308,7 +308,7 @@ TEST_F(LossRecoveryTest, WhatATruncatedSackIsSilentOnDoesNotHoldTheFlight) {
   EXPECT_GE(again, 10u);
   EXPECT_LE(again, 16u) << "nothing above the last block";
   // A hole is filled and one block more reported. A round trip has passed since the rest left.
-  now_ += kRtt;
+  now_ += kPathRtt;
   sack(acked + 2, gaps);
   EXPECT_EQ(sender_->bytes_in_flight(), (again - 1) * 1116) << "what was sent again";
   // All of them are, and the peer tells of the rest: what it now leaves out is lost.

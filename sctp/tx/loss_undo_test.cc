@@ -6,7 +6,7 @@
 namespace millrace::sctp {
 namespace {
 
-UnwrappedTsn tsn(std::uint64_t value) { return UnwrappedTsn(value); }
+UnwrappedTsn sent_tsn(std::uint64_t value) { return UnwrappedTsn(value); }
 
 // RFC 3708 §2: every retransmission of the episode must be reported as a duplicate.
 TEST(LossUndo, AnEpisodeIsSpuriousWhenEachLossIsDisproved) {
@@ -14,11 +14,11 @@ TEST(LossUndo, AnEpisodeIsSpuriousWhenEachLossIsDisproved) {
   undo.begin();
   undo.note_lost(3);
   undo.note_arrived(1);
-  undo.note_resent(tsn(7));
-  undo.note_resent(tsn(9));
-  EXPECT_TRUE(undo.note_duplicate(tsn(9)));
+  undo.note_resent(sent_tsn(7));
+  undo.note_resent(sent_tsn(9));
+  EXPECT_TRUE(undo.note_duplicate(sent_tsn(9)));
   EXPECT_FALSE(undo.is_spurious());
-  EXPECT_TRUE(undo.note_duplicate(tsn(7)));
+  EXPECT_TRUE(undo.note_duplicate(sent_tsn(7)));
   EXPECT_TRUE(undo.is_spurious());
 }
 
@@ -27,11 +27,11 @@ TEST(LossUndo, DuplicatesOfTheNetworkProveNothing) {
   LossUndo undo;
   undo.begin();
   undo.note_lost(1);
-  undo.note_resent(tsn(7));
-  EXPECT_FALSE(undo.note_duplicate(tsn(6)));
+  undo.note_resent(sent_tsn(7));
+  EXPECT_FALSE(undo.note_duplicate(sent_tsn(6)));
   EXPECT_FALSE(undo.is_spurious());
-  EXPECT_TRUE(undo.note_duplicate(tsn(7)));
-  EXPECT_FALSE(undo.note_duplicate(tsn(7))) << "each counts once";
+  EXPECT_TRUE(undo.note_duplicate(sent_tsn(7)));
+  EXPECT_FALSE(undo.note_duplicate(sent_tsn(7))) << "each counts once";
   EXPECT_TRUE(undo.is_spurious());
   undo.begin();
   EXPECT_FALSE(undo.is_spurious()) << "nothing was lost yet";
@@ -41,8 +41,8 @@ TEST(LossUndo, WhatItHasNoRoomToProveIsNotUndone) {
   LossUndo undo;
   undo.begin();
   undo.note_lost(LossUndo::kMaxResent + 1);
-  for (std::size_t i = 0; i <= LossUndo::kMaxResent; ++i) undo.note_resent(tsn(i));
-  for (std::size_t i = 0; i <= LossUndo::kMaxResent; ++i) undo.note_duplicate(tsn(i));
+  for (std::size_t i = 0; i <= LossUndo::kMaxResent; ++i) undo.note_resent(sent_tsn(i));
+  for (std::size_t i = 0; i <= LossUndo::kMaxResent; ++i) undo.note_duplicate(sent_tsn(i));
   undo.note_arrived(1);
   EXPECT_FALSE(undo.is_spurious());
 }

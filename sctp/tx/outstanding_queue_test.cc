@@ -12,7 +12,7 @@ namespace {
 
 using testing::Bytes;
 
-constexpr std::uint32_t kFirst = 1000;
+constexpr std::uint32_t kFirstQueued = 1000;
 constexpr std::uint16_t kChunks = 6000;
 constexpr int kSacksPerPacket = 57;
 
@@ -42,15 +42,15 @@ class OutstandingQueueTest : public ::testing::Test {
   std::unique_ptr<CongestionControl> congestion_ = make_congestion_control({});
   DeliveryRate rate_{*congestion_};
   AbandonedCounts abandoned_;
-  OutstandingQueue queue_{Tsn(kFirst), store_, rate_, abandoned_};
+  OutstandingQueue queue_{Tsn(kFirstQueued), store_, rate_, abandoned_};
   std::size_t acked_ = 0;  // Chunks, by all SACKs so far.
 };
 
 // RFC 9260 §6.2.1: the next TSN is never in a gap block; one that says so is no reneging.
 TEST_F(OutstandingQueueTest, AGapBlockOfTheNextTsnHasNoEffect) {
-  sack(kFirst - 1, {{2, 2}});
-  EXPECT_EQ(sack(kFirst - 1, {{1, 1}}).status, SackStatus::kInvalid);
-  EXPECT_EQ(sack(kFirst - 1, {{1, kChunks}}).status, SackStatus::kInvalid);
+  sack(kFirstQueued - 1, {{2, 2}});
+  EXPECT_EQ(sack(kFirstQueued - 1, {{1, 1}}).status, SackStatus::kInvalid);
+  EXPECT_EQ(sack(kFirstQueued - 1, {{1, kChunks}}).status, SackStatus::kInvalid);
   EXPECT_EQ(queue_.at(queue_.cumulative_acked().next()).state, OutstandingChunk::State::kInFlight);
   EXPECT_FALSE(queue_.has_lost());
 }
@@ -58,8 +58,8 @@ TEST_F(OutstandingQueueTest, AGapBlockOfTheNextTsnHasNoEffect) {
 // RFC 9260 §6.2.1 (D iii)
 TEST_F(OutstandingQueueTest, SacksThatAcknowledgeAndRenegeInTurnCostEachChunkOnce) {
   for (int i = 0; i < kSacksPerPacket; ++i) {
-    sack(kFirst - 1, {{2, kChunks}});
-    sack(kFirst - 1, {{1, 1}});
+    sack(kFirstQueued - 1, {{2, kChunks}});
+    sack(kFirstQueued - 1, {{1, 1}});
   }
   EXPECT_LE(acked_, kChunks);
 }
@@ -68,8 +68,8 @@ TEST_F(OutstandingQueueTest, SacksThatAcknowledgeAndRenegeInTurnCostEachChunkOnc
 TEST_F(OutstandingQueueTest, SoDoThoseThatMoveTheCumulativeTsnEachTime) {
   for (std::uint16_t i = 0; i < kSacksPerPacket; ++i) {
     const auto last = static_cast<std::uint16_t>(kChunks - i);
-    sack(kFirst - 1u + i, {{2, last}});
-    sack(kFirst + i,
+    sack(kFirstQueued - 1u + i, {{2, last}});
+    sack(kFirstQueued + i,
          {{static_cast<std::uint16_t>(last - 1), static_cast<std::uint16_t>(last - 1)}});
   }
   EXPECT_LE(acked_, std::size_t{2} * kChunks);
@@ -78,36 +78,36 @@ TEST_F(OutstandingQueueTest, SoDoThoseThatMoveTheCumulativeTsnEachTime) {
 // RFC 9260 §6.2.1 (D iii, iv): what is reported still stays acknowledged, until that is taken back
 // too; behind it gap blocks count as ever.
 TEST_F(OutstandingQueueTest, WhatIsTakenBackASecondTimeIsSentAgainToo) {
-  sack(kFirst - 1, {{2, 10}});
-  EXPECT_TRUE(sack(kFirst, {{3, 5}}).reneged);
+  sack(kFirstQueued - 1, {{2, 10}});
+  EXPECT_TRUE(sack(kFirstQueued, {{3, 5}}).reneged);
   std::vector<std::uint32_t> again;
   while (const auto tsn = queue_.next_lost(now_)) {
-    again.push_back(tsn->wrap().value() - kFirst);
+    again.push_back(tsn->wrap().value() - kFirstQueued);
     queue_.mark_resent(now_, *tsn);
   }
   EXPECT_EQ(again, (std::vector<std::uint32_t>{1, 2, 6, 7, 8, 9}));
-  EXPECT_TRUE(sack(kFirst + 2, {}).reneged);
+  EXPECT_TRUE(sack(kFirstQueued + 2, {}).reneged);
   again.clear();
   while (const auto tsn = queue_.next_lost(now_)) {
-    again.push_back(tsn->wrap().value() - kFirst);
+    again.push_back(tsn->wrap().value() - kFirstQueued);
     queue_.mark_resent(now_, *tsn);
   }
   EXPECT_EQ(again, (std::vector<std::uint32_t>{3, 4, 5}));
-  EXPECT_EQ(sack(kFirst + 2, {{2, 4}}).acked_chunks, 0u) << "believed no more";
-  EXPECT_EQ(sack(kFirst + 9, {}).acked_chunks, 7u);
-  EXPECT_EQ(sack(kFirst + 9, {{2, 4}}).acked_chunks, 3u);
+  EXPECT_EQ(sack(kFirstQueued + 2, {{2, 4}}).acked_chunks, 0u) << "believed no more";
+  EXPECT_EQ(sack(kFirstQueued + 9, {}).acked_chunks, 7u);
+  EXPECT_EQ(sack(kFirstQueued + 9, {{2, 4}}).acked_chunks, 3u);
 }
 
 // RFC 9260 §6.2.1 (D iii): more gaps than are kept are not taken, rather than others forgotten,
 // which nothing would ever send again.
 TEST_F(OutstandingQueueTest, WhatWasAcknowledgedIsNotForgottenForWantOfRoom) {
-  sack(kFirst - 1, {{5000, 5999}});
+  sack(kFirstQueued - 1, {{5000, 5999}});
   std::vector<GapAckBlock> gaps;
   for (std::uint16_t at = 2; at < 4200; at = static_cast<std::uint16_t>(at + 2)) {
     gaps.push_back({at, at});
   }
-  sack(kFirst - 1, gaps);
-  EXPECT_TRUE(sack(kFirst + 4998, {}).reneged);
+  sack(kFirstQueued - 1, gaps);
+  EXPECT_TRUE(sack(kFirstQueued + 4998, {}).reneged);
   EXPECT_TRUE(queue_.has_lost());
 }
 

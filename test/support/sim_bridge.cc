@@ -15,7 +15,7 @@
 namespace millrace::test {
 namespace {
 
-constexpr std::size_t kBurst = 64;
+constexpr std::size_t kBridgeBurst = 64;
 constexpr std::uint16_t kDontFragment = 0x4000;
 
 io::DpdkPortOptions port_options(const std::string& device, std::size_t mtu) {
@@ -83,9 +83,9 @@ bool SimBridge::turn() {
 }
 
 bool SimBridge::to_network() {
-  std::array<rte_mbuf*, kBurst> frames;
+  std::array<rte_mbuf*, kBridgeBurst> frames;
   bool any = false;
-  while (const std::uint16_t n = rte_eth_rx_burst(port_->id(), 0, frames.data(), kBurst)) {
+  while (const std::uint16_t n = rte_eth_rx_burst(port_->id(), 0, frames.data(), kBridgeBurst)) {
     any = true;
     for (rte_mbuf* const frame : std::span(frames).first(n)) {
       EXPECT_EQ(frame->nb_segs, 1);
