@@ -18,6 +18,7 @@ import stages
 import unity
 
 UNIT_SOURCES = 10
+TEST = "-DGTEST_HAS_PTHREAD"  # In the command of whatever includes GoogleTest.
 # A unit may lie where clang-tidy would not find it.
 CONFIG = os.path.join(configure.SOURCE, ".clang-tidy")
 
@@ -38,10 +39,12 @@ def units_of(commands):
     alike = {}
     seen = set()
     for command in commands:
+        if TEST in command["command"]:
+            continue
         build_root = os.path.realpath(command["directory"]) + os.sep
         for source in unity.sources_of(os.path.join(command["directory"], command["file"])):
             generated = source.startswith(build_root)
-            if source in seen or generated or source.endswith("_test.cc"):
+            if source in seen or generated:
                 continue
             seen.add(source)
             alike.setdefault((flags_of(command), command["directory"]), []).append(source)

@@ -34,7 +34,7 @@ class Units(unittest.TestCase):
         self.assertEqual([len(u) for u in self.units(*map(self.command, names))], [10, 10, 3])
 
     def test_tests_generated_and_repeated_sources_are_left_out(self):
-        self.assertEqual(self.units(self.command("../a.cc"), self.command("../a_test.cc"),
+        self.assertEqual(self.units(self.command("../a.cc"), self.command("../b.cc", clang_tidy.TEST),
                                     self.command("made.cc"), self.command("../a.cc", "-O2")),
                          [["a.cc"]])
 
