@@ -186,6 +186,29 @@ TEST(DtlsHandshake, HoldsDataThatComesBeforeTheFinished) {
   EXPECT_EQ(pair.client().session->handshake_memory(), 0u);
 }
 
+// The flight ends with the Finished; what it was given behind that is the record layer's.
+TEST(DtlsHandshake, HeedsAnAlertThatComesTogetherWithTheFinished) {
+  DtlsPair pair;
+  std::vector<Bytes> delayed;
+  pair.network = [&](int from, std::size_t, Bytes datagram) {
+    if (from == 1 && (holds_finished(datagram) || !delayed.empty())) {
+      delayed.push_back(std::move(datagram));
+      return std::vector<Bytes>{};
+    }
+    return std::vector<Bytes>{std::move(datagram)};
+  };
+  pair.start();
+  ASSERT_TRUE(pair.run([&] { return pair.server().session->established(); }));
+  pair.server().session->close(pair.now);
+  pair.step();
+  ASSERT_EQ(delayed.size(), 2u);
+  for (const Bytes& datagram : delayed) pair.client().receive(pair.now, datagram);
+  EXPECT_FALSE(pair.client().session->established());
+  pair.client().drain(pair.now);
+  EXPECT_EQ(pair.client().shard.counters.handshakes_completed, 1u);
+  EXPECT_EQ(pair.client().session->close_reason(), CloseReason::kCloseNotify);
+}
+
 // The heart of taking over the records: the SSL would seal a repeated Finished under a
 // number that data has used meanwhile.
 TEST(DtlsHandshake, UsesNoNonceTwiceWhenTheLastFlightIsLostThreeTimesAmidData) {

@@ -175,14 +175,17 @@ void DtlsSession::establish(Time now, HandshakeFlight& flight) {
     handshake.last_flight = std::move(flight.output_);
     handshake.last_flight_sent = now;
   }
-  // What came for the SSL and it did not read may be a repeated Finished or an alert; the
-  // record layer opens it like any other record. The rest is of epoch 0 and past.
+  // What came for the SSL and it did not read, in the flight or here, may be a repeated Finished
+  // or an alert; the record layer opens it like any other record. The rest is of epoch 0 and past.
+  const auto hold = [&held = handshake.held](ByteSpan record) {
+    if (held.cost() + PacketList::cost_of(record) <= kMaxHeldBytes) held.append(record);
+  };
+  for (std::size_t i = flight.refeed_; i < flight.encrypted_.size(); ++i) {
+    hold(flight.encrypted_[i]);
+  }
   for (std::size_t i = 0; i < handshake.input.size(); ++i) {
     const ByteSpan record = handshake.input[i];
-    if (load_be16(record.data() + 3) != kSessionEpoch) continue;
-    if (handshake.held.cost() + PacketList::cost_of(record) <= kMaxHeldBytes) {
-      handshake.held.append(record);
-    }
+    if (load_be16(record.data() + 3) == kSessionEpoch) hold(record);
   }
   handshake.input.clear();
   handshake.retransmit_at = kNever;
