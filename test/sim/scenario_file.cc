@@ -308,6 +308,7 @@ class File {
     const std::vector<const toml::table*> tables = reader.tables("traffic");
     if (tables.empty()) return fallback;
     std::vector<TrafficOptions> all;
+    all.reserve(tables.size());
     for (const toml::table* const table : tables) all.push_back(read_traffic(*table));
     return all;
   }
