@@ -29,16 +29,18 @@ void install(std::uint8_t* material, const std::uint8_t* key) {
 void uninstall(std::uint8_t* material) { EVP_AEAD_CTX_cleanup(context_in(material)); }
 
 void seal(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
-          std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes, std::uint8_t* tag) {
+          std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes) {
   std::size_t tag_bytes = 0;
-  CHECK(EVP_AEAD_CTX_seal_scatter(context_in(material), data, tag, &tag_bytes, kAeadTagBytes, nonce,
-                                  12, data, bytes, nullptr, 0, aad, aad_bytes) == 1);
+  CHECK(EVP_AEAD_CTX_seal_scatter(context_in(material), data, data + bytes, &tag_bytes,
+                                  kAeadTagBytes, nonce, 12, data, bytes, nullptr, 0, aad,
+                                  aad_bytes) == 1);
 }
 
 bool open(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
-          std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes, const std::uint8_t* tag) {
-  const bool authentic = EVP_AEAD_CTX_open_gather(context_in(material), data, nonce, 12, data,
-                                                  bytes, tag, kAeadTagBytes, aad, aad_bytes) == 1;
+          std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes) {
+  const bool authentic =
+      EVP_AEAD_CTX_open_gather(context_in(material), data, nonce, 12, data, bytes, data + bytes,
+                               kAeadTagBytes, aad, aad_bytes) == 1;
   if (!authentic) ERR_clear_error();
   return authentic;
 }

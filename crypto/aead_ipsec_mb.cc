@@ -43,21 +43,20 @@ void install_gcm(std::uint8_t* material, const std::uint8_t* key) {
 
 template <bool k256>
 void seal_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
-              std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes, std::uint8_t* tag) {
+              std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes) {
   gcm_context_data context;
   if constexpr (k256) {
     IMB_AES256_GCM_ENC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
-                       aad_bytes, tag, kAeadTagBytes);
+                       aad_bytes, data + bytes, kAeadTagBytes);
   } else {
     IMB_AES128_GCM_ENC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
-                       aad_bytes, tag, kAeadTagBytes);
+                       aad_bytes, data + bytes, kAeadTagBytes);
   }
 }
 
 template <bool k256>
 bool open_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
-              std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes,
-              const std::uint8_t* tag) {
+              std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes) {
   gcm_context_data context;
   std::array<std::uint8_t, kAeadTagBytes> actual;
   if constexpr (k256) {
@@ -67,7 +66,7 @@ bool open_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std
     IMB_AES128_GCM_DEC(manager(), key_in(material), &context, data, data, bytes, nonce, aad,
                        aad_bytes, actual.data(), kAeadTagBytes);
   }
-  return equal_in_constant_time(actual, {tag, kAeadTagBytes});
+  return equal_in_constant_time(actual, {data + bytes, kAeadTagBytes});
 }
 
 template <bool k256>
@@ -92,29 +91,28 @@ void install_chacha(std::uint8_t* material, const std::uint8_t* key) {
 void uninstall_chacha(std::uint8_t* material) { short_records().uninstall(material); }
 
 void seal_chacha(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
-                 std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes, std::uint8_t* tag) {
+                 std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes) {
   if (bytes < kShortRecordBytes) {
-    short_records().seal(material, nonce, aad, aad_bytes, data, bytes, tag);
+    short_records().seal(material, nonce, aad, aad_bytes, data, bytes);
     return;
   }
   chacha20_poly1305_context_data context;
   IMB_CHACHA20_POLY1305_INIT(manager(), material + kKeyOffset, &context, nonce, aad, aad_bytes);
   IMB_CHACHA20_POLY1305_ENC_UPDATE(manager(), material + kKeyOffset, &context, data, data, bytes);
-  IMB_CHACHA20_POLY1305_ENC_FINALIZE(manager(), &context, tag, kAeadTagBytes);
+  IMB_CHACHA20_POLY1305_ENC_FINALIZE(manager(), &context, data + bytes, kAeadTagBytes);
 }
 
 bool open_chacha(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
-                 std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes,
-                 const std::uint8_t* tag) {
+                 std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes) {
   if (bytes < kShortRecordBytes) {
-    return short_records().open(material, nonce, aad, aad_bytes, data, bytes, tag);
+    return short_records().open(material, nonce, aad, aad_bytes, data, bytes);
   }
   chacha20_poly1305_context_data context;
   std::array<std::uint8_t, kAeadTagBytes> actual;
   IMB_CHACHA20_POLY1305_INIT(manager(), material + kKeyOffset, &context, nonce, aad, aad_bytes);
   IMB_CHACHA20_POLY1305_DEC_UPDATE(manager(), material + kKeyOffset, &context, data, data, bytes);
   IMB_CHACHA20_POLY1305_DEC_FINALIZE(manager(), &context, actual.data(), kAeadTagBytes);
-  return equal_in_constant_time(actual, {tag, kAeadTagBytes});
+  return equal_in_constant_time(actual, {data + bytes, kAeadTagBytes});
 }
 
 constexpr AeadOps kChaCha = {install_chacha, uninstall_chacha, seal_chacha, open_chacha};

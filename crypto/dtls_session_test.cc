@@ -11,10 +11,6 @@ namespace {
 
 using State = DtlsSession::State;
 
-constexpr CipherSuite kSuites[] = {CipherSuite::kAes128GcmSha256, CipherSuite::kAes256GcmSha384,
-                                   CipherSuite::kChaCha20Poly1305Sha256};
-constexpr AeadBackend kBackends[] = {AeadBackend::kBoringSsl, AeadBackend::kIpsecMb};
-
 void expect_talk(DtlsPair& pair) {
   pair.send(0, "from the client");
   pair.send(1, "from the server");

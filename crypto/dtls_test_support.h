@@ -19,6 +19,12 @@ namespace millrace::crypto {
 
 using Bytes = std::vector<std::uint8_t>;
 
+inline constexpr CipherSuite kSuites[] = {CipherSuite::kAes128GcmSha256,
+                                          CipherSuite::kAes256GcmSha384,
+                                          CipherSuite::kChaCha20Poly1305Sha256};
+inline constexpr AeadBackend kBackends[] = {AeadBackend::kBoringSsl, AeadBackend::kIpsecMb,
+                                            AeadBackend::kVaes};
+
 Bytes from_hex(std::string_view hex);
 std::string to_hex(ByteSpan bytes);
 // The records of a datagram without those that `unwanted` holds for.

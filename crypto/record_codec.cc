@@ -76,7 +76,7 @@ std::uint32_t RecordCodec::seal(const SealJob& job) {
   const Block nonce = nonce_of(keys, keys.write_iv_, record, number);
   std::uint8_t* const data = record + keys.header_bytes_;
   keys.ops_->seal(keys.write_material_.data(), nonce.data(), aad.data(), kAdditionalBytes, data,
-                  bytes, data + bytes);
+                  bytes);
   if (keys.suite_ != CipherSuite::kChaCha20Poly1305Sha256) {
     keys.sealed_blocks_ += (bytes + 15) / 16 + 1;
   }
@@ -97,7 +97,7 @@ OpenVerdict RecordCodec::open(OpenJob& job) {
   const Block nonce = nonce_of(keys, keys.read_iv_, record, number);
   std::uint8_t* const data = record + keys.header_bytes_;
   if (!keys.ops_->open(keys.read_material_.data(), nonce.data(), aad.data(), kAdditionalBytes, data,
-                       bytes, data + bytes)) {
+                       bytes)) {
     ++keys.forgeries_;
     return OpenVerdict::kUnauthentic;
   }

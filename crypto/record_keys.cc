@@ -10,26 +10,61 @@ namespace millrace::crypto {
 namespace {
 
 const AeadOps* ops_of(AeadBackend backend, CipherSuite suite) {
-  const AeadOps* const fast = backend == AeadBackend::kIpsecMb ? ipsec_mb_aead(suite) : nullptr;
-  return fast != nullptr ? fast : boringssl_aead(suite);
+  const AeadOps* ops = nullptr;
+  if (backend == AeadBackend::kVaes) ops = vaes_aead(suite);
+  if (ops == nullptr && backend != AeadBackend::kBoringSsl) ops = ipsec_mb_aead(suite);
+  return ops != nullptr ? ops : boringssl_aead(suite);
+}
+
+// ipsec-mb works on four blocks an instruction where vectors are so wide, and on one elsewhere.
+bool has_wide_vectors() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
 }
 
 constexpr std::size_t kCacheLineBytes = 64;
 
 void prefetch_material(const std::uint8_t* material) {
   // Round keys (176 or 240 bytes) and the first powers of the hash key.
-  for (std::size_t i = 0; i < 6; ++i) __builtin_prefetch(material + i * kCacheLineBytes);
+  for (std::size_t i = 0; i < 7; ++i) __builtin_prefetch(material + i * kCacheLineBytes);
 }
 
 }  // namespace
 
 bool backend_available(AeadBackend backend) {
-  return backend == AeadBackend::kBoringSsl ||
-         ipsec_mb_aead(CipherSuite::kAes128GcmSha256) != nullptr;
+  constexpr CipherSuite kOfAll = CipherSuite::kAes128GcmSha256;
+  switch (backend) {
+    case AeadBackend::kVaes:
+      return vaes_aead(kOfAll) != nullptr;
+    case AeadBackend::kIpsecMb:
+      return ipsec_mb_aead(kOfAll) != nullptr;
+    case AeadBackend::kBoringSsl:
+      break;
+  }
+  return true;
 }
 
 AeadBackend best_backend() {
-  return backend_available(AeadBackend::kIpsecMb) ? AeadBackend::kIpsecMb : AeadBackend::kBoringSsl;
+  const bool ipsec_mb = backend_available(AeadBackend::kIpsecMb);
+  if (backend_available(AeadBackend::kVaes) && !(ipsec_mb && has_wide_vectors())) {
+    return AeadBackend::kVaes;
+  }
+  return ipsec_mb ? AeadBackend::kIpsecMb : AeadBackend::kBoringSsl;
+}
+
+std::string_view backend_name(AeadBackend backend) {
+  switch (backend) {
+    case AeadBackend::kVaes:
+      return "vaes";
+    case AeadBackend::kIpsecMb:
+      return "ipsec-mb";
+    case AeadBackend::kBoringSsl:
+      break;
+  }
+  return "boringssl";
 }
 
 TrafficKeys::~TrafficKeys() {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "crypto/cipher_suite.h"
 #include "crypto/record_header.h"
@@ -14,14 +15,18 @@ namespace millrace::crypto {
 
 struct AeadOps;
 
-// AeadBackend says whose code seals and opens records; both give the same bytes.
-enum class AeadBackend : std::uint8_t { kBoringSsl, kIpsecMb };
+// AeadBackend says whose code seals and opens records; all give the same bytes. kVaes is our own
+// AES-GCM, with what is the fastest besides for other suites (decision 0019).
+enum class AeadBackend : std::uint8_t { kBoringSsl, kIpsecMb, kVaes };
 
 // backend_available says whether this build and this CPU have `backend`.
 bool backend_available(AeadBackend backend);
 
-// best_backend is the faster of those available.
+// best_backend is the fastest of those available.
 AeadBackend best_backend();
+
+// backend_name is for people and statistics: "boringssl", "ipsec-mb", "vaes".
+std::string_view backend_name(AeadBackend backend);
 
 // TrafficKeys is what a finished handshake exports for one epoch (RFC 5246 §6.3), in the
 // point of view of this end. It wipes itself.
@@ -60,7 +65,7 @@ struct KeyLimits {
 // A later DTLS 1.3 holds one such object per epoch.
 class alignas(64) RecordKeys {
  public:
-  // Room for an ipsec-mb gcm_key_data or a BoringSSL EVP_AEAD_CTX, one per direction.
+  // Room for what any back end makes of a key (AeadOps), one per direction.
   static constexpr std::size_t kMaterialBytes = 1024;
 
   RecordKeys() = default;

@@ -110,8 +110,8 @@ const char* name_of(CipherSuite suite) {
 }
 
 void add(const Case& what) {
-  const std::string tail = std::string(name_of(what.suite)) +
-                           (what.backend == AeadBackend::kIpsecMb ? "/ipsec-mb/" : "/boringssl/") +
+  const std::string tail = std::string(name_of(what.suite)) + "/" +
+                           std::string(crypto::backend_name(what.backend)) + "/" +
                            std::to_string(what.bytes) + "/batch" + std::to_string(what.batch);
   benchmark::RegisterBenchmark(("Seal/" + tail).c_str(), seal, what);
   benchmark::RegisterBenchmark(("Open/" + tail).c_str(), open, what)->UseManualTime();
@@ -121,8 +121,11 @@ void add(const Case& what) {
 const int registered = [] {
   for (const auto suite : {CipherSuite::kAes128GcmSha256, CipherSuite::kAes256GcmSha384,
                            CipherSuite::kChaCha20Poly1305Sha256}) {
-    for (const auto backend : {AeadBackend::kIpsecMb, AeadBackend::kBoringSsl}) {
+    for (const auto backend :
+         {AeadBackend::kVaes, AeadBackend::kIpsecMb, AeadBackend::kBoringSsl}) {
       if (!crypto::backend_available(backend)) continue;
+      // Its own is AES-GCM alone.
+      if (backend == AeadBackend::kVaes && suite == CipherSuite::kChaCha20Poly1305Sha256) continue;
       for (const std::size_t bytes : {64u, 128u, 256u, 512u, 1200u, 9000u}) {
         add({suite, backend, bytes, 54});
       }
