@@ -16,7 +16,7 @@ enum class DropReason : std::uint8_t {
   kReplayed,          // The number was seen, or lies behind the replay window.
   kUnauthentic,       // The AEAD refused it.
   kHandshakeOverrun,  // The bound on a handshake's input was reached.
-  kEarlyOverrun,      // The bound on application data held before the export was reached.
+  kEarlyOverrun,      // The bound on records held for the session's keys was reached.
   kQueueFull,         // The caller's OpenQueue had no room.
   kStaleHandshake,    // A handshake message that an established session does not answer.
   kClosed,            // The session is closed.
@@ -31,7 +31,7 @@ struct DtlsCounters {
   std::uint64_t handshakes_failed = 0;
   std::uint64_t flights = 0;              // Visits to a worker.
   std::uint64_t last_flight_repeats = 0;  // Answers to a peer that repeated its Finished.
-  std::uint64_t early_records_held = 0;
+  std::uint64_t early_records_held = 0;   // For the session's keys, before there were any.
 
   void drop(DropReason reason) { ++drops[static_cast<std::size_t>(reason)]; }
   std::uint64_t dropped(DropReason reason) const { return drops[static_cast<std::size_t>(reason)]; }

@@ -106,7 +106,7 @@ void DtlsSession::queue_record(const RecordView& record) {
   }
   if (header.type == ContentType::kApplicationData) {
     // RFC 6347 §4.1: the record layer may hold what comes ahead of the Finished.
-    return header.epoch == 0 ? drop(DropReason::kUnexpectedType) : hold_record(record);
+    return header.epoch == 0 ? drop(DropReason::kUnexpectedType) : hold_record(record.bytes);
   }
   Handshake& handshake = *handshake_;
   if (!handshake.has_room(record)) return drop(DropReason::kHandshakeOverrun);
@@ -116,12 +116,12 @@ void DtlsSession::queue_record(const RecordView& record) {
   handshake.fresh = true;
 }
 
-void DtlsSession::hold_record(const RecordView& record) {
+void DtlsSession::hold_record(ByteSpan record) {
   PacketList& held = handshake_->held;
-  if (held.cost() + PacketList::cost_of(record.bytes) > kMaxHeldBytes) {
+  if (held.cost() + PacketList::cost_of(record) > kMaxHeldBytes) {
     return drop(DropReason::kEarlyOverrun);
   }
-  held.append(record.bytes);
+  held.append(record);
   ++shard_.counters.early_records_held;
 }
 
@@ -177,15 +177,12 @@ void DtlsSession::establish(Time now, HandshakeFlight& flight) {
   }
   // What came for the SSL and it did not read, in the flight or here, may be a repeated Finished
   // or an alert; the record layer opens it like any other record. The rest is of epoch 0 and past.
-  const auto hold = [&held = handshake.held](ByteSpan record) {
-    if (held.cost() + PacketList::cost_of(record) <= kMaxHeldBytes) held.append(record);
-  };
   for (std::size_t i = flight.refeed_; i < flight.encrypted_.size(); ++i) {
-    hold(flight.encrypted_[i]);
+    hold_record(flight.encrypted_[i]);
   }
   for (std::size_t i = 0; i < handshake.input.size(); ++i) {
     const ByteSpan record = handshake.input[i];
-    if (load_be16(record.data() + 3) == kSessionEpoch) hold(record);
+    if (load_be16(record.data() + 3) == kSessionEpoch) hold_record(record);
   }
   handshake.input.clear();
   handshake.retransmit_at = kNever;

@@ -131,7 +131,7 @@ class DtlsSession {
   struct Handshake;
 
   void queue_record(const RecordView& record);
-  void hold_record(const RecordView& record);
+  void hold_record(ByteSpan record);
   void establish(Time now, HandshakeFlight& flight);
   Received handle_alert(ByteSpan alert);
   Received handle_handshake(Time now, ByteSpan message);
