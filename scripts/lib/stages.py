@@ -15,6 +15,7 @@ import time
 
 import configure
 
+STARTED = time.monotonic()
 TALLY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
@@ -44,7 +45,8 @@ class Totals:
 
 
 def announce(text):
-    print(f"== {text}", flush=True)
+    """Says what comes now, and how many minutes the whole has run."""
+    print(f"== {text} (minute {(time.monotonic() - STARTED) / 60:.0f})", flush=True)
 
 
 def run_logged(command, log, env=None, timeout=None):

@@ -29,9 +29,10 @@ class Units(unittest.TestCase):
                                     self.command("../c.cc")),
                          [["a.cc", "c.cc"], ["b.cc"]])
 
-    def test_a_unit_has_ten_sources_at_most(self):
-        names = [f"../s{i:02}.cc" for i in range(23)]
-        self.assertEqual([len(u) for u in self.units(*map(self.command, names))], [10, 10, 3])
+    def test_a_unit_has_so_many_sources_at_most(self):
+        most = clang_tidy.UNIT_SOURCES
+        names = [f"../s{i:02}.cc" for i in range(2 * most + 3)]
+        self.assertEqual([len(u) for u in self.units(*map(self.command, names))], [most, most, 3])
 
     def test_tests_generated_and_repeated_sources_are_left_out(self):
         self.assertEqual(self.units(self.command("../a.cc"), self.command("../b.cc", clang_tidy.TEST),
