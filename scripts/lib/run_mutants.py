@@ -21,6 +21,7 @@ SOURCE = os.path.join(BUILD, "tree")
 OUT = os.path.join(BUILD, "out")
 SURVIVORS = "test/conformance/survivors.toml"
 LEAST_SHARE = 0.95
+MOST_BYTES = 4 << 30
 SLOW = 1.0  # Seconds: of the tests that do not bear the tag only quicker ones run.
 # What runs when no test that bears the tag fails; the quick first.
 FALLBACK = ["conformance", "association", "packet", "rx", "tx", "tx_path", "dcep", "end_to_end",
@@ -117,10 +118,15 @@ def environment(mutant_id):
     return {**os.environ, "MILLRACE_MUTANT": str(mutant_id), "MILLRACE_SIM_SEEDS": "15"}
 
 
+def test_command(area):
+    """Runs the tests of an area; a mutant that never stops growing dies by itself."""
+    return ["prlimit", f"--as={MOST_BYTES}", binary(area), "--gtest_brief=1"]
+
+
 def measure(area):
     """How long an area's tests take without a mutant, and which of them are slow."""
     report_path = os.path.join(BUILD, area + ".json")
-    done = subprocess.run([binary(area), "--gtest_brief=1", "--gtest_output=json:" + report_path],
+    done = subprocess.run([*test_command(area), "--gtest_output=json:" + report_path],
                           stdin=subprocess.DEVNULL, capture_output=True, env=environment(0), check=False)
     if done.returncode != 0:
         sys.exit(f"scripts/mutate: the tests of {area} fail without any mutant\n"
@@ -138,7 +144,7 @@ class Runner:
         self.baseline = {area: measure(area) for area in FALLBACK}
 
     def fails(self, mutant, area, names=None):
-        command = [binary(area), "--gtest_fail_fast", "--gtest_brief=1"]
+        command = [*test_command(area), "--gtest_fail_fast"]
         seconds, slow = self.baseline[area]
         if names:
             command.append("--gtest_filter=" + ":".join(f"{n}:*/{n}/*" for n in sorted(names)))
