@@ -198,7 +198,8 @@ class DataReceiver {
   // partial_delivery.cc: messages in parts (RFC 9260 §6.9).
   bool fits_partial(UnwrappedTsn tsn, const HeldChunk& chunk) const;
   bool continue_partial(UnwrappedTsn first, UnwrappedTsn last);
-  std::optional<UnwrappedTsn> first_of_part() const;
+  // `settled`: as it is, or will be, once the burst has ended.
+  std::optional<UnwrappedTsn> first_of_part(bool settled) const;
   std::optional<DeliveredPart> take_part();
   void abort_partial();
   void end_partial();
@@ -220,7 +221,7 @@ class DataReceiver {
   std::size_t least_for_parts() const {
     return std::min(3 * (window_.bytes() / 4), InterleavedMessages::kLeastBytesOfAge);
   }
-  std::size_t enough_for_parts() const;
+  std::size_t enough_for_parts(bool settled) const;
   std::size_t part_bytes() const { return std::min(options_.part_bytes, window_.bytes() / 2); }
 
   // data_receiver.cc: TSNs, SACK, window.

@@ -58,7 +58,7 @@ void DataReceiver::end_partial() {
 }
 
 // The beginning of the run to hand out, if there is one and it is time.
-std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
+std::optional<UnwrappedTsn> DataReceiver::first_of_part(bool settled) const {
   const UnwrappedTsn last = tsns_.cumulative();
   if (!store_.holds(last) || store_.at(last).flags.ending) return std::nullopt;
   const UnwrappedTsn first = store_.other_end(last);
@@ -70,7 +70,7 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
   if (!head.flags.beginning) return std::nullopt;
   // What waits behind a gap comes whole once that is filled.
   const bool pressed =
-      settled_ && held_bytes() >= window_.bytes() && !tsns_.has_gaps() && head.ppid != kPpidDcep;
+      settled && held_bytes() >= window_.bytes() && !tsns_.has_gaps() && head.ppid != kPpidDcep;
   if (head.run_bytes <= InterleavedMessages::bound_of_part(part_bytes(), head.ppid) && !pressed) {
     return std::nullopt;
   }
@@ -84,8 +84,8 @@ std::optional<UnwrappedTsn> DataReceiver::first_of_part() const {
 }
 
 std::optional<DeliveredPart> DataReceiver::take_part() {
-  if (interleaved_) return interleaved_->take_part(enough_for_parts(), tsns_.cumulative());
-  const std::optional<UnwrappedTsn> first = first_of_part();
+  if (interleaved_) return interleaved_->take_part(enough_for_parts(settled_), tsns_.cumulative());
+  const std::optional<UnwrappedTsn> first = first_of_part(settled_);
   if (!first) return std::nullopt;
   const HeldChunk& head = store_.at(*first);
   if (!partial_) {
@@ -116,20 +116,20 @@ bool DataReceiver::lend_part(MessageView& message) {
   return true;
 }
 
-// Whether the application could free memory by reading.
+// Whether the application could free memory by reading, at the end of this burst at the latest.
 bool DataReceiver::may_read() const {
   if (!ready_.empty()) return true;
   if (!may_hold_part()) return false;
-  return interleaved_ ? interleaved_->has_part(enough_for_parts(), tsns_.cumulative())
-                      : first_of_part().has_value();
+  return interleaved_ ? interleaved_->has_part(enough_for_parts(true), tsns_.cumulative())
+                      : first_of_part(true).has_value();
 }
 
 // Many messages at once may fill the window before one is larger than `part_bytes`: so much
 // of them is worth handing out.
-std::size_t DataReceiver::enough_for_parts() const {
+std::size_t DataReceiver::enough_for_parts(bool settled) const {
   const std::size_t quarter = window_.bytes() / 4;
   // Within a burst each packet may pin a buffer of its own, which its end gives back.
-  if (!settled_) return std::numeric_limits<std::size_t>::max();
+  if (!settled) return std::numeric_limits<std::size_t>::max();
   // Nothing but parts can make room then.
   if (held_bytes() >= window_.bytes() && !tsns_.has_gaps()) return 1;
   return held_bytes() >= 3 * quarter ? quarter : std::numeric_limits<std::size_t>::max();

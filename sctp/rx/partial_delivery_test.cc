@@ -336,5 +336,36 @@ TEST_P(PartialDelivery, ManyMessagesAtOnceFlowThoughEachIsSmall) {
   EXPECT_EQ(receiver_->held_bytes(), 0u);
 }
 
+// RFC 9260 §6.2: a peer may ask a closed window again and again. While reading could make room,
+// the answer is no, and never that the peer has done wrong.
+TEST_P(PartialDelivery, WhoDoesNotReadIsNotThePeersFault) {
+  constexpr std::size_t kWindow = 16 * 1024;
+  constexpr std::uint16_t kStreams = 7;
+  make_with(kWindow, 64 * 1024);
+  // With DATA there is one message at a time; its fragments are so small that the places they
+  // take are most of the cost.
+  const std::uint16_t streams = GetParam() ? kStreams : 1;
+  const std::string text(GetParam() ? 1000 : 16, 'x');
+  std::uint32_t refused = 0;
+  std::uint32_t tsn = 1000;
+  for (std::uint32_t i = 0; i < 2000 && refused < 100; ++i) {
+    const auto stream = static_cast<std::uint16_t>((tsn - 1000) % streams);
+    const DataResult result = put({tsn, (tsn - 1000) / streams, 10000, text, stream});
+    ASSERT_NE(result, DataResult::kViolation) << i;
+    receiver_->settle(now_);
+    if (result == DataResult::kAccepted) {
+      ++tsn;
+    } else {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, 100u);
+  EXPECT_LT(receiver_->held_bytes(), kWindow * 2);
+  EXPECT_FALSE(take_parts().empty());
+  EXPECT_EQ(put({tsn, (tsn - 1000) / streams, 10000, text,
+                 static_cast<std::uint16_t>((tsn - 1000) % streams)}),
+            DataResult::kAccepted);
+}
+
 }  // namespace
 }  // namespace millrace::sctp
