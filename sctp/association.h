@@ -242,6 +242,7 @@ class Association {
   void report_unrecognized(const InitParameters& parameters);
   Next handle_cookie_echo(Time now, const CommonHeader& header, const ChunkView& chunk);
   Next resolve_cookie(Time now, const StateCookie& cookie);
+  bool is_of_successor(const StateCookie& cookie) const;
   void adopt(Time now, const StateCookie& cookie);
   void restart(Time now, const StateCookie& cookie);
   void begin_exchange(Time now, const StateCookie& peer);

@@ -267,7 +267,7 @@ Association::Next Association::resolve_cookie(Time now, const StateCookie& cooki
   } else if (same_local && same_peer) {
     // RFC 9260 §5.2.4 (D): the peer's COOKIE-ECHO, first or repeated.
     if (state_ == State::kCookieEchoed) enter_established(now);
-  } else if (same_local) {
+  } else if (same_local && !is_of_successor(cookie)) {
     // RFC 9260 §5.2.4 (B): both opened at once.
     adopt(now, cookie);
   } else if (!same_peer && !cookie.local_tie_tag.is_zero() && cookie.local_tie_tag == local_tag_ &&
@@ -290,6 +290,14 @@ Association::Next Association::resolve_cookie(Time now, const StateCookie& cooki
   }
   queue(CookieAckChunk{});
   return Next::kContinue;
+}
+
+// RFC 9260 §5.2.4 (B) takes it that a peer with another tag has nothing of this end's yet. Once
+// set-up is over that is not so: whom this end's INIT found has acknowledged what whoever came in
+// its place, and sent this cookie, does not have. A restart, though §5.2.1 made the tag the same.
+bool Association::is_of_successor(const StateCookie& cookie) const {
+  return state_ != State::kCookieWait && state_ != State::kCookieEchoed &&
+         cookie.peer_initial_tsn != peer_initial_tsn_;
 }
 
 // Takes a cookie's word for the association: §5.1.5, or §5.2.4 (B).

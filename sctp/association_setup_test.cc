@@ -486,6 +486,43 @@ TEST(AssociationSetup, ACookieForThisEndsOwnTagIsAdoptedInCookieWait) {
   EXPECT_TRUE(pair.b().is_connected());
 }
 
+// RFC 9260 §5.2.1, §5.2.4 (A, B): a peer that loses its state after it has acknowledged data, and
+// whose INIT comes before that acknowledgement, is answered under this end's own tag.
+TEST(AssociationSetup, APeerThatRestartsBeforeItsCookieAckArrivesIsARestart) {
+  AssociationPair pair;
+  Bytes answer;  // Of the first peer: COOKIE-ACK and SACK.
+  pair.filter = [&](int end, ByteSpan packet) {
+    const bool late = end == kA && answer.empty() && test::has_chunk(packet, ChunkType::kCookieAck);
+    if (late) answer.assign(packet.begin(), packet.end());
+    return !late;
+  };
+  pair.b().connect(pair.now());
+  ASSERT_EQ(pair.b().send(pair.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kOk);
+  pair.drain();
+  ASSERT_TRUE(pair.run_until([&] { return !answer.empty(); }));
+  ASSERT_TRUE(test::has_chunk(answer, ChunkType::kSack));
+  pair.replace(kA, {});
+  pair.a().connect(pair.now());
+  pair.drain();
+  ASSERT_TRUE(
+      pair.run_until([&] { return test::count_chunks(pair.sent(kB), ChunkType::kInitAck) == 1; }));
+  pair.inject(kB, answer);
+  pair.drain();
+  ASSERT_TRUE(pair.b().is_connected());
+  ASSERT_TRUE(pair.run_until([&] { return pair.a().is_connected(); }));
+  EXPECT_EQ(pair.count(kB, EventKind::kRestarted), 1u);
+  pair.events(kA).clear();
+  ASSERT_EQ(pair.b().send(pair.now(), StreamId(1), kPpidBinary, Bytes{2}), SendStatus::kOk);
+  ASSERT_EQ(pair.a().send(pair.now(), StreamId(1), kPpidBinary, Bytes{3}), SendStatus::kOk);
+  pair.drain();
+  pair.run_for(seconds(5));
+  ASSERT_EQ(pair.count(kA, EventKind::kMessage), 1u);
+  EXPECT_EQ(pair.last(kA, EventKind::kMessage)->payload, Bytes{2});
+  ASSERT_EQ(pair.count(kB, EventKind::kMessage), 1u);
+  EXPECT_EQ(pair.last(kB, EventKind::kMessage)->payload, Bytes{3});
+  EXPECT_TRUE(pair.b().sender().all_acknowledged());
+}
+
 // RFC 9260 §5.2.4 (C), §5.1.5, §5.2.2, Table 12: rows that match nothing.
 TEST(AssociationSetup, ALateCookieOfAnOtherLocalTagIsDiscarded) {
   AssociationPair pair;
