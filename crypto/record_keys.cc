@@ -16,20 +16,11 @@ const AeadOps* ops_of(AeadBackend backend, CipherSuite suite) {
   return ops != nullptr ? ops : boringssl_aead(suite);
 }
 
-// ipsec-mb works on four blocks an instruction where vectors are so wide, and on one elsewhere.
-bool has_wide_vectors() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
-#else
-  return false;
-#endif
-}
-
 constexpr std::size_t kCacheLineBytes = 64;
 
 void prefetch_material(const std::uint8_t* material) {
-  // Round keys (176 or 240 bytes) and the first powers of the hash key.
-  for (std::size_t i = 0; i < 7; ++i) __builtin_prefetch(material + i * kCacheLineBytes);
+  // Round keys (176 or 240 bytes) and powers of the hash key: all of kVaes's, the first of others.
+  for (std::size_t i = 0; i < 8; ++i) __builtin_prefetch(material + i * kCacheLineBytes);
 }
 
 }  // namespace
@@ -48,11 +39,10 @@ bool backend_available(AeadBackend backend) {
 }
 
 AeadBackend best_backend() {
-  const bool ipsec_mb = backend_available(AeadBackend::kIpsecMb);
-  if (backend_available(AeadBackend::kVaes) && !(ipsec_mb && has_wide_vectors())) {
+  if (backend_available(AeadBackend::kVaes) && !ipsec_mb_has_wide_gcm()) {
     return AeadBackend::kVaes;
   }
-  return ipsec_mb ? AeadBackend::kIpsecMb : AeadBackend::kBoringSsl;
+  return backend_available(AeadBackend::kIpsecMb) ? AeadBackend::kIpsecMb : AeadBackend::kBoringSsl;
 }
 
 std::string_view backend_name(AeadBackend backend) {
