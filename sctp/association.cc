@@ -361,6 +361,8 @@ void Association::close(CloseReason reason, std::uint16_t error_cause) {
 // Events: what changed the association, then messages, then resets (which come after the
 // messages sent before them), then room to send, and the end last.
 bool Association::poll_event(Event& out) {
+  // What has become ready since the end was told comes no more.
+  if (dead_ && !closed_event_) return false;
   if (next_event_ < events_.size()) {
     out = events_[next_event_++];
     if (next_event_ == events_.size()) {

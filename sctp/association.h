@@ -108,9 +108,9 @@ class Association {
   bool poll_event(Event& out);
   // False: `poll_event` would be, too. It is the cheaper question.
   bool may_have_event() const {
+    if (dead_) return closed_event_.has_value();
     return next_event_ < events_.size() || (receiver_ && receiver_->may_have_message()) ||
-           stream_reset_.has_event() || (!dead_ && sender_->may_have_event()) ||
-           closed_event_.has_value();
+           stream_reset_.has_event() || sender_->may_have_event();
   }
   Time next_timeout() const;
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sctp/packet/data_chunk.h"
+#include "sctp/packet/error_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/i_data_chunk.h"
 #include "sctp/packet/i_forward_tsn_chunk.h"
@@ -30,8 +31,9 @@ struct IDataChunk {
 // Two associations that have agreed on I-DATA, or not; A's packets to B are made here.
 class IDataAssociationTest : public ::testing::Test {
  protected:
-  void connect(bool a, bool b) {
-    pair_.emplace(with_i_data(a), with_i_data(b));
+  void connect(bool a, bool b) { connect(with_i_data(a), with_i_data(b)); }
+  void connect(const Options& a, const Options& b) {
+    pair_.emplace(a, b);
     ASSERT_TRUE(pair_->connect_both());
     tag_ = test::tag_of(test::last_with(pair_->sent(kA), ChunkType::kCookieEcho));
     const Bytes init = test::last_with(pair_->sent(kA), ChunkType::kInit);
@@ -118,6 +120,26 @@ TEST_F(IDataAssociationTest, EmptyAndTruncatedIDataAreAnsweredAsForData) {
   empty.tsn = tsn_.next();
   inject(IDataChunk{empty, {}});
   EXPECT_TRUE(violated());
+}
+
+// RFC 9260 §6.9: what is incomplete may be handed out in parts once a burst is over, but not after
+// the end.
+TEST_F(IDataAssociationTest, NothingComesAfterTheEndThoughPartsBecomeReady) {
+  Options small = with_i_data(true);
+  small.receive_window_bytes = 16 << 10;
+  connect(with_i_data(true), small);
+  for (std::uint32_t i = 0; i < 12; ++i) {
+    IDataChunkHeader header = i_data();
+    header.tsn = tsn_.plus(i);
+    header.stream = StreamId(static_cast<std::uint16_t>(i));
+    header.flags.ending = false;
+    pair_->inject(kB, test::make_packet(tag_, IDataChunk{header, Bytes(1100, 7)}));
+  }
+  pair_->inject(kB, test::make_packet(tag_, AbortChunk{}));
+  pair_->drain();
+  ASSERT_FALSE(pair_->events(kB).empty());
+  EXPECT_EQ(pair_->events(kB).back().kind, EventKind::kClosed);
+  EXPECT_FALSE(pair_->b().may_have_event());
 }
 
 }  // namespace

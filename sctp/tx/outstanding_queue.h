@@ -29,7 +29,7 @@ namespace millrace::sctp {
 class OutstandingQueue {
  public:
   // RFC 9260 §3.3.4: gap blocks reach 65,535 TSNs beyond the cumulative one.
-  static constexpr std::size_t kMaxChunks = 32768;
+  static constexpr std::size_t kMaxChunks = 65535;
 
   // `rate` is told of each loss, `abandoned` of each message given up. All must outlive the
   // queue.

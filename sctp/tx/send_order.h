@@ -16,23 +16,36 @@ namespace millrace::sctp {
 class SendOrder {
  public:
   // Slots go from 0 to one less than the capacity.
-  static constexpr std::size_t kMaxCapacity = 32768;
+  static constexpr std::size_t kMaxCapacity = 65536;
 
-  bool empty() const { return oldest_ == kNone; }
+  bool empty() const { return empty_; }
   std::size_t oldest() const { return oldest_; }  // It must not be empty.
   std::size_t newest() const { return newest_; }  // The same.
 
   void push_newest(std::size_t slot) {
     const auto at = static_cast<Slot>(slot);
-    links_[at] = {newest_, kNone};
-    (newest_ == kNone ? oldest_ : links_[newest_].newer) = at;
+    links_[at] = {empty_ ? at : newest_, at};
+    (empty_ ? oldest_ : links_[newest_].newer) = at;
     newest_ = at;
+    empty_ = false;
   }
   // The slot must be in it.
   void remove(std::size_t slot) {
-    const Links gone = links_[slot];
-    (gone.older == kNone ? oldest_ : links_[gone.older].newer) = gone.newer;
-    (gone.newer == kNone ? newest_ : links_[gone.newer].older) = gone.older;
+    const auto at = static_cast<Slot>(slot);
+    const Links gone = links_[at];
+    const bool was_oldest = gone.older == at;
+    const bool was_newest = gone.newer == at;
+    empty_ = was_oldest && was_newest;
+    if (was_oldest) {
+      oldest_ = links_[gone.newer].older = gone.newer;
+    } else {
+      links_[gone.older].newer = was_newest ? gone.older : gone.newer;
+    }
+    if (was_newest) {
+      newest_ = gone.older;
+    } else if (!was_oldest) {
+      links_[gone.newer].older = gone.older;
+    }
   }
   // Makes room for `capacity` slots; `moved` maps each that is in it to its new place.
   template <class Moved>
@@ -40,21 +53,26 @@ class SendOrder {
     DCHECK(capacity <= kMaxCapacity);
     SendOrder grown;
     grown.links_ = std::make_unique<Links[]>(capacity);
-    for (Slot at = oldest_; at != kNone; at = links_[at].newer) grown.push_newest(moved(at));
+    while (!empty_) {
+      const Slot at = oldest_;
+      remove(at);
+      grown.push_newest(moved(at));
+    }
     *this = std::move(grown);
   }
 
  private:
   using Slot = std::uint16_t;
-  static constexpr Slot kNone = 0xFFFF;
+  // The ends point to themselves: no number is left that is no slot.
   struct Links {
     Slot older;
     Slot newer;
   };
 
   std::unique_ptr<Links[]> links_;
-  Slot oldest_ = kNone;
-  Slot newest_ = kNone;
+  Slot oldest_ = 0;
+  Slot newest_ = 0;
+  bool empty_ = true;
 };
 
 }  // namespace millrace::sctp
