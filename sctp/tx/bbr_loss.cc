@@ -136,7 +136,7 @@ void Bbr::save_state_upon_loss() {
 }
 
 // draft-ietf-ccwg-bbr §5.6.4.4. `on_lost` has come before and saved what there is to save.
-void Bbr::on_fast_recovery(Time now, std::size_t) {
+void Bbr::on_fast_recovery(Time now, bool) {
   now_ = now;
   if (!episode_saved_) save_state_upon_loss();
   in_loss_recovery_ = true;

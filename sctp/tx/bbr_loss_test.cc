@@ -164,7 +164,7 @@ TEST_F(BbrLossTest, ASpuriousLossOfAProbeIsUndone) {
   const std::size_t cwnd = bbr_.cwnd();
   // The second comes when the first has changed everything, in the same SACK.
   lose(20, 100'000);
-  bbr_.on_fast_recovery(model_.now(), 200'000);
+  bbr_.on_fast_recovery(model_.now(), true);
   ASSERT_EQ(bbr_.state(), State::kProbeBwDown);
   ASSERT_LT(bbr_.inflight_longterm(), bound);
   bbr_.on_spurious_loss(model_.now());

@@ -114,7 +114,7 @@ TEST(FixedRate, BoundsWhatIsUnheardOfToTwoRoundTrips) {
   control.on_ack({.srtt = milliseconds(50)});
   EXPECT_EQ(control.cwnd(), 500'000u);
   control.on_timeout(Time{});
-  control.on_fast_recovery(Time{}, 0);
+  control.on_fast_recovery(Time{}, true);
   EXPECT_EQ(control.cwnd(), 500'000u);
   control.on_ack({.srtt = microseconds(1)});
   EXPECT_EQ(control.cwnd(), 50'000u) << "turns are no closer than 5 ms";

@@ -92,7 +92,7 @@ double Cubic::window_at(double seconds) const {
   return epoch_->origin + kC * from_flat * from_flat * from_flat * static_cast<double>(mtu_);
 }
 
-void Cubic::reduce() {
+void Cubic::reduce(bool window_used) {
   // Of several reductions in an episode the first is what an undo must reach.
   if (!in_episode_) undo_ = Undo{cwnd_, ssthresh_, w_max_, cwnd_prior_, epoch_};
   in_episode_ = true;
@@ -101,13 +101,14 @@ void Cubic::reduce() {
   cwnd_prior_ = cwnd_;
   // RFC 9438 §4.6; the floor is that of RFC 9260 §7.2.3. cwnd stands for the flight, since
   // it does not grow beyond what is used.
-  ssthresh_ = std::max(static_cast<std::size_t>(cwnd_ * kBeta), 4 * mtu_);
+  ssthresh_ = std::max(static_cast<std::size_t>(cwnd_ * kBeta),
+                       least_after_loss(window_used, cwnd(), initial_packets_, mtu_));
   epoch_.reset();
   hystart_.reset();
 }
 
-void Cubic::on_fast_recovery(Time, std::size_t) {
-  reduce();
+void Cubic::on_fast_recovery(Time, bool window_used) {
+  reduce(window_used);
   cwnd_ = std::min(cwnd_, static_cast<double>(ssthresh_));
 }
 
@@ -115,7 +116,7 @@ void Cubic::on_timeout(Time) {
   // RFC 5681 §3.1 (by way of RFC 9438 §4.8): what was sent again and lost again, with nothing
   // acknowledged in between, tells of an outage or of a packet too large, not of a queue, and
   // holds ssthresh.
-  if (!std::exchange(timed_out_, true)) reduce();
+  if (!std::exchange(timed_out_, true)) reduce(true);
   // RFC 9438 §4.8.
   w_max_ = 0;
   cwnd_ = static_cast<double>(mtu_);

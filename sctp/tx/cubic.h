@@ -17,7 +17,7 @@ class Cubic final : public CongestionControl {
 
   void on_sent(Time now, std::size_t bytes, std::size_t flight_after) override;
   void on_ack(const AckSample& sample) override;
-  void on_fast_recovery(Time now, std::size_t flight) override;
+  void on_fast_recovery(Time now, bool window_used) override;
   void on_recovery_end(Time now) override;
   void on_spurious_loss(Time now) override;
   void on_timeout(Time now) override;
@@ -51,7 +51,7 @@ class Cubic final : public CongestionControl {
   void avoid_congestion(const AckSample& sample);
   void begin_epoch(Time now);
   double window_at(double seconds) const;
-  void reduce();
+  void reduce(bool window_used);
 
   std::size_t mtu_;
   double max_cwnd_;

@@ -61,7 +61,7 @@ TEST_F(CubicTest, OneSackForSixtyFourPacketsGrowsAvoidanceAsSixtyFourSacksWould)
     for (int merged = 0; merged < 2; ++merged) {
       now_ = Time{seconds(1)};
       Cubic cubic = of(start);
-      cubic.on_fast_recovery(now_, start * kMtu);
+      cubic.on_fast_recovery(now_, true);
       const double before = packets(cubic);
       for (int i = 0; i < 50; ++i) {
         const std::size_t acks = cubic.cwnd() / kMtu;
@@ -77,7 +77,7 @@ TEST_F(CubicTest, OneSackForSixtyFourPacketsGrowsAvoidanceAsSixtyFourSacksWould)
 // RFC 9438 §4.6: beta is 0.7.
 TEST_F(CubicTest, ALossLeavesSevenTenths) {
   Cubic cubic = of(1000);
-  cubic.on_fast_recovery(now_, 1000 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   EXPECT_EQ(cubic.cwnd(), 700 * kMtu);
   EXPECT_EQ(cubic.ssthresh(), 700 * kMtu);
 }
@@ -86,7 +86,7 @@ TEST_F(CubicTest, ALossLeavesSevenTenths) {
 // RFC 9260 §7.2.
 TEST_F(CubicTest, TheWindowReturnsToWMaxAfterKSeconds) {
   Cubic cubic = of(1000);
-  cubic.on_fast_recovery(now_, 1000 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   // K = cbrt(300 / 0.4) = 9.09 s.
   avoid(cubic, 4.5);
   EXPECT_NEAR(packets(cubic), 1000 - 0.4 * 4.49 * 4.49 * 4.49, 8.0) << "half way, concave";
@@ -96,10 +96,22 @@ TEST_F(CubicTest, TheWindowReturnsToWMaxAfterKSeconds) {
   EXPECT_NEAR(packets(cubic), 1000 + 0.4 * 5 * 5 * 5, 10.0) << "convex";
 }
 
+// RFC 9260 §7.2.3 leaves four packets. Where the application was the bound, a loss leaves what a
+// new association begins with (decision 0020).
+TEST_F(CubicTest, ALossLeavesTheInitialWindowToWhoDoesNotUseIt) {
+  Cubic cubic = of(10);
+  for (int i = 0; i < 20; ++i) cubic.on_fast_recovery(now_, false);
+  EXPECT_EQ(cubic.cwnd(), 10 * kMtu);
+  for (int i = 0; i < 20; ++i) cubic.on_fast_recovery(now_, true);
+  EXPECT_EQ(cubic.cwnd(), 4 * kMtu);
+  cubic.on_fast_recovery(now_, false);
+  EXPECT_EQ(cubic.cwnd(), 4 * kMtu) << "no loss adds anything";
+}
+
 // RFC 9438 §4.2: the target is at most one and a half windows.
 TEST_F(CubicTest, OneRoundTripGrowsTheWindowByHalfAtMost) {
   Cubic cubic = of(40);
-  cubic.on_fast_recovery(now_, 40 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   round(cubic, 1);
   const double before = packets(cubic);
   now_ += seconds(60);
@@ -110,7 +122,7 @@ TEST_F(CubicTest, OneRoundTripGrowsTheWindowByHalfAtMost) {
 // RFC 9438 §4.3: alpha is 3 (1 - beta) / (1 + beta), and 1 above the window of the loss.
 TEST_F(CubicTest, AShortRoundTripGrowsAsRenoDoes) {
   Cubic cubic = of(20);
-  cubic.on_fast_recovery(now_, 20 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   for (int i = 0; i < 10; ++i) round(cubic, 4, milliseconds(1));
   EXPECT_NEAR(packets(cubic), 14 + 10 * 0.529, 0.3);
   for (int i = 0; i < 10; ++i) round(cubic, 4, milliseconds(1));
@@ -120,8 +132,8 @@ TEST_F(CubicTest, AShortRoundTripGrowsAsRenoDoes) {
 // RFC 9438 §4.7.
 TEST_F(CubicTest, FastConvergenceGivesRoomToOthers) {
   Cubic cubic = of(1000);
-  cubic.on_fast_recovery(now_, 1000 * kMtu);
-  cubic.on_fast_recovery(now_, 700 * kMtu);
+  cubic.on_fast_recovery(now_, true);
+  cubic.on_fast_recovery(now_, true);
   EXPECT_NEAR(packets(cubic), 490, 0.01);
   // W_max is 700 * 0.85 = 595, K = cbrt(105 / 0.4) = 6.4 s.
   avoid(cubic, 6.4);
@@ -131,7 +143,7 @@ TEST_F(CubicTest, FastConvergenceGivesRoomToOthers) {
 // RFC 9438 §4.2: t does not count times of application limitation.
 TEST_F(CubicTest, TheEpochStandsStillWhileTheApplicationLimits) {
   Cubic cubic = of(1000);
-  cubic.on_fast_recovery(now_, 1000 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   avoid(cubic, 1);
   const std::size_t before = cubic.cwnd();
   for (int i = 0; i < 600; ++i) {
@@ -148,7 +160,7 @@ TEST_F(CubicTest, TheEpochStandsStillWhileTheApplicationLimits) {
 // RFC 9438 §4.2.
 TEST_F(CubicTest, TheEpochStandsStillWhileNothingIsInFlight) {
   Cubic cubic = of(1000);
-  cubic.on_fast_recovery(now_, 1000 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   avoid(cubic, 1);
   now_ += seconds(60);
   cubic.on_sent(now_, kMtu, kMtu);
@@ -204,7 +216,7 @@ TEST_F(CubicTest, AFallOfTheMtuBetweenTimeoutsGivesSsthreshBack) {
 // RFC 9260 §7.2.3: the floor of ssthresh.
 TEST_F(CubicTest, SsthreshIsAtLeastFourPackets) {
   Cubic cubic = of(4);
-  cubic.on_fast_recovery(now_, 4 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   EXPECT_EQ(cubic.ssthresh(), 4 * kMtu);
   EXPECT_EQ(cubic.cwnd(), 4 * kMtu);
 }
@@ -256,11 +268,11 @@ TEST_F(CubicTest, SilenceDecaysToTheInitialWindow) {
 // RFC 9438 §4.9.2: the curve goes on as if nothing had been.
 TEST_F(CubicTest, ASpuriousLossIsUndone) {
   Cubic cubic = of(1000);
-  cubic.on_fast_recovery(now_, 1000 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   cubic.on_recovery_end(now_);
   avoid(cubic, 4.5);
   const double before = packets(cubic);
-  cubic.on_fast_recovery(now_, cubic.cwnd());
+  cubic.on_fast_recovery(now_, true);
   cubic.on_timeout(now_);
   ASSERT_EQ(cubic.cwnd(), kMtu);
   cubic.on_spurious_loss(now_);
@@ -273,7 +285,7 @@ TEST_F(CubicTest, ASpuriousLossIsUndone) {
 // RFC 9438 §4.9.2: where the window has grown beyond it, what was is not restored.
 TEST_F(CubicTest, ALateUndoTakesNothingAway) {
   Cubic cubic = of(20);
-  cubic.on_fast_recovery(now_, 20 * kMtu);
+  cubic.on_fast_recovery(now_, true);
   cubic.on_recovery_end(now_);
   avoid(cubic, 20);
   const std::size_t grown = cubic.cwnd();

@@ -324,7 +324,9 @@ UnwrappedTsn DataSender::collect_skipped(std::size_t max_entries) {
   ++forward_stamp_;
   UnwrappedTsn reached = outstanding_.cumulative_acked();
   for (const UnwrappedTsn target = forward_target(); reached < target; reached = reached.next()) {
-    const OutgoingMessage& message = *outstanding_.at(reached.next()).message;
+    const OutstandingChunk& passed = outstanding_.at(reached.next());
+    if (passed.state != OutstandingChunk::State::kAbandoned) continue;  // It has arrived.
+    const OutgoingMessage& message = *passed.message;
     // RFC 3758 §3.2: unordered messages are not listed. RFC 8260 §2.3.1: with MIDs they are.
     if (message.unordered && !i_data_) continue;
     SendStream& stream = queue_.stream_at(message.stream_index);

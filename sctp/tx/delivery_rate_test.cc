@@ -16,7 +16,7 @@ class Listener final : public CongestionControl {
   explicit Listener(bool samples = true) : samples_(samples) {}
   void on_sent(Time, std::size_t, std::size_t) override {}
   void on_ack(const AckSample&) override {}
-  void on_fast_recovery(Time, std::size_t) override {}
+  void on_fast_recovery(Time, bool) override {}
   void on_lost(Time, std::size_t bytes, const SentState& sent) override {
     lost_bytes += bytes;
     lost.push_back(sent);

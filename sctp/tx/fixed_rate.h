@@ -13,7 +13,7 @@ class FixedRate final : public CongestionControl {
 
   void on_sent(Time, std::size_t, std::size_t) override {}
   void on_ack(const AckSample& sample) override;
-  void on_fast_recovery(Time, std::size_t) override {}
+  void on_fast_recovery(Time, bool) override {}
   void on_timeout(Time) override {}
   void on_idle(Duration, Duration) override {}
   void set_mtu(std::size_t mtu_bytes) override { mtu_ = mtu_bytes; }

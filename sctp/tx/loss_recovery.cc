@@ -101,7 +101,8 @@ void DataSender::begin_recovery(Time now, std::size_t flight_before) {
   // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
   fast_packet_ = outstanding_.has_lost();
   ++stats_.fast_retransmits;
-  congestion_->on_fast_recovery(now, outstanding_.flight_bytes());
+  const bool window_used = queue_.current() != nullptr || flight_before >= congestion_->cwnd();
+  congestion_->on_fast_recovery(now, window_used);
   // A flight that the application kept below the reduced window has nothing to be smoothed.
   recovery_->smoothed = in_recovery_ && !self_bounding_ && flight_before > congestion_->cwnd();
   recovery_->rate.begin(flight_before, congestion_->cwnd());

@@ -33,21 +33,21 @@ void NewReno::on_ack(const AckSample& sample) {
 }
 
 // RFC 9260 §7.2.3.
-void NewReno::reduce() {
+void NewReno::reduce(bool window_used) {
   if (!in_episode_) undo_ = {cwnd_, ssthresh_};
   in_episode_ = true;
-  ssthresh_ = std::max(cwnd_ / 2, 4 * mtu_);
+  ssthresh_ = std::max(cwnd_ / 2, least_after_loss(window_used, cwnd_, initial_packets_, mtu_));
   partial_bytes_acked_ = 0;
 }
 
-void NewReno::on_fast_recovery(Time, std::size_t) {
-  reduce();
+void NewReno::on_fast_recovery(Time, bool window_used) {
+  reduce(window_used);
   cwnd_ = ssthresh_;
 }
 
 // RFC 9260 §7.2.3.
 void NewReno::on_timeout(Time) {
-  reduce();
+  reduce(true);
   cwnd_ = mtu_;
 }
 

@@ -13,7 +13,7 @@ class NewReno final : public CongestionControl {
 
   void on_sent(Time now, std::size_t bytes, std::size_t flight_after) override;
   void on_ack(const AckSample& sample) override;
-  void on_fast_recovery(Time now, std::size_t flight) override;
+  void on_fast_recovery(Time now, bool window_used) override;
   void on_recovery_end(Time now) override;
   void on_spurious_loss(Time now) override;
   void on_timeout(Time now) override;
@@ -32,7 +32,7 @@ class NewReno final : public CongestionControl {
   };
 
   bool in_slow_start() const { return cwnd_ <= ssthresh_; }
-  void reduce();
+  void reduce(bool window_used);
 
   std::size_t mtu_;
   std::size_t max_cwnd_;

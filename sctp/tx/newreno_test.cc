@@ -36,7 +36,7 @@ TEST(NewReno, AnUnusedWindowDoesNotGrow) {
 // RFC 9260 §7.2.3, §7.2.2, §7.2, §7.2.1.
 TEST(NewReno, LossHalvesAndAvoidanceAddsOneMtuPerWindow) {
   NewReno control({.mtu_bytes = kRenoMtu, .initial_window_packets = 40});
-  control.on_fast_recovery(Time{}, 40 * kRenoMtu);
+  control.on_fast_recovery(Time{}, true);
   EXPECT_EQ(control.cwnd(), 20 * kRenoMtu);
   EXPECT_EQ(control.ssthresh(), 20 * kRenoMtu);
   AckSample inside = ack(20 * kRenoMtu, 20 * kRenoMtu);
@@ -80,8 +80,8 @@ TEST(NewReno, SilenceDecaysToTheInitialWindow) {
 TEST(NewReno, ASpuriousRecoveryIsUndone) {
   NewReno control({.mtu_bytes = kRenoMtu, .initial_window_packets = 40});
   const std::size_t ssthresh = control.ssthresh();
-  control.on_fast_recovery(Time{}, 40 * kRenoMtu);
-  control.on_fast_recovery(Time{}, 20 * kRenoMtu);
+  control.on_fast_recovery(Time{}, true);
+  control.on_fast_recovery(Time{}, true);
   control.on_timeout(Time{});
   ASSERT_EQ(control.cwnd(), kRenoMtu);
   control.on_spurious_loss(Time{});
@@ -92,9 +92,9 @@ TEST(NewReno, ASpuriousRecoveryIsUndone) {
 // RFC 4015: of two episodes the last, and once.
 TEST(NewReno, OnlyTheLastEpisodeIsUndone) {
   NewReno control({.mtu_bytes = kRenoMtu, .initial_window_packets = 40});
-  control.on_fast_recovery(Time{}, 40 * kRenoMtu);
+  control.on_fast_recovery(Time{}, true);
   control.on_recovery_end(Time{});
-  control.on_fast_recovery(Time{}, 20 * kRenoMtu);
+  control.on_fast_recovery(Time{}, true);
   control.on_recovery_end(Time{});
   control.on_spurious_loss(Time{});
   EXPECT_EQ(control.cwnd(), 20 * kRenoMtu);

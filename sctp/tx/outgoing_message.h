@@ -50,6 +50,8 @@ struct OutgoingMessage {
   }
   bool expired(Time now) const { return now >= expires_at; }
   bool yields() const { return policy == Policy::kPriority; }
+  // The peer may never have all of it, and knows.
+  bool may_be_lost() const { return expires_at != kNever || policy == Policy::kRetransmits; }
   // It may be dropped from the queue.
   bool limited() const { return expires_at != kNever || yields(); }
 };

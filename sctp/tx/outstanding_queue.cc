@@ -231,9 +231,27 @@ void OutstandingQueue::abandon(OutgoingMessage& message) {
 
 void OutstandingQueue::advance_ack_point() {
   advanced_ = std::max(advanced_, base_.previous());
-  while (advanced_.next() < end_ && chunk(advanced_.next()).state == State::kAbandoned) {
-    advanced_ = advanced_.next();
+  while (advanced_.next() < end_ && may_be_passed(advanced_.next())) advanced_ = advanced_.next();
+}
+
+// RFC 3758 §3.5 (C2) passes what is abandoned. So is here what has arrived of unordered messages
+// that may be lost: otherwise a round trip closes one gap, and where it opens more of them they
+// outgrow the SACKs. Whole messages alone: a peer drops the fragments of others that it is told to
+// pass (§3.6).
+bool OutstandingQueue::may_be_passed(UnwrappedTsn tsn) const {
+  const OutstandingChunk& candidate = at(tsn);
+  if (candidate.state == State::kAbandoned) return true;
+  const OutgoingMessage& message = *candidate.message;
+  if (candidate.state != State::kAcked || !message.unordered || !message.may_be_lost() ||
+      message.queued || message.outstanding > kMostFragmentsPassed) {
+    return false;
   }
+  UnwrappedTsn fragment = message.last_tsn;
+  bool acked = true;
+  for (bool more = true; acked && more; more = find_previous_fragment(fragment)) {
+    acked = at(fragment).state == State::kAcked;
+  }
+  return acked;
 }
 
 }  // namespace millrace::sctp

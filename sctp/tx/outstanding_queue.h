@@ -163,6 +163,8 @@ class OutstandingQueue {
   static constexpr std::size_t kMaybeTruncatedBlocks = 16;
   static constexpr std::size_t kMaxRanges = 2048;
   static constexpr std::size_t kMaxEarly = 64;
+  // Each of them looks at all of its message.
+  static constexpr std::uint32_t kMostFragmentsPassed = 16;
   static_assert(kMaxChunks <= SendOrder::kMaxCapacity);
 
   std::size_t slot(UnwrappedTsn tsn) const {
@@ -203,6 +205,7 @@ class OutstandingQueue {
   void note_acked(Time now, UnwrappedTsn tsn, AckResult& result);
   void report_newest(const Newest& before, AckResult& result) const;
   void advance_ack_point();
+  bool may_be_passed(UnwrappedTsn tsn) const;
 
   MessageStore& store_;
   DeliveryRate& rate_;

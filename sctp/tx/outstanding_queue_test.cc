@@ -111,5 +111,82 @@ TEST_F(OutstandingQueueTest, WhatWasAcknowledgedIsNotForgottenForWantOfRoom) {
   EXPECT_TRUE(queue_.has_lost());
 }
 
+// Messages that may be lost, each of one chunk or more, with and without interleaving.
+class PassedMessages : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    queue_.enable_partial_reliability();
+    if (GetParam()) queue_.enable_interleaving();
+  }
+  OutgoingMessage* push(std::size_t chunks, bool unordered = true, bool may_be_lost = true) {
+    OutgoingMessage* const message = store_.copy(Bytes(10 * chunks, 1));
+    message->unordered = unordered;
+    if (may_be_lost) message->policy = OutgoingMessage::Policy::kRetransmits;
+    message->limit = 5;
+    queue_.begin_packet(0);
+    for (std::size_t i = 0; i < chunks; ++i) {
+      queue_.push(now_, message, static_cast<std::uint32_t>(10 * i), 10);
+    }
+    return message;
+  }
+  void sack(std::uint32_t cumulative, const std::vector<GapAckBlock>& gaps) {
+    const SackChunk chunk{Tsn(cumulative), 1 << 20, gaps, {}};
+    Bytes bytes(chunk.size());
+    chunk.write(bytes);
+    queue_.handle_sack(now_, *SackChunkView::parse(bytes), {false, false, milliseconds(1)});
+  }
+  std::uint32_t advanced() { return queue_.advanced_ack_point().wrap().value(); }
+
+  Time now_{seconds(1)};
+  BlockPool pool_;
+  MessageStore store_{pool_};
+  std::unique_ptr<CongestionControl> congestion_ = make_congestion_control({});
+  DeliveryRate rate_{*congestion_};
+  AbandonedCounts abandoned_;
+  OutstandingQueue queue_{Tsn(1000), store_, rate_, abandoned_};
+};
+INSTANTIATE_TEST_SUITE_P(DataAndIData, PassedMessages, ::testing::Bool(),
+                         [](const auto& of) { return of.param ? "IData" : "Data"; });
+
+// RFC 3758 §3.5 (C2); decision 0020: many gaps are closed in one round trip.
+TEST_P(PassedMessages, WhatHasArrivedBetweenTwoThatWereAbandonedIsPassedToo) {
+  OutgoingMessage* const first = push(1);
+  for (int i = 0; i < 5; ++i) push(1);
+  OutgoingMessage* const second = push(1);
+  push(3);
+  push(1);
+  sack(999, {{2, 6}, {8, 10}});
+  EXPECT_EQ(advanced(), 999u);
+  queue_.abandon(*first);
+  EXPECT_EQ(advanced(), 1005u);
+  queue_.abandon(*second);
+  EXPECT_EQ(advanced(), 1009u) << "the last is on its way";
+}
+
+// RFC 3758 §3.6: a peer that passes it drops what it has of a message that is not whole.
+TEST_P(PassedMessages, AMessageThatIsNotWholeIsNotPassed) {
+  OutgoingMessage* const lost = push(1);
+  push(3);
+  sack(999, {{2, 3}});
+  queue_.abandon(*lost);
+  EXPECT_EQ(advanced(), 1000u);
+  sack(999, {{2, 4}});
+  EXPECT_EQ(advanced(), 1003u);
+}
+
+// RFC 9260 §6.2.1: what a gap block acknowledges may be taken back, which only a message that may
+// be lost can bear; RFC 3758 §3.6: and of an ordered stream a peer may hold it.
+TEST_P(PassedMessages, NeitherReliableNorOrderedOnesArePassed) {
+  for (const bool unordered : {false, true}) {
+    OutgoingMessage* const lost = push(1);
+    push(1, unordered, !unordered);
+    const std::uint32_t at = queue_.next_tsn().wrap().value() - 2;
+    sack(at - 1, {{2, 2}});
+    queue_.abandon(*lost);
+    EXPECT_EQ(advanced(), at);
+    sack(at + 1, {});
+  }
+}
+
 }  // namespace
 }  // namespace millrace::sctp

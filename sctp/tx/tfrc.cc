@@ -156,7 +156,7 @@ void Tfrc::seed_history() {
   history_.seed(std::exp(-high));
 }
 
-void Tfrc::on_fast_recovery(Time, std::size_t) {}
+void Tfrc::on_fast_recovery(Time, bool) {}
 
 // RFC 5348 §5.1: a packet that did arrive takes its loss event out of the history.
 void Tfrc::on_spurious_loss(Time) {

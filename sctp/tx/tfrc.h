@@ -21,7 +21,7 @@ class Tfrc final : public CongestionControl {
   void on_sent(Time now, std::size_t bytes, std::size_t flight_after) override;
   void on_ack(const AckSample& sample) override;
   void on_lost(Time now, std::size_t bytes, const SentState& sent) override;
-  void on_fast_recovery(Time now, std::size_t flight) override;
+  void on_fast_recovery(Time now, bool window_used) override;
   void on_spurious_loss(Time now) override;
   void on_timeout(Time now) override;
   void on_idle(Duration idle, Duration rto) override;

@@ -181,6 +181,12 @@ struct Variant {
 };
 std::string name_of(const ::testing::TestParamInfo<Variant>& info) { return info.param.name; }
 
+// Unreliable messages of 100 bytes, so many a second.
+std::string messages(int per_second, const std::string& max_p99) {
+  return "[{message = 100, per_second = " + std::to_string(per_second) +
+         ", unordered = true, max_retransmits = 0, max_p99 = \"" + max_p99 + "\"}]";
+}
+
 class ScenarioVariants : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(ScenarioVariants, MeetsTheSameBounds) { play(GetParam().file, GetParam().overrides); }
@@ -219,6 +225,18 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"ReorderedFurther", "reordering.toml", {{"rtt", "40ms"}, {"rate", "500Mbit"}}},
         Variant{"ReliableAtTwoPercent", "messages-reliable.toml", {{"loss", "2%"}}},
         Variant{"UnreliableAtTwoPercent", "messages-unreliable.toml", {{"loss", "2%"}}},
+        Variant{"UnreliableFurtherAway",
+                "messages-unreliable.toml",
+                {{"rtt", "40ms"}, {"traffic", messages(1000, "22ms")}}},
+        Variant{"UnreliableTwiceAsManyAtTwoPercentFurtherAway",
+                "messages-unreliable.toml",
+                {{"rtt", "40ms"}, {"loss", "2%"}, {"traffic", messages(2000, "22ms")}}},
+        Variant{"CubicTwoGigabitTwoHundredMilliseconds",
+                "1gbit-100ms-cubic.toml",
+                {{"rate", "2Gbit"},
+                 {"rtt", "200ms"},
+                 {"receive_window", "256MiB"},
+                 {"send_buffer", "256MiB"}}},
         Variant{"InterleavedAtTwiceTheRate", "interleaving.toml", {{"rate", "200Mbit"}}},
         Variant{"CleanFiveGigabit", "clean-socket.toml", {{"rate", "5Gbit"}}},
         Variant{"FiveGigabit", "10gbit-1ms.toml", {{"rate", "5Gbit"}, {"rtt", "2ms"}}},

@@ -146,7 +146,7 @@ void ModelFlow::handle_ack(Time now) {
   in_recovery_ = true;
   recovery_began_ = now;
   recovery_exit_ = next_number_;
-  control_->on_fast_recovery(now, flight_);
+  control_->on_fast_recovery(now, true);
 }
 
 void ModelFlow::handle_timeout(Time now) {
