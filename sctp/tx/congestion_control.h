@@ -79,8 +79,8 @@ class CongestionControl {
   virtual void on_sent(Time now, std::size_t bytes, std::size_t flight_after) = 0;
   virtual void on_ack(const AckSample& sample) = 0;
   // A loss was found, for the first time since the last call among what was sent after it:
-  // once per round trip at most (RFC 9260 §7.2.4, RFC 9002 §7.3.2). `window_used`: it was cwnd, not
-  // the application, that bounded the flight.
+  // once per round trip at most (RFC 9260 §7.2.4, RFC 9002 §7.3.2). `window_used`: it was cwnd that
+  // bounded the flight, not an application with small messages.
   virtual void on_fast_recovery(Time now, bool window_used) = 0;
   // Each transmission found lost, in whatever state; before the `on_ack` of the SACK that
   // told of it, where one did.
@@ -134,7 +134,7 @@ struct CongestionControlOptions {
 std::unique_ptr<CongestionControl> make_congestion_control(const CongestionControlOptions& options);
 
 // What a loss leaves of a window of `cwnd` at least: four packets (RFC 9260 §7.2.3); the initial
-// window, whatever the path, where it was not cwnd that bounded the flight (decision 0020).
+// window, whatever the path, where small messages do not use it (decision 0020).
 inline std::size_t least_after_loss(bool window_used, std::size_t cwnd, std::size_t initial_packets,
                                     std::size_t mtu) {
   return std::max(4 * mtu, window_used ? 0 : std::min(cwnd, initial_packets * mtu));

@@ -370,6 +370,7 @@ class DataSender {
   }
   void react_to_loss(Time now, const AckResult& result, std::size_t flight_before);
   void begin_recovery(Time now, std::size_t flight_before);
+  bool window_is_used(std::size_t flight) const;
   void take_early(LossUndo& undo);
   void undo_recovery(Time now);
   Recovery& recovery();

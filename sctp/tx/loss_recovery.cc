@@ -93,6 +93,12 @@ void DataSender::begin_episode(Time now) {
   probe_due_ = false;
 }
 
+// By an application that has more to send, or by packets that are no small ones.
+bool DataSender::window_is_used(std::size_t flight) const {
+  return cwnd_limited_ || cwnd_limited_before_ || queue_.current() != nullptr ||
+         2 * flight >= outstanding_.size() * options_.max_packet_bytes;
+}
+
 void DataSender::begin_recovery(Time now, std::size_t flight_before) {
   begin_episode(now);
   // After T3-rtx the window grows until all that it took for lost is acknowledged, which may
@@ -101,8 +107,7 @@ void DataSender::begin_recovery(Time now, std::size_t flight_before) {
   // RFC 9260 §7.2.4 (3): the first packet of it leaves whatever cwnd says.
   fast_packet_ = outstanding_.has_lost();
   ++stats_.fast_retransmits;
-  const bool window_used = queue_.current() != nullptr || flight_before >= congestion_->cwnd();
-  congestion_->on_fast_recovery(now, window_used);
+  congestion_->on_fast_recovery(now, window_is_used(flight_before));
   // A flight that the application kept below the reduced window has nothing to be smoothed.
   recovery_->smoothed = in_recovery_ && !self_bounding_ && flight_before > congestion_->cwnd();
   recovery_->rate.begin(flight_before, congestion_->cwnd());
