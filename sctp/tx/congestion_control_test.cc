@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every controller, and FixedRate.
+// What holds for every controller.
 #include "sctp/tx/congestion_control.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "sctp/tx/fixed_rate.h"
 #include "test/support/bottleneck_model.h"
 
 namespace millrace::sctp {
@@ -20,7 +19,7 @@ constexpr std::size_t kMtu = 1400;
 
 double goodput(CongestionAlgorithm algorithm, const Bottleneck& path, Duration time) {
   BottleneckModel model(path, 11);
-  ModelFlow& flow = model.add({.algorithm = algorithm, .mtu_bytes = kMtu, .fixed_rate = 5'000'000});
+  ModelFlow& flow = model.add({.algorithm = algorithm, .mtu_bytes = kMtu});
   model.run(seconds(5));
   model.start_measuring();
   model.run(time);
@@ -99,26 +98,6 @@ TEST(Cubic, TwoFlowsShareAPathEvenly) {
   const auto least = static_cast<double>(std::min(one.delivered(), two.delivered()));
   EXPECT_GT(least, 0.8 * both / 2);
   EXPECT_GT(both, 0.9 * 60 * 12.5e6);
-}
-
-TEST(FixedRate, SendsAtItsRateWhateverIsLost) {
-  const Bottleneck path{
-      .rate = 12.5e6, .rtt = milliseconds(20), .queue_bytes = 250'000, .loss = 0.1};
-  EXPECT_NEAR(goodput(CongestionAlgorithm::kFixedRate, path, seconds(10)), 0.9 * 5e6, 0.02 * 5e6);
-}
-
-TEST(FixedRate, BoundsWhatIsUnheardOfToTwoRoundTrips) {
-  FixedRate control(
-      {.algorithm = CongestionAlgorithm::kFixedRate, .mtu_bytes = kMtu, .fixed_rate = 5'000'000});
-  EXPECT_EQ(control.pacing_rate(milliseconds(20)), 5'000'000u);
-  control.on_ack({.srtt = milliseconds(50)});
-  EXPECT_EQ(control.cwnd(), 500'000u);
-  control.on_timeout(Time{});
-  control.on_fast_recovery(Time{}, true);
-  EXPECT_EQ(control.cwnd(), 500'000u);
-  control.on_ack({.srtt = microseconds(1)});
-  EXPECT_EQ(control.cwnd(), 50'000u) << "turns are no closer than 5 ms";
-  EXPECT_EQ(control.send_quantum(), 5'000u);
 }
 
 }  // namespace
