@@ -32,6 +32,12 @@ struct CookieEchoChunk {
   }
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   Type = 11   |  Chunk Flags  |          Length = 4           |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // CookieAckChunk (type 11) has no value (RFC 9260 §3.3.12).
 struct CookieAckChunk {
   static std::optional<CookieAckChunk> parse(ByteSpan chunk) {

@@ -45,6 +45,14 @@ struct PeerExtensions {
   bool pad = false;                                  // RFC 4820
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |        Parameter Type         |       Parameter Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// \                        Parameter Value                        /
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // InitParameters is what a list of INIT or INIT ACK parameters says. Spans point into
 // the list. Parameters that are known but of no use over DTLS (addresses, ECN,
 // authentication, padding) are passed over; of a repeated one the first counts.
@@ -67,6 +75,15 @@ struct InitParameters : PeerExtensions {
 
 // The parameters that an association sends; append them with TlvWriter.
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |      Parameter Type = 7       |       Parameter Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// \                            Cookie                             /
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// RFC 9260 §3.3.3.1
 struct StateCookieParameter {
   static constexpr auto kType = ParameterType::kStateCookie;
   ByteSpan cookie;
@@ -75,6 +92,14 @@ struct StateCookieParameter {
   void write_value(ByteWriter& out) const { out.bytes(cookie); }
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |      Parameter Type = 8       |       Parameter Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// \                    Unrecognized Parameter                     /
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // RFC 9260 §3.3.3.1: carries the whole parameter that was not understood.
 struct UnrecognizedParameter {
   static constexpr auto kType = ParameterType::kUnrecognizedParameter;
@@ -84,6 +109,12 @@ struct UnrecognizedParameter {
   void write_value(ByteWriter& out) const { out.bytes(parameter); }
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |    Parameter Type = 0xC000    |     Parameter Length = 4      |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // RFC 3758 §3.1
 struct ForwardTsnSupportedParameter {
   static constexpr auto kType = ParameterType::kForwardTsnSupported;
@@ -92,6 +123,16 @@ struct ForwardTsnSupportedParameter {
   void write_value(ByteWriter&) const {}
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |    Parameter Type = 0x8008    |       Parameter Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Chunk Type 1  | Chunk Type 2  | Chunk Type 3  | Chunk Type 4  |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// \                              ...                              /
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // RFC 5061 §4.2.7: one byte for each optional chunk type.
 struct SupportedExtensionsParameter {
   static constexpr auto kType = ParameterType::kSupportedExtensions;
@@ -103,6 +144,14 @@ struct SupportedExtensionsParameter {
   }
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |    Parameter Type = 0x8001    |     Parameter Length = 8      |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |           Error Detection Method Identifier (EDMID)           |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // RFC 9653 §4
 struct ZeroChecksumParameter {
   static constexpr auto kType = ParameterType::kZeroChecksumAcceptable;

@@ -36,6 +36,12 @@ struct ShutdownChunk {
   }
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   Type = 8    |  Chunk Flags  |          Length = 4           |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // ShutdownAckChunk (type 8) has no value (RFC 9260 §3.3.9).
 struct ShutdownAckChunk {
   static std::optional<ShutdownAckChunk> parse(ByteSpan chunk) {
@@ -46,6 +52,12 @@ struct ShutdownAckChunk {
   void write(MutableByteSpan out) const { begin_chunk(out, ChunkType::kShutdownAck); }
 };
 
+//  0                   1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   Type = 14   |  Reserved   |T|          Length = 4           |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
 // ShutdownCompleteChunk (type 14) has no value (RFC 9260 §3.3.13).
 struct ShutdownCompleteChunk {
   bool tag_reflected = false;  // T: the packet bears the receiver's own tag (§8.5.1).
