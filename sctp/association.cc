@@ -9,6 +9,15 @@
 #include "sctp/packet/shutdown_chunk.h"
 
 namespace millrace::sctp {
+namespace {
+
+// RFC 9260 §6.10: these three come in no company.
+bool stands_alone(ChunkType type) {
+  return type == ChunkType::kInit || type == ChunkType::kInitAck ||
+         type == ChunkType::kShutdownComplete;
+}
+
+}  // namespace
 
 Association::Association(const Options& options, Rng& rng, const Mac& mac, BlockPool& pool,
                          const std::optional<LocalInit>& signalled)
@@ -89,10 +98,15 @@ void Association::handle_chunks(Time now, const CommonHeader& header, ByteSpan c
                 chunk->type != ChunkType::kCookieEcho)) {
     return handle_out_of_the_blue(header, chunks);
   }
-  if (!verify_tag(header, *chunk, alone)) return;
+  if (!verify_tag(header, *chunk)) return;
 
   packet_had_data_ = false;
   while (chunk && !dead_) {
+    // RFC 9260 §6.10, §12.3: it goes, and all that follows it.
+    if (!alone && stands_alone(chunk->type)) {
+      drop(DropReason::kBundledInit);
+      break;
+    }
     if (handle_chunk(now, header, *chunk, buffer) == Next::kDiscardPacket) break;
     chunk = reader.next();
   }
@@ -104,24 +118,17 @@ void Association::handle_chunks(Time now, const CommonHeader& header, ByteSpan c
   progress_shutdown(now);
 }
 
-// RFC 9260 §8.5, §8.5.1. `first` is the packet's first chunk, `alone` that it has no other.
-bool Association::verify_tag(const CommonHeader& header, const ChunkView& first, bool alone) {
+// RFC 9260 §8.5, §8.5.1. `first` is the packet's first chunk.
+bool Association::verify_tag(const CommonHeader& header, const ChunkView& first) {
   const bool own = header.verification_tag == local_tag_;
   bool valid = own && !local_tag_.is_zero();
   switch (first.type) {
     case ChunkType::kInit:
-      // RFC 9260 §6.10, §8.5.1 (A): a tag of zero, and nothing bundled.
-      if (!alone) return drop(DropReason::kBundledInit), false;
-      valid = header.verification_tag.is_zero();
+      valid = header.verification_tag.is_zero();  // RFC 9260 §8.5.1 (A).
       break;
-    case ChunkType::kInitAck:
-    case ChunkType::kShutdownComplete:
-      // RFC 9260 §6.10: these two never come in company either.
-      if (!alone) return drop(DropReason::kBundledInit), false;
-      if (first.type == ChunkType::kShutdownComplete) valid = true;  // Its handler decides.
-      break;
-    case ChunkType::kCookieEcho:  // RFC 9260 §8.5.1 (D): compared with the cookie.
-    case ChunkType::kAbort:       // RFC 9260 §8.5.1 (B): by the T bit.
+    case ChunkType::kShutdownComplete:  // RFC 9260 §8.5.1 (C): its handler decides.
+    case ChunkType::kCookieEcho:        // RFC 9260 §8.5.1 (D): compared with the cookie.
+    case ChunkType::kAbort:             // RFC 9260 §8.5.1 (B): by the T bit.
       valid = true;
       break;
     case ChunkType::kShutdownAck:

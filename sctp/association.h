@@ -198,7 +198,7 @@ class Association {
   Next handle_chunk(Time now, const CommonHeader& header, const ChunkView& chunk,
                     const BufferRef& buffer);
   bool checksum_is_good(const CommonHeader& header, ByteSpan packet) const;
-  bool verify_tag(const CommonHeader& header, const ChunkView& first, bool alone);
+  bool verify_tag(const CommonHeader& header, const ChunkView& first);
   // Every flush ends with a call that finds nothing, and most have one packet besides.
   bool is_drained(Time now) const {
     return sender_->is_drained(now) && state_ == State::kEstablished && control_.empty() &&

@@ -6,6 +6,7 @@
 #include "sctp/packet/cookie_chunk.h"
 #include "sctp/packet/error_cause.h"
 #include "sctp/packet/error_chunk.h"
+#include "sctp/packet/heartbeat_chunk.h"
 #include "sctp/packet/init_chunk.h"
 #include "sctp/packet/shutdown_chunk.h"
 #include "sctp/testing/connected_pair_fixture.h"
@@ -407,6 +408,43 @@ TEST(AssociationSetup, AnInitInCompanyIsDropped) {
   EXPECT_EQ(dropped(pair.b(), DropReason::kBundledInit), 1u);
   EXPECT_EQ(dropped(pair.b(), DropReason::kWrongVerificationTag), 1u);
   EXPECT_TRUE(pair.sent(kB).empty());
+}
+
+// RFC 9260 §5.1, §6.10 [bdc-7-2].
+TEST(AssociationSetup, AnInitAckInCompanyIsDropped) {
+  AssociationPair pair;
+  Bytes answer;
+  pair.filter = [&](int end, ByteSpan packet) {
+    if (end == kB) answer.assign(packet.begin(), packet.end());
+    return end == kA;
+  };
+  pair.a().connect(pair.now());
+  ASSERT_TRUE(pair.run_until([&] { return !answer.empty(); }));
+  const InitAckChunk init_ack = parse_init_ack(answer);
+  pair.inject(kA, make_packet(test::tag_of(answer), init_ack, CookieAckChunk{}));
+  pair.inject(kA, make_packet(test::tag_of(answer), CookieAckChunk{}, init_ack));
+  pair.drain();
+  EXPECT_EQ(dropped(pair.a(), DropReason::kBundledInit), 2u);
+  EXPECT_EQ(test::count_chunks(pair.sent(kA), ChunkType::kCookieEcho), 0u);
+  pair.inject(kA, answer);
+  pair.drain();
+  EXPECT_EQ(test::count_chunks(pair.sent(kA), ChunkType::kCookieEcho), 1u);
+}
+
+// RFC 9260 §6.10, §8.5.1 (A), §12.3 [bdc-7-1]: it and what follows it, wherever it stands.
+TEST(AssociationSetup, AnInitBehindAnotherChunkIsDroppedWithAllThatFollows) {
+  AssociationPair pair;
+  ASSERT_TRUE(pair.connect_both());
+  const VerificationTag tag = test::tag_of(test::last_with(pair.sent(kB), ChunkType::kCookieEcho));
+  pair.sent(kA).clear();
+  const Bytes info(8, 0);
+  pair.inject(
+      kA, make_packet(tag, HeartbeatChunk{info}, InitChunk{init_fields()}, HeartbeatChunk{info}));
+  pair.drain();
+  EXPECT_EQ(dropped(pair.a(), DropReason::kBundledInit), 1u);
+  ASSERT_EQ(pair.sent(kA).size(), 1u);
+  ASSERT_EQ(test::chunks_of(pair.sent(kA)[0]).size(), 1u);
+  EXPECT_TRUE(test::has_chunk(pair.sent(kA)[0], ChunkType::kHeartbeatAck));
 }
 
 // RFC 9260 §6.8, §8.5 [imh].

@@ -81,8 +81,9 @@ TEST_F(ShutdownRules, ShutdownCompleteIsTakenUnderEitherRightTag) {
 TEST_F(ShutdownRules, ShutdownCompleteInCompanyIsDropped) {
   give(ShutdownChunk{acked_});
   give(ShutdownCompleteChunk{.tag_reflected = false}, CookieAckChunk{});
+  give(CookieAckChunk{}, ShutdownCompleteChunk{.tag_reflected = false});
   EXPECT_FALSE(pair_->b().is_closed());
-  EXPECT_EQ(dropped(*pair_, kB, DropReason::kBundledInit), 1u);
+  EXPECT_EQ(dropped(*pair_, kB, DropReason::kBundledInit), 2u);
 }
 
 // When each SHUTDOWN left, counted from now.
