@@ -126,6 +126,31 @@ TEST(OutOfBandInit, NegotiatesWhatBothHaveOffered) {
   EXPECT_NE(CommonHeader::parse(data)->checksum, 0u);
 }
 
+// RFC 8260 §2.2.1: an end lists I-DATA only where its options say so.
+TEST(OutOfBandInit, IDataIsInUseOnlyWhereBothEndsListIt) {
+  for (const bool at_a : {true, false}) {
+    for (const bool at_b : {true, false}) {
+      Options a;
+      Options b;
+      a.extensions.i_data = at_a;
+      b.extensions.i_data = at_b;
+      AssociationPair pair;
+      pair.connect_out_of_band(a, b);
+      for (const int end : {kA, kB}) {
+        ASSERT_EQ(pair[end].send(pair.now(), StreamId(1), kPpidBinary, Bytes(5000, 7)),
+                  SendStatus::kOk);
+      }
+      pair.drain();
+      pair.run_for(seconds(1));
+      for (const int end : {kA, kB}) {
+        EXPECT_EQ(test::count_chunks(pair.sent(end), ChunkType::kIData) > 0, at_a && at_b);
+        EXPECT_EQ(test::count_chunks(pair.sent(end), ChunkType::kData) > 0, !at_a || !at_b);
+        EXPECT_EQ(pair.count(end, EventKind::kMessage), 1u) << at_a << at_b;
+      }
+    }
+  }
+}
+
 TEST(OutOfBandInit, FallsBackToPacketsUnderTheSignalledTag) {
   SeededRng rng(3);
   test::TestMac mac;
