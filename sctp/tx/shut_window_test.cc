@@ -116,6 +116,25 @@ TEST_P(ShutWindow, ProbesThatAreDroppedLeaveTheControllerAlone) {
   EXPECT_EQ(sender_->stats().fast_retransmits, 0u);
 }
 
+// A packet has room for all three of them; the probe is one, whole.
+TEST_P(ShutWindow, ASmallMessageProbesIt) {
+  sack(999, 0);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(sender_->send(now_, StreamId(1), kPpidBinary, Bytes(100, 7), {}), SendStatus::kOk);
+  }
+  EXPECT_EQ(flush(), std::vector{1000u});
+  EXPECT_EQ(sender_->stats().data_bytes_sent, 100u);
+  for (int i = 0; i < 3; ++i) {
+    expire_t3();
+    EXPECT_EQ(flush(), std::vector{1000u}) << i;
+    sack(999, 0);
+    EXPECT_TRUE(flush().empty()) << i;
+  }
+  EXPECT_EQ(sender_->stats().data_bytes_sent, 100u);
+  sack(1000, kWindow);
+  EXPECT_EQ(flush(), (std::vector{1001u, 1002u}));
+}
+
 // What the peer has no room for stays, a chunk at most excepted.
 TEST_P(ShutWindow, NothingLeavesBeyondTheWindowButAProbe) {
   const std::uint32_t last = run_up(4);
