@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "sctp/packet/data_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/heartbeat_chunk.h"
 #include "sctp/packet/sack_chunk.h"
@@ -114,6 +115,33 @@ TEST_F(AssociationData, ASackRidesWithData) {
   ASSERT_EQ(chunks.size(), 2u);
   EXPECT_EQ(chunks[0].type, ChunkType::kSack);
   EXPECT_EQ(chunks[1].type, ChunkType::kData);
+}
+
+// RFC 9260 §6.2: without a delay all that came at once is acknowledged at once, by one SACK.
+TEST(AssociationSack, ABurstOfPacketsIsAcknowledgedByOneSackAtOnce) {
+  Options options;
+  options.sack_delay = Duration::zero();
+  AssociationPair pair(options, options);
+  ASSERT_TRUE(pair.connect_both());
+  const VerificationTag tag = test::tag_of(test::last_with(pair.sent(kA), ChunkType::kCookieEcho));
+  pair.filter = [](int, ByteSpan) { return false; };
+  Tsn tsn = pair.a().sender().next_tsn();
+  Ssn ssn;
+  for (const int burst : {1, 1, 2, 3, 64}) {
+    pair.sent(kB).clear();
+    for (int i = 0; i < burst; ++i, tsn = tsn.next(), ssn = ssn.next()) {
+      const DataChunkHeader header{
+          tsn, StreamId(1), ssn, kPpidBinary, {.beginning = true, .ending = true}};
+      pair.inject(kB, make_packet(tag, test::DataChunk{header, Bytes(1000, 1)}));
+    }
+    pair.drain();
+    ASSERT_EQ(test::count_chunks(pair.sent(kB), ChunkType::kSack), 1u) << burst;
+    const Bytes packet = test::last_with(pair.sent(kB), ChunkType::kSack);
+    const auto sack = SackChunkView::parse(test::find_chunk(packet, ChunkType::kSack)->bytes);
+    EXPECT_EQ(sack->cumulative_tsn_ack(), tsn.previous()) << burst;
+    pair.run_for(milliseconds(300));
+    EXPECT_EQ(test::count_chunks(pair.sent(kB), ChunkType::kSack), 1u) << burst;
+  }
 }
 
 // RFC 3758 §3.3.1, §3.6: not negotiated, not obeyed; malformed or old, counted.
