@@ -246,6 +246,7 @@ TEST(RecordCodec, KeepsTheContentTypeUnderTheSeal) {
   EXPECT_EQ(opened(*keys, alert).type, ContentType::kAlert);
 }
 
+// RFC 8899 §4.6.1: what only the two ends know of a record that is quoted.
 TEST(RecordKeys, KnowsWhatItMayHaveSealedByTheHeader) {
   RecordKeysPool pool;
   const RecordKeysPtr keys = pool.make(keys_of(CipherSuite::kAes128GcmSha256));

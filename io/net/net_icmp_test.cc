@@ -159,6 +159,7 @@ TEST(NetIcmp, AnOldRouterNamesNoMtu) {
   EXPECT_EQ(host.last.path_mtu.limit, 0u);
 }
 
+// RFC 8899 §4.6.1.
 TEST(NetIcmp, BelievesNoRouterThatQuotesWhatWeDidNotSend) {
   NetHost host(host_options(1));
   constexpr std::size_t kQuoted4 = kIcmp4At + 8;
