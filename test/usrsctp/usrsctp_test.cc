@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "test/usrsctp/udp_endpoint.h"
+#include "test/plain_sctp/udp_endpoint.h"
 #include "test/usrsctp/usrsctp_process.h"
 
 namespace millrace::test {
@@ -59,7 +59,7 @@ class Usrsctp : public ::testing::TestWithParam<bool> {
     start_theirs();
     theirs_->order("listen");
     ASSERT_TRUE(heard("ready"));
-    ours_.set_remote(their_port_);
+    ours_.set_remote(their_address_);
     association().connect(ours_.now());
     ASSERT_TRUE(seen(EventKind::kConnected));
     ASSERT_TRUE(heard("up"));
@@ -92,6 +92,7 @@ class Usrsctp : public ::testing::TestWithParam<bool> {
   }
 
   const std::uint16_t their_port_ = UsrsctpProcess::free_port();
+  const Address their_address_{IpAddress::v4(127, 0, 0, 1), their_port_};
   UdpEndpoint ours_{options()};
   std::optional<UsrsctpProcess> theirs_;
 };
@@ -109,7 +110,7 @@ TEST_P(Usrsctp, SendsAnInitThatWeAnswer) {
 
 TEST_P(Usrsctp, BothSendInitAtOnce) {
   start_theirs();
-  ours_.set_remote(their_port_);
+  ours_.set_remote(their_address_);
   theirs_->order("connect " + std::to_string(ours_.port()));
   association().connect(ours_.now());
   EXPECT_TRUE(seen(EventKind::kConnected));

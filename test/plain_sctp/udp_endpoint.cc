@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "test/usrsctp/udp_endpoint.h"
+#include "test/plain_sctp/udp_endpoint.h"
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 #include "engine/base/check.h"
+#include "io/kernel_address.h"
 #include "io/monotonic_clock.h"
 
 namespace millrace::test {
@@ -20,25 +22,32 @@ constexpr int kSocketBytes = 4 << 20;
 constexpr int kBurst = 64;
 constexpr Duration kLongestWait = milliseconds(50);
 
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
+const Address kLoopback{IpAddress::v4(127, 0, 0, 1), 0};
 
 }  // namespace
 
-UdpEndpoint::UdpEndpoint(sctp::Options options, std::uint16_t port, std::uint64_t seed)
-    : options_(options), rng_(seed), socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
-  options_.extensions.zero_checksum = false;
-  const sockaddr_in local = loopback(port);
-  CHECK(socket_ >= 0);
-  CHECK(::bind(socket_, reinterpret_cast<const sockaddr*>(&local), sizeof(local)) == 0);
-  for (const int option : {SO_RCVBUF, SO_SNDBUF}) {
-    ::setsockopt(socket_, SOL_SOCKET, option, &kSocketBytes, sizeof(kSocketBytes));
+Result<int, std::string> open_udp(const Address& local) {
+  io::KernelAddress kernel;
+  const socklen_t length = io::to_kernel(local, local.ip.is_v6(), kernel);
+  const int fd =
+      ::socket(local.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 || ::bind(fd, &kernel.any, length) != 0) {
+    const std::string reason = std::strerror(errno);
+    if (fd >= 0) ::close(fd);
+    return Failure("cannot bind UDP " + local.to_string() + ": " + reason);
   }
+  for (const int option : {SO_RCVBUF, SO_SNDBUF}) {
+    ::setsockopt(fd, SOL_SOCKET, option, &kSocketBytes, sizeof(kSocketBytes));
+  }
+  return fd;
+}
+
+UdpEndpoint::UdpEndpoint(sctp::Options options)
+    : UdpEndpoint(options, open_udp(kLoopback).value(), 1) {}
+
+UdpEndpoint::UdpEndpoint(sctp::Options options, int socket, std::uint64_t seed)
+    : options_(options), rng_(seed), socket_(socket), v6_(address().ip.is_v6()) {
+  options_.extensions.zero_checksum = false;
   begin_anew();
 }
 
@@ -49,14 +58,12 @@ UdpEndpoint::~UdpEndpoint() {
 
 void UdpEndpoint::begin_anew() { association_.emplace(options_, rng_, mac_, pool_); }
 
-std::uint16_t UdpEndpoint::port() const {
-  sockaddr_in local{};
-  socklen_t size = sizeof(local);
-  CHECK(::getsockname(socket_, reinterpret_cast<sockaddr*>(&local), &size) == 0);
-  return ntohs(local.sin_port);
+Address UdpEndpoint::address() const {
+  io::KernelAddress local;
+  socklen_t length = sizeof(local);
+  CHECK(::getsockname(socket_, &local.any, &length) == 0);
+  return io::from_kernel(local, length).value_or(Address());
 }
-
-void UdpEndpoint::set_remote(std::uint16_t port) { remote_ = port; }
 
 Time UdpEndpoint::now() const { return io::monotonic_now(); }
 
@@ -81,17 +88,18 @@ bool UdpEndpoint::run_until(const std::function<bool()>& done, Duration limit) {
 void UdpEndpoint::receive_burst() {
   std::array<std::uint8_t, 65536> datagram;
   for (int i = 0; i < kBurst; ++i) {
-    sockaddr_in source{};
-    socklen_t size = sizeof(source);
-    const ssize_t got = ::recvfrom(socket_, datagram.data(), datagram.size(), 0,
-                                   reinterpret_cast<sockaddr*>(&source), &size);
+    io::KernelAddress source;
+    socklen_t length = sizeof(source);
+    const ssize_t got =
+        ::recvfrom(socket_, datagram.data(), datagram.size(), 0, &source.any, &length);
     if (got < 0) break;
     if (is_lost()) {
       data_packets_lost += got >= kSurelyData;
       continue;
     }
-    remote_ = ntohs(source.sin_port);
+    remote_ = io::from_kernel(source, length).value_or(remote_);
     const ByteSpan bytes = ByteSpan(datagram).first(static_cast<std::size_t>(got));
+    if (on_packet) on_packet(false, remote_, bytes);
     const BufferRef buffer = buffers_.make(bytes);
     association_->handle_packet(now(), ByteSpan(buffer->data, bytes.size()), buffer);
     take_events();
@@ -133,9 +141,11 @@ void UdpEndpoint::take_events() {
 void UdpEndpoint::send_packets() {
   std::array<std::uint8_t, 65536> packet;
   while (const std::size_t bytes = association_->poll_packet(now(), packet)) {
-    if (remote_ == 0 || is_lost()) continue;
-    const sockaddr_in to = loopback(remote_);
-    ::sendto(socket_, packet.data(), bytes, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+    io::KernelAddress to;
+    const socklen_t length = io::to_kernel(remote_, v6_, to);
+    if (length == 0) continue;
+    if (on_packet) on_packet(true, remote_, ByteSpan(packet).first(bytes));
+    if (!is_lost()) ::sendto(socket_, packet.data(), bytes, 0, &to.any, length);
   }
 }
 
