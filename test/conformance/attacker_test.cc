@@ -83,34 +83,6 @@ class Work {
   std::uint64_t packets_ = 0;
 };
 
-// One step of a siege: mostly a packet, now and then the application or time.
-void step(Siege& siege, Attacker& attacker, Rng& rng) {
-  switch (rng.below(24)) {
-    case 0:
-    case 1: {
-      sctp::SendOptions options{.unordered = rng.below(3) == 0};
-      if (rng.below(3) == 0) options.max_retransmits = static_cast<std::uint16_t>(rng.below(3));
-      return siege.send(static_cast<std::uint16_t>(rng.below(5)),
-                        1 + rng.below(rng.below(4) == 0 ? 60000 : 900), options);
-    }
-    case 2:
-      return siege.reset(static_cast<std::uint16_t>(rng.below(5)));
-    case 3:
-    case 4:
-      return siege.advance(microseconds(rng.below(100000)));
-    case 5:
-      return siege.advance(rng.below(20) == 0 ? Duration(seconds(20)) : Duration(seconds(1)));
-    case 6:
-      siege.set_reading(rng.below(4) != 0);
-      return;
-    case 7:
-      if (rng.below(100) == 0) siege.shut_down();
-      return;
-    default:
-      return siege.give(attacker.chunks(siege.knowledge()), rng.below(50) == 0);
-  }
-}
-
 // A receive buffer costs its record besides; the rings of the sender grow with what is
 // outstanding; the rest is small.
 constexpr std::size_t kMaxHeapBytes = 12 << 20;
@@ -126,7 +98,7 @@ void besiege(bool i_data, std::uint64_t seed, Work& work) {
     Siege siege(i_data, rng.next());
     siege.around_packet = [&](bool begins) { work(begins); };
     for (; steps < 1500 && !siege.association().is_closed(); ++steps) {
-      step(siege, attacker, rng);
+      take_step(siege, attacker, rng);
       most_bytes = std::max(most_bytes, live_bytes - before);
     }
     for (int i = 0; i < 5; ++i) siege.give(attacker.chunks(siege.knowledge()));  // Out of the blue.

@@ -34,8 +34,10 @@ sctp::Options Siege::options(bool i_data) {
   return options;
 }
 
-Siege::Siege(bool i_data, std::uint64_t seed) : rng_(seed) {
-  association_.emplace(options(i_data), rng_, mac_, pool_);
+Siege::Siege(bool i_data, std::uint64_t seed, std::size_t window) : rng_(seed), window_(window) {
+  sctp::Options settings = options(i_data);
+  settings.receive_window_bytes = window;
+  association_.emplace(settings, rng_, mac_, pool_);
   known_.i_data = i_data;
   known_.next_tsn = kFirstTsn;
   known_.next_request = kFirstTsn;
@@ -138,7 +140,7 @@ void Siege::shut_down() {
 
 // Twice the window is what the receiver takes of messages without end; what it sends is the
 // application's, with what blocks and records waste.
-void Siege::check_memory() { CHECK(pool_.used_bytes() <= 2 * kWindow + 2 * sent_bytes_ + 65536); }
+void Siege::check_memory() { CHECK(pool_.used_bytes() <= 2 * window_ + 2 * sent_bytes_ + 65536); }
 
 void Siege::learn(ByteSpan packet) {
   for (const sctp::ChunkView& chunk : chunks_of(packet)) learn_chunk(chunk);
@@ -168,6 +170,33 @@ void Siege::learn_chunk(const sctp::ChunkView& chunk) {
   } else if (chunk.type == ChunkType::kReconfig && chunk.bytes.size() >= 12) {
     const std::uint16_t type = load_be16(chunk.bytes.data() + 4);
     if (type != 16) known_.victim_request = load_be32(chunk.bytes.data() + 8);
+  }
+}
+
+void take_step(Siege& siege, Attacker& attacker, Rng& rng) {
+  switch (rng.below(24)) {
+    case 0:
+    case 1: {
+      sctp::SendOptions options{.unordered = rng.below(3) == 0};
+      if (rng.below(3) == 0) options.max_retransmits = static_cast<std::uint16_t>(rng.below(3));
+      return siege.send(static_cast<std::uint16_t>(rng.below(5)),
+                        1 + rng.below(rng.below(4) == 0 ? 60000 : 900), options);
+    }
+    case 2:
+      return siege.reset(static_cast<std::uint16_t>(rng.below(5)));
+    case 3:
+    case 4:
+      return siege.advance(microseconds(rng.below(100000)));
+    case 5:
+      return siege.advance(rng.below(20) == 0 ? Duration(seconds(20)) : Duration(seconds(1)));
+    case 6:
+      siege.set_reading(rng.below(4) != 0);
+      return;
+    case 7:
+      if (rng.below(100) == 0) siege.shut_down();
+      return;
+    default:
+      return siege.give(attacker.chunks(siege.knowledge()), rng.below(50) == 0);
   }
 }
 

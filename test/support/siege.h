@@ -22,8 +22,8 @@ namespace millrace::test {
 // process by a CHECK. A run is a function of what it is told to do and of its seed.
 class Siege {
  public:
-  // `i_data`: whether both ends have I-DATA.
-  Siege(bool i_data, std::uint64_t seed);
+  // `i_data`: whether both ends have I-DATA. `window` is the association's receive window.
+  Siege(bool i_data, std::uint64_t seed, std::size_t window = kWindow);
   ~Siege();
   Siege(const Siege&) = delete;
   Siege& operator=(const Siege&) = delete;
@@ -40,6 +40,7 @@ class Siege {
 
   Knowledge& knowledge() { return known_; }
   sctp::Association& association() { return *association_; }
+  const sctp::Association& association() const { return *association_; }
   // Called around each packet's handling, its answers included.
   std::function<void(bool begins)> around_packet;
 
@@ -60,11 +61,16 @@ class Siege {
   HeapBuffers buffers_;
   SeededRng rng_;
   Knowledge known_;
+  std::size_t window_;
   Time now_{seconds(1000)};
   sctp::VerificationTag tag_;
   bool reading_ = true;
   std::size_t sent_bytes_ = 0;  // Accepted by the association for sending.
   std::optional<sctp::Association> association_;
 };
+
+// Does one step of a siege, drawn from `rng`: mostly a packet of the attacker's, now and then what
+// the application or time does.
+void take_step(Siege& siege, Attacker& attacker, Rng& rng);
 
 }  // namespace millrace::test
