@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "bench/micro/attack_workloads.h"
 #include "bench/micro/workloads.h"
 #include "bench/support/cost_meter.h"
 #include "bench/support/sim_pair.h"
@@ -36,6 +37,12 @@ void end_counting([[maybe_unused]] const std::string& name) {
 #ifdef CALLGRIND_START_INSTRUMENTATION
   CALLGRIND_DUMP_STATS_AT(name.c_str());
   CALLGRIND_STOP_INSTRUMENTATION;
+#endif
+}
+// Begins to leave out what runs until the next call, and so on in turn.
+void toggle_counting() {
+#ifdef CALLGRIND_TOGGLE_COLLECT
+  CALLGRIND_TOGGLE_COLLECT;
 #endif
 }
 
@@ -65,6 +72,13 @@ std::string figure(const char* name, double value) {
   return text;
 }
 
+void add_costs(Report& report, const std::string& name, const char* unit, double n,
+               const Cost& cost) {
+  report.add(name, "\"unit\": \"" + std::string(unit) + "\", " + figure("count", n) + ", " +
+                       figure("allocations", static_cast<double>(cost.allocations) / n) + ", " +
+                       figure("copied", static_cast<double>(cost.copied) / n));
+}
+
 // `run` does the workload once more and returns how many packets, messages or operations,
 // as `unit` says, that was.
 template <class Run>
@@ -76,10 +90,23 @@ void cost_gate(Report& report, const std::string& name, const char* unit, Run&& 
   const std::uint64_t done = run();
   meter.stop();
   end_counting(name);
-  const auto n = static_cast<double>(done);
-  report.add(name, "\"unit\": \"" + std::string(unit) + "\", " + figure("count", n) + ", " +
-                       figure("allocations", static_cast<double>(meter.cost().allocations) / n) +
-                       ", " + figure("copied", static_cast<double>(meter.cost().copied) / n));
+  add_costs(report, name, unit, static_cast<double>(done), meter.cost());
+}
+
+// The same where only the packets count, each at associations that know nothing of the last run.
+template <class Run>
+void attack_gate(Report& report, const std::string& name, Run&& run) {
+  CostMeter meter;
+  begin_counting();
+  toggle_counting();
+  const std::uint64_t packets = run([&](bool begins) {
+    if (begins) meter.start();
+    toggle_counting();
+    if (!begins) meter.stop();
+  });
+  toggle_counting();
+  end_counting(name);
+  add_costs(report, name, "packet", static_cast<double>(packets), meter.cost());
 }
 
 void turn_gate(Report& report, const std::string& name, const char* unit, std::uint64_t weight,
@@ -101,6 +128,19 @@ void association_gate(Report& report, const std::string& name, const char* unit,
   cost_gate(report, name, unit, [&] { return exchange_messages(link, bytes, messages) * weight; });
 }
 
+// Bounded time per packet, whatever the peer sends.
+void attack_costs(Report& report) {
+  attack_gate(report, "attack_any", [](const AroundPacket& around) { return besiege(around); });
+  const auto strike_gate = [&](const char* name, Attack attack) {
+    attack_gate(report, name,
+                [=](const AroundPacket& around) { return strike(attack, 20, around); });
+  };
+  strike_gate("attack_forward_tsn", Attack::kForwardTsn);
+  strike_gate("attack_i_forward_tsn", Attack::kIForwardTsn);
+  strike_gate("attack_reset_all", Attack::kResetAll);
+  strike_gate("attack_far_data", Attack::kFarData);
+}
+
 void costs() {
   Report report;
   turn_gate(report, "turn_bulk_16k", "packet", kPacketsOf16k, 1600, {});
@@ -116,6 +156,7 @@ void costs() {
   cost_gate(report, "timer_rearm", "deadline", [&] { return timers.rearm(3); });
   TableWork table(10'000);
   cost_gate(report, "table_find", "look-up", [&] { return table.find(3); });
+  attack_costs(report);
 }
 
 struct Path {
