@@ -19,6 +19,7 @@ OutstandingQueue::OutstandingQueue(Tsn initial_tsn, MessageStore& store, Deliver
       base_(UnwrappedTsn::first(initial_tsn)),
       end_(base_),
       advanced_(base_.previous()),
+      passed_(base_.previous()),
       lost_cursor_(base_),
       silent_cursor_(base_),
       highest_acked_(base_.previous()) {}
@@ -220,6 +221,8 @@ void OutstandingQueue::abandon(OutgoingMessage& message) {
     if (fragment.state == State::kSilent) --silent_;
     if (fragment.state == State::kAcked && fragment.begins_packet) --packets_acked_;
     fragment.state = State::kAbandoned;
+    // It had arrived, and was taken back.
+    if (tsn <= passed_) advanced_ = std::max(advanced_, tsn);
   }
   if (!message.abandoned) {
     abandoned_.note(message.stream_index, true);
@@ -231,13 +234,18 @@ void OutstandingQueue::abandon(OutgoingMessage& message) {
 
 void OutstandingQueue::advance_ack_point() {
   advanced_ = std::max(advanced_, base_.previous());
-  while (advanced_.next() < end_ && may_be_passed(advanced_.next())) advanced_ = advanced_.next();
+  passed_ = std::max(passed_, advanced_);
+  while (passed_.next() < end_ && may_be_passed(passed_.next())) {
+    passed_ = passed_.next();
+    // What has arrived behind it the peer passes by itself.
+    if (at(passed_).state == State::kAbandoned) advanced_ = passed_;
+  }
 }
 
-// RFC 3758 §3.5 (C2) passes what is abandoned. So is here what has arrived of unordered messages
-// that may be lost: otherwise a round trip closes one gap, and where it opens more of them they
-// outgrow the SACKs. Whole messages alone: a peer drops the fragments of others that it is told to
-// pass (§3.6).
+// RFC 3758 §3.5 (C2) passes what is abandoned. On the way to that so is here what has arrived of
+// unordered messages that may be lost: otherwise a round trip closes one gap, and where it opens
+// more of them they outgrow the SACKs. Whole messages alone: a peer drops the fragments of others
+// that it is told to pass (§3.6).
 bool OutstandingQueue::may_be_passed(UnwrappedTsn tsn) const {
   const OutstandingChunk& candidate = at(tsn);
   if (candidate.state == State::kAbandoned) return true;

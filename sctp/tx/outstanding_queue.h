@@ -221,6 +221,7 @@ class OutstandingQueue {
   UnwrappedTsn base_;
   UnwrappedTsn end_;
   UnwrappedTsn advanced_;
+  UnwrappedTsn passed_;         // At least `advanced_`: how far nothing is in its way.
   UnwrappedTsn lost_cursor_;    // No lost chunk lies below.
   UnwrappedTsn silent_cursor_;  // No silent chunk lies below.
   UnwrappedTsn highest_acked_;  // RFC 8985 §6.2, step 3: RACK.fack.
