@@ -118,15 +118,14 @@ class PassedMessages : public ::testing::TestWithParam<bool> {
     queue_.enable_partial_reliability();
     if (GetParam()) queue_.enable_interleaving();
   }
-  OutgoingMessage* push(std::size_t chunks, bool unordered = true, bool may_be_lost = true) {
+  OutgoingMessage* push(std::uint32_t chunks, bool unordered = true, bool may_be_lost = true) {
     OutgoingMessage* const message = store_.copy(Bytes(10 * chunks, 1));
     message->unordered = unordered;
     if (may_be_lost) message->policy = OutgoingMessage::Policy::kRetransmits;
     message->limit = 5;
+    message->sent = 10 * chunks;
     queue_.begin_packet(0);
-    for (std::size_t i = 0; i < chunks; ++i) {
-      queue_.push(now_, message, static_cast<std::uint32_t>(10 * i), 10);
-    }
+    for (std::uint32_t i = 0; i < chunks; ++i) queue_.push(now_, message, 10 * i, 10);
     return message;
   }
   void sack(std::uint32_t cumulative, const std::vector<GapAckBlock>& gaps) {
