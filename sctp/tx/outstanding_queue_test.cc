@@ -16,16 +16,9 @@ constexpr std::uint32_t kFirstQueued = 1000;
 constexpr std::uint16_t kChunks = 6000;
 constexpr int kSacksPerPacket = 57;
 
-class OutstandingQueueTest : public ::testing::Test {
+// A queue and all that it rests upon.
+class QueueFixture {
  protected:
-  void SetUp() override {
-    for (int i = 0; i < kChunks; ++i) {
-      OutgoingMessage* const message = store_.copy(Bytes(10, 1));
-      ASSERT_NE(message, nullptr);
-      queue_.begin_packet(0);
-      queue_.push(now_, message, 0, 10);
-    }
-  }
   AckResult sack(std::uint32_t cumulative, const std::vector<GapAckBlock>& gaps) {
     const SackChunk chunk{Tsn(cumulative), 1 << 20, gaps, {}};
     Bytes bytes(chunk.size());
@@ -44,6 +37,18 @@ class OutstandingQueueTest : public ::testing::Test {
   AbandonedCounts abandoned_;
   OutstandingQueue queue_{Tsn(kFirstQueued), store_, rate_, abandoned_};
   std::size_t acked_ = 0;  // Chunks, by all SACKs so far.
+};
+
+class OutstandingQueueTest : public ::testing::Test, protected QueueFixture {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < kChunks; ++i) {
+      OutgoingMessage* const message = store_.copy(Bytes(10, 1));
+      ASSERT_NE(message, nullptr);
+      queue_.begin_packet(0);
+      queue_.push(now_, message, 0, 10);
+    }
+  }
 };
 
 // RFC 9260 §6.2.1: the next TSN is never in a gap block; one that says so is no reneging.
@@ -112,7 +117,7 @@ TEST_F(OutstandingQueueTest, WhatWasAcknowledgedIsNotForgottenForWantOfRoom) {
 }
 
 // Messages that may be lost, each of one chunk or more, with and without interleaving.
-class PassedMessages : public ::testing::TestWithParam<bool> {
+class PassedMessages : public ::testing::TestWithParam<bool>, protected QueueFixture {
  protected:
   void SetUp() override {
     queue_.enable_partial_reliability();
@@ -128,21 +133,7 @@ class PassedMessages : public ::testing::TestWithParam<bool> {
     for (std::uint32_t i = 0; i < chunks; ++i) queue_.push(now_, message, 10 * i, 10);
     return message;
   }
-  void sack(std::uint32_t cumulative, const std::vector<GapAckBlock>& gaps) {
-    const SackChunk chunk{Tsn(cumulative), 1 << 20, gaps, {}};
-    Bytes bytes(chunk.size());
-    chunk.write(bytes);
-    queue_.handle_sack(now_, *SackChunkView::parse(bytes), {false, false, milliseconds(1)});
-  }
   std::uint32_t advanced() { return queue_.advanced_ack_point().wrap().value(); }
-
-  Time now_{seconds(1)};
-  BlockPool pool_;
-  MessageStore store_{pool_};
-  std::unique_ptr<CongestionControl> congestion_ = make_congestion_control({});
-  DeliveryRate rate_{*congestion_};
-  AbandonedCounts abandoned_;
-  OutstandingQueue queue_{Tsn(1000), store_, rate_, abandoned_};
 };
 INSTANTIATE_TEST_SUITE_P(DataAndIData, PassedMessages, ::testing::Bool(),
                          [](const auto& of) { return of.param ? "IData" : "Data"; });
