@@ -58,6 +58,8 @@ Flow::Flow(const FlowOptions& options, const Scenario& scenario, std::uint64_t s
             End(options_.association, rng_, mac_, pools_[kServer], start_)} {
   for (const TrafficOptions& traffic : options_.traffic) {
     traffic_.emplace_back(traffic, start_, measure_from_);
+    End& sender = ends_[index(traffic.from_server ? kServer : kClient)];
+    sender.association.set_stream_priority(sctp::StreamId(traffic.stream), traffic.priority);
   }
   if (!scenario_.outages.empty()) {
     const Outage& last = scenario_.outages.back();

@@ -175,6 +175,29 @@ TEST(RunScenario, APathWithoutLossDeliversEveryMessage) {
   EXPECT_LE(report.flows[0].traffic[0].latency.percentile(50), 10'950'000u);
 }
 
+// RFC 8260 §3: of two streams that both have more to send than the path carries, one with twice
+// the weight.
+TEST(RunScenario, TheSchedulerSharesThePathAmongStreams) {
+  const auto share_of_first = [](const char* scheduler, const char* i_data) {
+    const ScenarioResult loaded = parse_scenario(
+        "rate = \"10Mbit\"\nrtt = \"20ms\"\nduration = \"10s\"\nsend_buffer = \"64MiB\"\n"
+        "[[traffic]]\npriority = 512\n"
+        "message = 20000\nper_second = 100\n"
+        "[[traffic]]\nstream = 1\nmessage = 20000\nper_second = 100\n",
+        "here", {{"scheduler", scheduler}, {"i_data", i_data}});
+    EXPECT_TRUE(loaded.ok()) << loaded.error;
+    const std::vector<TrafficReport> traffic = run_scenario(loaded.scenario, 1).flows[0].traffic;
+    const auto first = static_cast<double>(traffic[0].delivered_bytes);
+    return first / (first + static_cast<double>(traffic[1].delivered_bytes));
+  };
+  for (const char* const i_data : {"false", "true"}) {
+    EXPECT_NEAR(share_of_first("fcfs", i_data), 0.5, 0.02);
+    EXPECT_NEAR(share_of_first("rr", i_data), 0.5, 0.02);
+    EXPECT_NEAR(share_of_first("wfq", i_data), 0.66, 0.03);
+    EXPECT_GT(share_of_first("priority", i_data), 0.9);
+  }
+}
+
 // RFC 8899: the interface carries 1500, the path less or more.
 TEST(RunScenario, FindsTheMtuOfThePath) {
   for (const auto& [mtu, mss] :
@@ -227,6 +250,12 @@ TEST(ScenarioFile, NamesTheValueAtFault) {
       {"duration = \"0s\"", "f:1: 'duration' is zero"},
       {"[bounds]\nmin_share = 0.5",
        "f:1: 'bounds.min_share' is a share of 'rate', which is not given"},
+      {"profile = \"lan\"", "f:1: bad value 'lan' of 'profile', expected one of internet, latency"},
+      {"scheduler = \"weighted\"",
+       "f:1: bad value 'weighted' of 'scheduler', expected one of fcfs, rr, wfq, priority"},
+      {"i_data = 1", "f:1: bad value of 'i_data', expected true or false"},
+      {"[[traffic]]\npriority = 0",
+       "f:2: bad value '0' of 'priority', expected a number from 1 to 65535"},
       {"flow = 3", "f:1: 'flow' is no list of tables, as [[flow]] makes one"},
   };
   for (const auto& [text, error] : faults) EXPECT_EQ(parse_scenario(text, "f").error, error);
@@ -244,6 +273,22 @@ TEST(ScenarioFile, OverridesTakePrecedence) {
   EXPECT_EQ(loaded.scenario.flows[0].association.congestion, sctp::CongestionAlgorithm::kNewReno);
   // Half of 2 Gbit/s over 20 ms.
   EXPECT_EQ(loaded.scenario.up.queue_bytes, 2'500'000u);
+}
+
+// Wherever they stand in the file.
+TEST(ScenarioFile, TimersBesideAProfileTakePrecedence) {
+  const ScenarioResult loaded = parse_scenario(
+      "rto_min = \"20ms\"\nprofile = \"latency\"\n[[flow]]\n[[flow]]\nprofile = \"internet\"\n",
+      "f");
+  ASSERT_TRUE(loaded.ok()) << loaded.error;
+  sctp::Options latency;
+  sctp::apply_profile(sctp::Profile::kLatency, latency);
+  const sctp::Options& own = loaded.scenario.flows[0].association;
+  EXPECT_EQ(own.rto_min, milliseconds(20));
+  EXPECT_EQ(own.rto_initial, latency.rto_initial);
+  EXPECT_EQ(own.sack_delay, latency.sack_delay);
+  // A flow's own begins anew.
+  EXPECT_EQ(loaded.scenario.flows[1].association.rto_min, sctp::Options{}.rto_min);
 }
 
 }  // namespace

@@ -66,6 +66,7 @@ struct TrafficOptions {
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
   Duration start{};
   std::uint16_t stream = 0;
+  std::uint16_t priority = 256;  // The stream's weight or rank: see sctp::StreamScheduling.
   bool unordered = false;
   std::optional<std::uint32_t> max_retransmits;
   std::optional<Duration> max_lifetime;

@@ -16,6 +16,23 @@ constexpr std::size_t kMostMtuBytes = 9216;
 // What a host's own interface carries, whatever the path does.
 constexpr std::size_t kInterfaceMtuBytes = 1500;
 
+template <class T>
+struct Choice {
+  std::string_view name;
+  T value;
+};
+// As the engine's own settings name them.
+constexpr Choice<sctp::Profile> kProfiles[] = {
+    {"internet", sctp::Profile::kInternet},
+    {"latency", sctp::Profile::kLatency},
+};
+constexpr Choice<sctp::StreamScheduling> kSchedulers[] = {
+    {"fcfs", sctp::StreamScheduling::kFirstComeFirstServed},
+    {"rr", sctp::StreamScheduling::kRoundRobin},
+    {"wfq", sctp::StreamScheduling::kWeightedFair},
+    {"priority", sctp::StreamScheduling::kStrictPriority},
+};
+
 // The value as text, numbers included; nothing for what is neither.
 std::optional<std::string> text_of(const toml::node& node) {
   if (const auto* const text = node.as_string()) return text->get();
@@ -112,6 +129,18 @@ class Reader {
       names += (names.empty() ? "" : ", ") + std::string(each.name);
     }
     take(key, ("one of " + names).c_str(), sctp::parse_congestion_algorithm, target);
+  }
+  template <class Value, std::size_t kCount, class T>
+  void choice(std::string_view key, const Choice<Value> (&choices)[kCount], T& target) {
+    std::string names;
+    for (const Choice<Value>& each : choices) {
+      names += (names.empty() ? "" : ", ") + std::string(each.name);
+    }
+    const auto parse = [&choices](std::string_view text) {
+      const auto* const found = std::ranges::find(choices, text, &Choice<Value>::name);
+      return found == std::end(choices) ? std::nullopt : std::optional(found->value);
+    };
+    take(key, ("one of " + names).c_str(), parse, target);
   }
   const toml::table* table(std::string_view key) {
     const toml::node* const node = find(key);
@@ -274,9 +303,15 @@ class File {
     };
     reader.take("fixed_rate", "a rate with its unit, as \"100Mbit\"", bytes_per_second,
                 options.congestion_rate);
+    reader.choice("scheduler", kSchedulers, options.scheduling);
     reader.bytes("receive_window", 1500, 1 << 30, options.receive_window_bytes);
+    reader.bytes("max_receive_window", 0, 1 << 30, options.max_receive_window_bytes);
     reader.bytes("send_buffer", 1500, 1 << 30, options.send_buffer_bytes);
     reader.bytes("max_packet", 500, kMostMtuBytes - kWireOverheadBytes, options.max_packet_bytes);
+    std::optional<sctp::Profile> profile;
+    reader.choice("profile", kProfiles, profile);
+    // First, for the timers that stand beside it take precedence.
+    if (profile) sctp::apply_profile(*profile, options);
     reader.duration("rto_initial", options.rto_initial);
     reader.duration("rto_min", options.rto_min);
     reader.duration("rto_max", options.rto_max);
@@ -294,6 +329,7 @@ class File {
     reader.number("count", 1, 1e12, traffic.count);
     reader.duration("start", traffic.start);
     reader.number("stream", 0, 65534, traffic.stream);
+    reader.number("priority", 1, 65535, traffic.priority);
     reader.flag("unordered", traffic.unordered);
     reader.number("max_retransmits", 0, 1e9, traffic.max_retransmits);
     reader.duration("max_lifetime", traffic.max_lifetime);
