@@ -83,6 +83,19 @@ def case_messages_of_64_mib_in_less_memory_than_one(millrace):
     return ", ".join(figures)
 
 
+def case_a_message_of_1_gib_the_most_there_is(millrace):
+    with millrace.serve("--max-message-size", "1G") as server:
+        report, load_mib = millrace.load_and_memory(
+            server.url, "--pattern", "echo", "--duration", "0.1", "--warmup", "0", "--size", "1G",
+            "--outstanding", "1", "--patience", "120000")
+        expect(report["latency_us"]["count"] > 0, report["latency_us"])
+        expect(not any(report["faults"].values()), report["faults"])
+        expect(load_mib < 64, f"load took {load_mib} MiB")
+        expect(server.peak_mib() < 64, f"serve took {server.peak_mib()} MiB")
+    seconds = report["latency_us"]["max"] / 1e6
+    return f"there and back in {seconds:.1f} s, load {load_mib} MiB, serve {server.peak_mib()} MiB"
+
+
 def case_many_connections_and_channels(millrace):
     with millrace.serve() as server:
         report = millrace.load(server.url, "--connections", 50, "--channels", 4, "--rate", 2000,
