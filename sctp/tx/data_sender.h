@@ -28,6 +28,7 @@
 #include "sctp/tx/loss_undo.h"
 #include "sctp/tx/outstanding_queue.h"
 #include "sctp/tx/proportional_rate.h"
+#include "sctp/tx/repetition.h"
 #include "sctp/tx/rto_estimator.h"
 #include "sctp/tx/send_queue.h"
 #include "sctp/types.h"
@@ -290,6 +291,7 @@ class DataSender {
   // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
   void begin_flush(Time now);
   void append_lost(Time now, PacketWriter& packet);
+  void append_repeated(PacketWriter& packet);
   void append_probe(Time now, PacketWriter& packet);
   void append_forward_tsn(Time now, PacketWriter& packet);
   void append_new(Time now, PacketWriter& packet);
@@ -338,6 +340,7 @@ class DataSender {
   struct Recovery {
     ProportionalRate rate;
     LossUndo undo;
+    Repetition repetition;
     UnwrappedTsn exit;  // The last that had been sent when it began.
     Time began_at{};
     // More was in flight than the reduced window, which must not be emptied at once.

@@ -42,11 +42,13 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   burst_blocked_ = false;
   outstanding_.begin_packet(rate_.sampling() ? rate_.open(now, outstanding_.flight_bytes()) : 0);
   const std::size_t size_before = packet.size();
+  if (recovery_) recovery_->repetition.begin_packet();
   // RFC 9260 §6.10: control chunks go before DATA; §6.1 (C): retransmissions before new.
   if (forward_due_) append_forward_tsn(now, packet);
   if (outstanding_.has_lost()) append_lost(now, packet);
   if (probe_due_) append_probe(now, packet);
   if (!outstanding_.has_lost()) append_new(now, packet);
+  if (recovery_ && packet.size() > size_before) append_repeated(packet);
   // What expired just now leaves at once, where no DATA stands before it.
   if (forward_due_ && packet.size() == size_before) append_forward_tsn(now, packet);
   const std::size_t sent = packet.size() - size_before;
@@ -148,6 +150,7 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
       outstanding_.set_into_shut_window(*tsn);
     } else {
       recovery().undo.note_resent(*tsn);
+      recovery_->repetition.note_resent(*tsn);
     }
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
@@ -158,6 +161,22 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
   // Chunks that expired on the way were abandoned instead.
   drop_rest_of_abandoned();
   note_ack_point(now);
+}
+
+// Decision 0022: beside small messages that leave room, of an application that keeps below what
+// the window allows. It is no chunk more in flight: either copy's arrival acknowledges it.
+void DataSender::append_repeated(PacketWriter& packet) {
+  Repetition& repetition = recovery_->repetition;
+  if (repetition.empty() || window_is_used(outstanding_.flight_bytes())) return repetition.clear();
+  repetition.take_due([&](UnwrappedTsn tsn) {
+    if (!outstanding_.may_be_repeated(tsn)) return;
+    const std::size_t wire = outstanding_.wire_bytes(outstanding_.at(tsn));
+    if (wire > room() || black_hole_.is_large(packet.size() + wire)) return;
+    if (!append_chunk(outstanding_.at(tsn), tsn, false, packet)) return;
+    recovery_->undo.note_repeated(tsn);
+    ++stats_.data_chunks_sent;
+    ++stats_.retransmitted_chunks;
+  });
 }
 
 // RFC 8985 §7.3: new data where there is any and the peer has room for it, else the last chunk

@@ -69,7 +69,7 @@ void DataSender::react_to_loss(Time now, const AckResult& result, std::size_t fl
 // need not be waited for.
 void DataSender::take_early(LossUndo& undo) {
   for (const UnwrappedTsn tsn : outstanding_.acked_early()) {
-    if (undo.note_duplicate(tsn) && recovery_->by_reordering) {
+    if (undo.note_early(tsn) && recovery_->by_reordering) {
       outstanding_.reordering().note_reordering();
     }
   }

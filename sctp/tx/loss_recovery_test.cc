@@ -1,83 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 8985 and the undoing of false recoveries, SACK by SACK; recovery_test.cc has the same
 // over a path.
-#include <gtest/gtest.h>
-
-#include "sctp/testing/transfer.h"
-#include "sctp/tx/data_sender.h"
+#include "sctp/testing/sack_by_sack.h"
 
 namespace millrace::sctp {
 namespace {
 
 using testing::Bytes;
-using Tsns = std::vector<std::uint32_t>;
+using testing::kFirst;
+using testing::kPathRtt;
+using testing::Tsns;
 
-constexpr std::uint32_t kFirst = 1000;
-constexpr Duration kPathRtt = milliseconds(20);
-
-class LossRecoveryTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    DataSenderOptions options;
-    options.initial_tsn = Tsn(kFirst);
-    options.rto = {.rto_initial = seconds(1), .rto_min = milliseconds(100)};
-    sender_.emplace(options, pool_);
-    sender_->establish(now_, 1 << 20, 16, true);
-  }
-  void send(int packets, const SendOptions& options = {}) {
-    for (int i = 0; i < packets; ++i) {
-      ASSERT_EQ(sender_->send(now_, StreamId(1), kPpidBinary, Bytes(1100, 7), options),
-                SendStatus::kOk);
-    }
-  }
-  Tsns flush() {
-    Tsns tsns;
-    for (;;) {
-      Bytes bytes(1160);
-      PacketWriter writer(bytes, CommonHeader{});
-      if (!sender_->append_chunks(now_, writer)) return tsns;
-      ChunkReader reader(
-          {bytes.data() + CommonHeader::kBytes, writer.size() - CommonHeader::kBytes});
-      while (const auto chunk = reader.next()) {
-        if (const auto data = DataChunkView::parse(chunk->bytes)) {
-          tsns.push_back(data->header.tsn.value());
-        }
-      }
-    }
-  }
-  void sack(std::uint32_t cumulative, std::vector<GapAckBlock> gaps = {}, const Tsns& again = {}) {
-    std::vector<Tsn> duplicates;
-    for (const std::uint32_t tsn : again) duplicates.emplace_back(tsn);
-    const SackChunk chunk{Tsn(cumulative), 1 << 20, gaps, duplicates};
-    Bytes bytes(chunk.size());
-    chunk.write(bytes);
-    ASSERT_EQ(sender_->handle_sack(now_, *SackChunkView::parse(bytes)).status,
-              SackStatus::kProcessed);
-  }
-  // Runs timers up to `until`; what leaves meanwhile.
-  Tsns run(Time until) {
-    Tsns sent;
-    while (sender_->next_timeout() <= until) {
-      now_ = std::max(now_, sender_->next_timeout());
-      static_cast<void>(sender_->handle_timeout(now_));
-      for (const std::uint32_t tsn : flush()) sent.push_back(tsn);
-    }
-    now_ = until;
-    return sent;
-  }
-  // The first round trip, of one packet.
-  void measure() {
-    send(1);
-    flush();
-    now_ += kPathRtt;
-    sack(kFirst);
-  }
-  SenderStats stats() const { return sender_->stats(); }
-
-  Time now_{seconds(1)};
-  BlockPool pool_;
-  std::optional<DataSender> sender_;
-};
+class LossRecoveryTest : public testing::SackBySackTest {};
 
 // RFC 8985 §6.2, step 4: a SACK for a whole burst shows three packets at once.
 // RFC 9260 §7.2.4.

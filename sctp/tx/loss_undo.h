@@ -30,24 +30,46 @@ class LossUndo {
   void note_arrived(std::size_t chunks) { disproved_ += chunks; }
   void note_resent(UnwrappedTsn tsn) {
     overflowed_ = overflowed_ || resent_.size() == kMaxResent;
-    if (!overflowed_) resent_.push_back(tsn);
+    if (!overflowed_) resent_.push_back({tsn, 1});
   }
-  // The peer reports `tsn` as a duplicate. False if that is not of something sent again: the
-  // network has doubled it.
+  // It was sent again twice: one duplicate says nothing, the other came first.
+  void note_repeated(UnwrappedTsn tsn) {
+    const auto at = find(tsn);
+    if (at != resent_.end()) ++at->copies;
+  }
+  // The peer reports `tsn` as a duplicate. False if that does not prove its first transmission to
+  // have arrived: another copy of it did, or the network has doubled it.
   bool note_duplicate(UnwrappedTsn tsn) {
-    const auto at = std::find(resent_.begin(), resent_.end(), tsn);
-    if (at == resent_.end()) return false;
-    resent_.erase(at);
-    ++disproved_;
-    return true;
+    const auto at = find(tsn);
+    if (at == resent_.end() || --at->copies > 0) return false;
+    return disprove(at);
+  }
+  // `tsn` was acknowledged before any copy of it can have been.
+  bool note_early(UnwrappedTsn tsn) {
+    const auto at = find(tsn);
+    return at != resent_.end() && disprove(at);
   }
   bool is_spurious() const { return lost_ > 0 && disproved_ == lost_ && !overflowed_; }
 
  private:
+  struct Resent {
+    UnwrappedTsn tsn;
+    int copies;  // Of which no duplicate was reported.
+  };
+  std::vector<Resent>::iterator find(UnwrappedTsn tsn) {
+    return std::find_if(resent_.begin(), resent_.end(),
+                        [tsn](const Resent& resent) { return resent.tsn == tsn; });
+  }
+  bool disprove(std::vector<Resent>::iterator at) {
+    resent_.erase(at);
+    ++disproved_;
+    return true;
+  }
+
   std::size_t lost_ = 0;
   std::size_t disproved_ = 0;
   bool overflowed_ = false;
-  std::vector<UnwrappedTsn> resent_;
+  std::vector<Resent> resent_;
 };
 
 }  // namespace millrace::sctp

@@ -37,6 +37,21 @@ TEST(LossUndo, DuplicatesOfTheNetworkProveNothing) {
   EXPECT_FALSE(undo.is_spurious()) << "nothing was lost yet";
 }
 
+TEST(LossUndo, OfWhatLeftTwiceTheSecondDuplicateProves) {
+  LossUndo undo;
+  undo.begin();
+  undo.note_lost(2);
+  undo.note_resent(sent_tsn(7));
+  undo.note_repeated(sent_tsn(7));
+  undo.note_resent(sent_tsn(8));
+  undo.note_repeated(sent_tsn(8));
+  EXPECT_FALSE(undo.note_duplicate(sent_tsn(7)));
+  EXPECT_TRUE(undo.note_duplicate(sent_tsn(7)));
+  EXPECT_FALSE(undo.is_spurious());
+  EXPECT_TRUE(undo.note_early(sent_tsn(8))) << "before any copy can have been acknowledged";
+  EXPECT_TRUE(undo.is_spurious());
+}
+
 TEST(LossUndo, WhatItHasNoRoomToProveIsNotUndone) {
   LossUndo undo;
   undo.begin();

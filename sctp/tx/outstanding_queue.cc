@@ -146,6 +146,14 @@ void OutstandingQueue::mark_resent(Time now, UnwrappedTsn tsn) {
   enter_flight(tsn);
 }
 
+bool OutstandingQueue::may_be_repeated(UnwrappedTsn tsn) const {
+  if (tsn < base_ || tsn >= end_) return false;
+  const OutstandingChunk& resent = at(tsn);
+  const OutgoingMessage& message = *resent.message;
+  return resent.state == State::kInFlight && resent.retransmits > 0 && !message.may_be_lost() &&
+         !message.yields();
+}
+
 std::optional<UnwrappedTsn> OutstandingQueue::probe_candidate(Time now) const {
   std::optional<UnwrappedTsn> highest;
   for (const SendOrder* const order : {&sent_once_, &sent_again_}) {

@@ -96,6 +96,8 @@ class OutstandingQueue {
   std::optional<UnwrappedTsn> next_lost(Time now);
   void mark_resent(Time now, UnwrappedTsn tsn);
 
+  // Sent again and not acknowledged since, of a message that may be sent as often as it takes.
+  bool may_be_repeated(UnwrappedTsn tsn) const;
   // The chunk to send again as a probe: the highest in flight, where its message may be sent
   // again at all (RFC 8985 §7.3).
   std::optional<UnwrappedTsn> probe_candidate(Time now) const;
