@@ -42,6 +42,7 @@ class BlockPool {
     if (slab == nullptr) return nullptr;
     FreeBlock* const block = slab->free;
     slab->free = block->next;
+    __builtin_prefetch(slab->free, 1);  // It will be written to, and names the one after it.
     if (slab->in_use++ == 0) note_used(*slab);
     if (slab->free == nullptr) partial_[size_class] = unlink<&Slab::of_class>(slab);
     ++in_use_[size_class];
@@ -83,7 +84,8 @@ class BlockPool {
     Slab* next = nullptr;
     Slab* previous = nullptr;
   };
-  // Begins the memory that its blocks are cut from.
+  // Lies before the blocks of its memory, in one of kColours lines: were it the first of each
+  // slab, all would compete for the same set of every cache.
   struct Slab {
     FreeBlock* free = nullptr;
     std::uint32_t in_use = 0;
@@ -94,10 +96,12 @@ class BlockPool {
   static constexpr std::size_t kSmallestBits = 6;
   static constexpr std::size_t kSmallestBytes = std::size_t{1} << kSmallestBits;
   static constexpr std::size_t kClasses = (30 - kSmallestBits) * 4 + 1;
-  static constexpr std::size_t kSlabBytes = std::size_t{64} << 10;
+  static constexpr std::size_t kSlabBits = 16;
+  static constexpr std::size_t kSlabBytes = std::size_t{1} << kSlabBits;
+  static constexpr std::uintptr_t kColours = 16;
   static constexpr std::size_t kSlabsOfRegion = 32;  // Found by their alignment, made together.
   static constexpr std::size_t kLargestInSlab = std::size_t{8} << 10;
-  static_assert(sizeof(Slab) <= kSmallestBytes);
+  static_assert(sizeof(Slab) <= kSmallestBytes && kSmallestBytes == 64);
 
   // The power of two that `bytes`, which is above the smallest, exceeds.
   static constexpr std::size_t doubling_of(std::size_t bytes) {
@@ -115,8 +119,15 @@ class BlockPool {
     const std::size_t quarter = kSmallestBytes << ((size_class - 1) / 4) >> 2;
     return quarter * (5 + (size_class - 1) % 4);
   }
-  static Slab* slab_of(std::uint8_t* block) {
-    return reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(block) & ~(kSlabBytes - 1));
+  // Of the slab that `at` lies in.
+  static std::uint8_t* memory_of(const void* at) {
+    return reinterpret_cast<std::uint8_t*>(reinterpret_cast<std::uintptr_t>(at) &
+                                           ~(kSlabBytes - 1));
+  }
+  static Slab* slab_of(const void* at) {
+    std::uint8_t* const memory = memory_of(at);
+    const std::uintptr_t number = reinterpret_cast<std::uintptr_t>(memory) >> kSlabBits;
+    return reinterpret_cast<Slab*>(memory + number % kColours * kSmallestBytes);
   }
 
   template <Links Slab::*kWhich>
@@ -172,7 +183,7 @@ class BlockPool {
   std::array<Slab*, kClasses> partial_{};
   std::array<FreeBlock*, kClasses> large_{};
   Slab* empty_ = nullptr;
-  std::vector<Slab*> spare_;  // Their pages are the kernel's; none is written to.
+  std::vector<std::uint8_t*> spare_;  // For slabs; their pages are the kernel's.
   std::vector<std::unique_ptr<std::uint8_t[]>> regions_;
 };
 
