@@ -67,14 +67,14 @@ class PathMtuTest : public ::testing::Test {
   }
   // The client's end of its path.
   Address client_address() {
-    std::string local;
+    CandidateStats local;
     pair_->client->session_stats(pair_->at_client->opened.back(),
                                  [&local](Result<SessionStats, SignalError> stats) {
                                    if (stats.ok() && stats.value().pair)
                                      local = stats.value().pair->local;
                                  });
-    EXPECT_TRUE(pair_->run([&] { return !local.empty(); }));
-    return *Address::parse(local);
+    EXPECT_TRUE(pair_->run([&] { return !local.address.empty(); }));
+    return {*IpAddress::parse(local.address), local.port};
   }
   void set_mtu(std::size_t bytes, bool sender_refuses = false) {
     io::LinkOptions link;

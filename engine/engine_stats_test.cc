@@ -128,13 +128,21 @@ TEST_F(StatsTest, TellOfThePairInUseAndItsConsent) {
   const SessionStats client = at_client();
   const SessionStats server = at_server();
   ASSERT_TRUE(client.pair && server.pair);
-  EXPECT_EQ(client.pair->remote, "10.0.1.1:5000");
-  EXPECT_EQ(client.pair->remote, server.pair->local);
-  EXPECT_EQ(client.pair->local, server.pair->remote);
+  EXPECT_EQ(client.pair->remote.address, "10.0.1.1");
+  EXPECT_EQ(client.pair->remote.port, 5000);
+  EXPECT_EQ(client.pair->remote.candidate_type, "host") << "as the answer has it";
+  EXPECT_EQ(server.pair->local.address, client.pair->remote.address);
+  EXPECT_EQ(server.pair->local.port, client.pair->remote.port);
+  EXPECT_EQ(server.pair->local.candidate_type, "host");
+  EXPECT_EQ(server.pair->remote.address, client.pair->local.address);
+  EXPECT_EQ(server.pair->remote.port, client.pair->local.port);
+  EXPECT_EQ(server.pair->remote.candidate_type, "prflx") << "a lite agent learns it from checks";
   EXPECT_TRUE(client.pair->nominated);
   EXPECT_TRUE(server.pair->nominated);
   EXPECT_EQ(client.pair->state, "succeeded");
   EXPECT_EQ(client.pair->current_round_trip_time, milliseconds(10));
+  EXPECT_EQ(client.pair->total_round_trip_time,
+            static_cast<int>(client.pair->responses_received) * milliseconds(10));
   EXPECT_FALSE(server.pair->current_round_trip_time);
   EXPECT_GE(client.pair->consent_requests_sent, 4u);
   EXPECT_GE(client.pair->requests_sent, 1u);

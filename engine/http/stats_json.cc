@@ -56,12 +56,21 @@ void add_transport(Report& report, const SessionStats& stats) {
   if (stats.pair) out["selectedCandidatePairId"] = "P";
 }
 
+void add_candidate(Report& report, const char* id, const char* type, const CandidateStats& from) {
+  Json& out = report.add(id, type);
+  out["transportId"] = "T";
+  out["address"] = from.address;
+  out["port"] = from.port;
+  out["protocol"] = "udp";
+  out["candidateType"] = from.candidate_type;
+}
+
 void add_pair(Report& report, const SessionStats& stats) {
   const CandidatePairStats& from = *stats.pair;
   Json& out = report.add("P", "candidate-pair");
   out["transportId"] = "T";
-  out["localAddress"] = from.local;
-  out["remoteAddress"] = from.remote;
+  out["localCandidateId"] = "L";
+  out["remoteCandidateId"] = "R";
   out["state"] = from.state;
   out["nominated"] = from.nominated;
   out["packetsSent"] = stats.transport.packets_sent;
@@ -71,11 +80,14 @@ void add_pair(Report& report, const SessionStats& stats) {
   if (from.current_round_trip_time) {
     out["currentRoundTripTime"] = seconds_of(*from.current_round_trip_time);
   }
+  out["totalRoundTripTime"] = seconds_of(from.total_round_trip_time);
   out["requestsSent"] = from.requests_sent;
   out["requestsReceived"] = from.requests_received;
   out["responsesSent"] = from.responses_sent;
   out["responsesReceived"] = from.responses_received;
   out["consentRequestsSent"] = from.consent_requests_sent;
+  add_candidate(report, "L", "local-candidate", from.local);
+  add_candidate(report, "R", "remote-candidate", from.remote);
 }
 
 void add_sctp(Report& report, const SctpTransportStats& from) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "engine/base/address.h"
 
@@ -10,6 +12,10 @@ namespace millrace::ice {
 
 // CandidateType names how a candidate's address was learnt (RFC 8445 §5.1.1).
 enum class CandidateType : std::uint8_t { kHost, kServerReflexive, kPeerReflexive, kRelayed };
+
+// By type, as SDP (RFC 8839 §5.1) and W3C's RTCIceCandidateType have them.
+inline constexpr std::array<std::string_view, 4> kCandidateTypeNames = {"host", "srflx", "prflx",
+                                                                        "relay"};
 
 // Candidate is a UDP transport address of component 1 that a peer may be reached at.
 struct Candidate {

@@ -49,7 +49,7 @@ void IceControllingAgent::form_pairs(const std::vector<Candidate>& remotes) {
       // From a loopback source no datagram leaves the host.
       if (local.is_loopback() && !remote.address.ip.is_loopback()) continue;
       if (find_pair({remote.address, local}) != kNoPair) continue;
-      add_pair(l, remote.address, remote.priority);
+      pairs_[add_pair(l, remote.address, remote.priority)].remote_type = remote.type;
     }
   }
   std::stable_sort(pairs_.begin(), pairs_.end(),
@@ -66,6 +66,10 @@ std::size_t IceControllingAgent::add_pair(std::size_t local_index, const Address
   pair.priority = priority_of(pair);
   pairs_.push_back(pair);
   return pairs_.size() - 1;
+}
+
+CandidateType IceControllingAgent::remote_type() const {
+  return selected_ == kNoPair ? CandidateType::kPeerReflexive : pairs_[selected_].remote_type;
 }
 
 std::uint64_t IceControllingAgent::priority_of(const Pair& pair) const {

@@ -72,6 +72,10 @@ class IceControllingAgent {
   bool is_controlling() const { return controlling_; }
   // The round-trip time of the latest answer to a check that was sent once only.
   std::optional<Duration> rtt() const { return rtt_; }
+  // Of all answers to requests that were sent once.
+  Duration total_rtt() const { return total_rtt_; }
+  // How the selected pair's remote candidate was learnt; without one that says nothing.
+  CandidateType remote_type() const;
   const Stats& stats() const { return stats_; }
 
  private:
@@ -81,6 +85,7 @@ class IceControllingAgent {
     CandidatePair path;
     std::uint64_t priority = 0;
     std::uint32_t remote_priority = 0;
+    CandidateType remote_type = CandidateType::kPeerReflexive;
     std::size_t local_index = 0;
     PairState state = PairState::kWaiting;
     bool valid = false;           // A check of ours was answered on it.
@@ -98,6 +103,7 @@ class IceControllingAgent {
   };
   struct ConsentCheck {
     TransactionId id{};
+    Time sent{};
     bool outstanding = false;
   };
 
@@ -136,6 +142,7 @@ class IceControllingAgent {
   void handle_check_response(Time now, std::size_t index, const StunMessageView& response,
                              const CandidatePair& path);
   void handle_check_error(Time now, std::size_t index, int code);
+  void measure(Duration rtt);
   void handle_consent_response(Time now, ConsentCheck& check, const StunMessageView& response,
                                const CandidatePair& path);
 
@@ -176,6 +183,7 @@ class IceControllingAgent {
   std::size_t event_head_ = 0;
   std::size_t event_count_ = 0;
   std::optional<Duration> rtt_;
+  Duration total_rtt_{};
   Stats stats_;
 };
 

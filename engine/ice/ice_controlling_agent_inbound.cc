@@ -141,8 +141,13 @@ void IceControllingAgent::handle_check_response(Time now, std::size_t index,
     return;
   }
   // Karn: an answer to a check that was repeated is of unknown age.
-  if (pair.transaction.transmissions == 1) rtt_ = now - pair.transaction.sent;
+  if (pair.transaction.transmissions == 1) measure(now - pair.transaction.sent);
   succeed(now, index);
+}
+
+void IceControllingAgent::measure(Duration rtt) {
+  rtt_ = rtt;
+  total_rtt_ += rtt;
 }
 
 void IceControllingAgent::handle_check_error(Time now, std::size_t index, int code) {
@@ -168,6 +173,7 @@ void IceControllingAgent::handle_consent_response(Time now, ConsentCheck& check,
   // RFC 7675 §5.1: from the peer's transport address, or it confirms nothing.
   if (find_pair(path) != selected_) return;
   check.outstanding = false;
+  measure(now - check.sent);
   consent_expiry_ = now + options_.consent_timeout;
   ++stats_.consent_confirmed;
 }

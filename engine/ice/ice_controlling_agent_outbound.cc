@@ -85,7 +85,7 @@ std::size_t IceControllingAgent::poll_consent(Time now, CandidatePair& path, Mut
   arm_consent(now);
   ConsentCheck& check = consent_[next_consent_slot_];
   next_consent_slot_ = (next_consent_slot_ + 1) % kMaxConsentChecks;
-  check = ConsentCheck{.id = draw_id(), .outstanding = true};
+  check = ConsentCheck{.id = draw_id(), .sent = now, .outstanding = true};
   ++stats_.checks_sent;
   ++stats_.consent_sent;
   path = pairs_[selected_].path;

@@ -11,13 +11,12 @@ namespace millrace::sdp {
 namespace {
 
 constexpr std::size_t kMaxFoundationChars = 32;  // RFC 8839 §5.1.
-constexpr std::array<std::string_view, 4> kTypes = {"host", "srflx", "prflx", "relay"};
 
 std::optional<ice::CandidateType> candidate_type_of(std::string_view name) {
-  for (std::size_t i = 0; i < kTypes.size(); ++i) {
-    if (name == kTypes[i]) return static_cast<ice::CandidateType>(i);
-  }
-  return std::nullopt;
+  const auto& names = ice::kCandidateTypeNames;
+  const auto at = std::find(names.begin(), names.end(), name);
+  if (at == names.end()) return std::nullopt;
+  return static_cast<ice::CandidateType>(at - names.begin());
 }
 
 // True for what can be a domain name but no numeric address. mDNS names end in
@@ -87,7 +86,7 @@ std::string format_candidate(const ice::Candidate& candidate) {
   ip.scope_id = 0;  // It means something on this host alone.
   return "candidate:" + candidate.foundation + " 1 udp " + std::to_string(candidate.priority) +
          " " + ip.to_string() + " " + std::to_string(candidate.address.port) + " typ " +
-         std::string(kTypes[static_cast<std::size_t>(candidate.type)]);
+         std::string(ice::kCandidateTypeNames[static_cast<std::size_t>(candidate.type)]);
 }
 
 }  // namespace millrace::sdp

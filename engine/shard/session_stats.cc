@@ -102,13 +102,22 @@ TransportStats describe_transport(const Session& session) {
   return out;
 }
 
+CandidateStats describe_candidate(const IpAddress& ip, std::uint16_t port,
+                                  ice::CandidateType type) {
+  return {.address = ip.to_string(),
+          .port = port,
+          .candidate_type = ice::kCandidateTypeNames[static_cast<std::size_t>(type)]};
+}
+
 std::optional<CandidatePairStats> describe_pair(const Session& session, const Address& local) {
   const ice::CandidatePair* const pair = session.path.selected();
   if (pair == nullptr) return std::nullopt;
   CandidatePairStats out;
   const bool known = pair->local.family != IpAddress::Family::kNone;
-  out.local = Address{known ? pair->local : local.ip, local.port}.to_string();
-  out.remote = pair->remote.to_string();
+  out.local =
+      describe_candidate(known ? pair->local : local.ip, local.port, ice::CandidateType::kHost);
+  // RFC 8445 §7.3.1.3: a lite agent knows its peer by its checks alone.
+  ice::CandidateType remote_type = ice::CandidateType::kPeerReflexive;
   bool lost = session.silent;
   if (const ice::IceLiteAgent* const lite = session.path.lite()) {
     out.nominated = lite->is_nominated();
@@ -120,13 +129,16 @@ std::optional<CandidatePairStats> describe_pair(const Session& session, const Ad
     const ice::IceControllingStats& stats = agent->stats();
     lost |= agent->is_closed();
     out.nominated = agent->is_nominated();
+    remote_type = agent->remote_type();
     out.current_round_trip_time = agent->rtt();
+    out.total_round_trip_time = agent->total_rtt();
     out.requests_sent = stats.checks_sent - stats.consent_sent;
     out.consent_requests_sent = stats.consent_sent;
     out.responses_received = stats.responses;
     out.requests_received = stats.requests_accepted + stats.requests_refused;
     out.responses_sent = stats.requests_accepted;
   }
+  out.remote = describe_candidate(pair->remote.ip, pair->remote.port, remote_type);
   out.state = lost ? "failed" : "succeeded";
   return out;
 }

@@ -79,15 +79,24 @@ struct SctpTransportStats {
   std::vector<std::pair<std::string_view, std::uint64_t>> drops;
 };
 
+// RTCIceCandidateStats: where one end of a path is reached, by UDP.
+struct CandidateStats {
+  std::string address;  // "192.0.2.1" or "2001:db8::1"; of this end it may be unspecified.
+  std::uint16_t port = 0;
+  std::string_view candidate_type;  // "host", "srflx", "prflx" or "relay".
+};
+
 // RTCIceCandidatePairStats of the pair in use. Its checks are those of all pairs, since the
 // session came to its shard.
 struct CandidatePairStats {
-  std::string local;  // "192.0.2.1:5000"; its address may be unspecified.
-  std::string remote;
+  CandidateStats local;
+  CandidateStats remote;
   std::string_view state;  // "succeeded", or "failed" once consent is lost.
   bool nominated = false;
-  // Of the last check of ours that was answered; nothing where this end sends none.
+  // Of the last check of ours, connectivity's or consent's, that was sent once and answered;
+  // nothing where this end sends none. The other is the sum of all such.
   std::optional<Duration> current_round_trip_time;
+  Duration total_round_trip_time{};
   std::uint64_t requests_sent = 0;  // Without retransmissions and consent.
   std::uint64_t requests_received = 0;
   std::uint64_t responses_sent = 0;
