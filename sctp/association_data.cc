@@ -225,6 +225,9 @@ void Association::handle_reconfig(Time now, const ChunkView& chunk) {
   if (!stream_reset_.handle_reconfig(now, *reconfig, *sender_, *receiver_, options_.rto_max)) {
     drop(DropReason::kBadReconfig);
   }
+  // RFC 9260 §8.1 counts retransmissions in a row, and RFC 6525 §5.1.1 adds its own to them: who
+  // answers is there.
+  if (stream_reset_.take_answered()) clear_errors(now);
 }
 
 bool Association::poll_reset_event(Event& out) {

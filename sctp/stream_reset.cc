@@ -145,6 +145,7 @@ bool StreamReset::handle_response(Time now, const ReconfigResponse& response, Da
                                   Duration rto_max) {
   // RFC 6525 §5.2.7 (H1): an answer to nothing that is asked.
   if (!request_ || request_->seq != response.response_seq) return false;
+  answered_ = true;
   switch (response.result) {
     case ReconfigResult::kInProgress:
       // RFC 6525 §5.2.7 (H2): ask again later, the same, and count no error for it.

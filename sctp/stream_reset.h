@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/base/time.h"
@@ -95,6 +96,8 @@ class StreamReset {
   // are written by `append`.
   bool handle_reconfig(Time now, const ReconfigChunk& chunk, DataSender& sender,
                        DataReceiver& receiver, Duration rto_max);
+  // True once for each time that what was asked for has been answered, whatever was said.
+  bool take_answered() { return std::exchange(answered_, false); }
   // Performs a deferred request whose data has arrived. To be called after each packet.
   void handle_progress(DataReceiver& receiver);
 
@@ -189,6 +192,7 @@ class StreamReset {
   ReconfigSeq next_seq_;
   std::vector<Waiting> waiting_;
   std::optional<Request> request_;
+  bool answered_ = false;
   RetransmissionTimer timer_;
 
   ReconfigSeq expected_seq_;

@@ -202,6 +202,25 @@ TEST_F(StreamResets, InProgressIsAskedAgainUnchangedWithoutRaisingTheErrorCount)
   EXPECT_FALSE(pair_.a().is_closed());
 }
 
+// RFC 9260 §8.1: what is counted are retransmissions in a row. An answer ends the row, whatever it
+// says, though no data is acknowledged meanwhile.
+TEST_F(StreamResets, AnAnswerEndsTheRowOfErrors) {
+  const ReconfigSeq seq = first_seq();
+  pair_.a().reset_streams(pair_.now(), std::array{StreamId(1)});
+  pair_.filter = [](int end, ByteSpan) { return end == kB; };
+  pair_.drain();
+  for (int round = 0; round < 4; ++round) {
+    pair_.run_for(milliseconds(50 * 31 + 5));  // Five expiries, of which all but one are errors.
+    std::array<std::uint8_t, 16> memory;
+    TlvWriter parameters(memory);
+    parameters.append(ReconfigResponse{
+        .response_seq = seq, .result = ReconfigResult::kInProgress, .next_tsns = std::nullopt});
+    pair_.inject(kA, make_packet(tag(kA), ReconfigChunk{parameters.bytes()}));
+    ASSERT_FALSE(pair_.a().is_closed()) << round;
+    EXPECT_EQ(pair_.a().metrics().error_count, 0) << round;
+  }
+}
+
 // RFC 6525 §5.2.1, §5.1.7, §5.2.2: idempotent, and out of sequence refused.
 TEST_F(StreamResets, TheSameRequestIsPerformedOnceAndAnsweredAlike) {
   hold_b();
