@@ -246,6 +246,7 @@ class Association {
   void adopt(Time now, const StateCookie& cookie);
   void restart(Time now, const StateCookie& cookie);
   void begin_exchange(Time now, const StateCookie& peer);
+  void forget(Tsn local_initial_tsn);
   void handle_cookie_ack(Time now);
   void handle_stale_cookie(Time now);
   void enter_established(Time now);
@@ -332,6 +333,7 @@ class Association {
   int error_count_ = 0;               // RFC 9260 §8.1: unanswered transmissions in a row.
   std::vector<std::uint8_t> cookie_;  // The peer's, in COOKIE-ECHOED.
   bool sending_ = false;              // sender_ knows the peer's window and streams.
+  bool successor_came_ = false;       // In set-up: what had been sent was for another peer.
   bool init_held_ = false;            // In COOKIE-WAIT with no INIT sent, until T1-init expires.
   bool init_due_ = false;
   bool cookie_echo_due_ = false;

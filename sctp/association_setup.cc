@@ -205,6 +205,11 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   outgoing_streams_ = peer.outgoing_streams;
   incoming_streams_ = peer.incoming_streams;
   extensions_ = peer.extensions;
+  if (sending_ &&
+      !sender_->may_go_on(outgoing_streams_, extensions_.forward_tsn, extensions_.i_data)) {
+    forget(local_initial_tsn_);
+    successor_came_ = true;
+  }
   DataReceiverOptions options;
   options.peer_initial_tsn = peer.peer_initial_tsn;
   options.streams = incoming_streams_;
@@ -217,12 +222,23 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   options.sack_delay = std::min(options_.sack_delay, kMaxSackDelay);
   options.hash_seed = rng_.next();
   receiver_.emplace(options, pool_);
-  // A second INIT-ACK or cookie of the same peer brings no other window or streams; its
-  // SACKs would correct them.
-  if (!std::exchange(sending_, true)) {
+  // A second INIT-ACK or cookie may be of another peer than the first.
+  if (!std::exchange(sending_, true) || !sender_->has_begun()) {
     sender_->establish(now, peer.peer_a_rwnd, outgoing_streams_, extensions_.forward_tsn,
                        extensions_.i_data);
+  } else {
+    sender_->set_streams(outgoing_streams_);  // Its SACKs correct the window.
   }
+}
+
+// Nothing sent or held before survives: what was cut for one peer another may not know how to take.
+void Association::forget(Tsn local_initial_tsn) {
+  ++stats_.restarts;
+  // The counters of the halves that end here live on in stats_.
+  const Stats so_far = stats();
+  stats_ = so_far;
+  stream_reset_.restart();
+  make_halves(local_initial_tsn);
 }
 
 Association::Next Association::handle_cookie_echo(Time now, const CommonHeader& header,
@@ -311,18 +327,13 @@ void Association::adopt(Time now, const StateCookie& cookie) {
 }
 
 void Association::restart(Time now, const StateCookie& cookie) {
-  ++stats_.restarts;
-  // The counters of the halves that end here live on in stats_.
-  const Stats so_far = stats();
-  stats_ = so_far;
   control_.clear();
-  stream_reset_.restart();
+  forget(cookie.local_initial_tsn);
   t2_.stop();
   t5_ = kNever;
   shutdown_due_ = shutdown_requested_ = heartbeat_due_ = false;
   heartbeat_.stop();
   error_count_ = 0;
-  make_halves(cookie.local_initial_tsn);
   local_tag_ = cookie.local_tag;
   peer_tag_ = cookie.peer_tag;
   begin_exchange(now, cookie);
@@ -352,6 +363,11 @@ void Association::enter_established(Time now) {
   event.incoming_streams = incoming_streams_;
   event.outgoing_streams = outgoing_streams_;
   events_.push_back(event);
+  // Data had been sent with COOKIE-ECHO to a peer that has restarted since, as another.
+  if (std::exchange(successor_came_, false)) {
+    event.kind = EventKind::kRestarted;
+    events_.push_back(event);
+  }
   if (shutdown_requested_) shutdown(now);
 }
 

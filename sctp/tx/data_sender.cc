@@ -30,19 +30,17 @@ DataSender::~DataSender() = default;
 
 void DataSender::establish(Time now, std::size_t peer_rwnd, std::uint16_t streams, bool forward_tsn,
                            bool i_data) {
-  CHECK(!established_);
+  CHECK(!has_begun());
   established_ = true;
   peer_rwnd_ = peer_rwnd;
   streams_ = streams;
   forward_tsn_ = forward_tsn;
   last_sent_at_ = now;
-  if (forward_tsn) outstanding_.enable_partial_reliability();
-  if (i_data) {
-    i_data_ = true;
-    header_bytes_ = IDataChunkHeader::kBytes;
-    outstanding_.enable_interleaving();
-    queue_.enable_interleaving();
-  }
+  i_data_ = i_data;
+  header_bytes_ = i_data ? IDataChunkHeader::kBytes : DataChunkHeader::kBytes;
+  outstanding_.enable_partial_reliability(forward_tsn);
+  outstanding_.enable_interleaving(i_data);
+  queue_.enable_interleaving(i_data);
   queue_.discard_streams_from(streams);
   update_thresholds();
 }

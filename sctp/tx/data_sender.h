@@ -114,9 +114,17 @@ class DataSender {
   // The handshake is done: `peer_rwnd` is the a_rwnd of INIT or INIT-ACK, `streams` the
   // negotiated number outgoing. Messages queued on streams above it are discarded.
   // Without `forward_tsn` partial reliability is off and limits are ignored. With `i_data`
-  // messages of different streams interleave (RFC 8260), else their fragments do not.
+  // messages of different streams interleave (RFC 8260), else their fragments do not. Until it
+  // has begun to send, a later handshake may say otherwise.
   void establish(Time now, std::size_t peer_rwnd, std::uint16_t streams, bool forward_tsn,
                  bool i_data = false);
+  bool has_begun() const { return stats_.data_chunks_sent > 0; }
+  // Whether what it has sent can be sent again on those terms, and nothing waits for streams
+  // that they lack.
+  bool may_go_on(std::uint16_t streams, bool forward_tsn, bool i_data) const {
+    return !has_begun() ||
+           (streams >= streams_ && forward_tsn == forward_tsn_ && i_data == i_data_);
+  }
 
   // Queues one message. The first form copies `payload`; the second takes it over where
   // the answer is kOk and otherwise leaves it with the caller. A message is accepted

@@ -39,13 +39,13 @@ class OutstandingQueue {
   OutstandingQueue(const OutstandingQueue&) = delete;
   OutstandingQueue& operator=(const OutstandingQueue&) = delete;
 
-  void enable_partial_reliability() { partial_reliability_ = true; }
+  void enable_partial_reliability(bool on = true) { partial_reliability_ = on; }
   // Fragments of one message may have others between them, and are numbered (RFC 8260
   // §2.2.2). The queue must be empty.
-  void enable_interleaving() {
+  void enable_interleaving(bool on = true) {
     CHECK(capacity_ == 0);
-    interleaving_ = true;
-    header_bytes_ = IDataChunkHeader::kBytes;
+    interleaving_ = on;
+    header_bytes_ = on ? IDataChunkHeader::kBytes : DataChunkHeader::kBytes;
   }
 
   bool empty() const { return base_ == end_; }

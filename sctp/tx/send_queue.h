@@ -58,8 +58,8 @@ class SendQueue {
   SendQueue(const SendQueue&) = delete;
   SendQueue& operator=(const SendQueue&) = delete;
 
-  // From here on a turn is one fragment.
-  void enable_interleaving() { interleaving_ = true; }
+  // From here on a turn is one fragment, or a message; none has been begun.
+  void enable_interleaving(bool on = true) { interleaving_ = on; }
 
   // Of an open message, more than so many bytes must be there before some are sent.
   void set_hold_back(std::size_t bytes);
