@@ -241,6 +241,7 @@ class Association {
   void handle_init_ack(Time now, const ChunkView& chunk);
   void report_unrecognized(const InitParameters& parameters);
   Next handle_cookie_echo(Time now, const CommonHeader& header, const ChunkView& chunk);
+  void tell_stale(Time now, const StateCookie& cookie);
   Next resolve_cookie(Time now, const StateCookie& cookie);
   bool is_of_successor(const StateCookie& cookie) const;
   void adopt(Time now, const StateCookie& cookie);

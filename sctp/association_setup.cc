@@ -261,16 +261,20 @@ Association::Next Association::handle_cookie_echo(Time now, const CommonHeader& 
   // RFC 9260 §5.1.5 (4), §5.2.4 (3): age does not matter where both tags match.
   if (cookie->is_stale(now) && !current) {
     drop(DropReason::kStaleCookie);
-    const auto late =
-        std::chrono::duration_cast<microseconds>(now - cookie->created - cookie->lifetime);
-    std::array<std::uint8_t, 8> memory;
-    TlvWriter causes(memory);
-    causes.append(StaleCookieCause{
-        static_cast<std::uint32_t>(std::min<microseconds::rep>(late.count(), 0xFFFFFFFF))});
-    queue_alone(cookie->peer_tag, ErrorChunk{causes.bytes()});
+    tell_stale(now, *cookie);
     return Next::kDiscardPacket;
   }
   return resolve_cookie(now, *cookie);
+}
+
+void Association::tell_stale(Time now, const StateCookie& cookie) {
+  const auto late =
+      std::chrono::duration_cast<microseconds>(now - cookie.created - cookie.lifetime).count();
+  std::array<std::uint8_t, 8> memory;
+  TlvWriter causes(memory);
+  causes.append(StaleCookieCause{
+      static_cast<std::uint32_t>(std::clamp<microseconds::rep>(late, 0, 0xFFFFFFFF))});
+  queue_alone(cookie.peer_tag, ErrorChunk{causes.bytes()});
 }
 
 // RFC 9260 §5.1.5 (5) and the action table of §5.2.4.
@@ -302,6 +306,9 @@ Association::Next Association::resolve_cookie(Time now, const StateCookie& cooki
   } else {
     // RFC 9260 §5.2.4 (C), and whatever the table does not show.
     drop(DropReason::kCookieTagMismatch);
+    // The association that it was to replace has been replaced by another of the peer's lives: to
+    // its last one silence would be for ever. To any other the word is under a wrong tag.
+    if (!same_local && !same_peer && !cookie.local_tie_tag.is_zero()) tell_stale(now, cookie);
     return Next::kDiscardPacket;
   }
   queue(CookieAckChunk{});

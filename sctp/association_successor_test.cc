@@ -131,5 +131,37 @@ TEST(SuccessorOnTheSameTerms, GetsWhatWasSentToThePeerBefore) {
   EXPECT_EQ(pair.count(kA, EventKind::kRestarted), 0u);
 }
 
+// RFC 9260 §5.2.4, §5.2.6: a peer that loses its state twice, whose first cookie comes back after
+// the second was made: that one is for an association which is no more. Seed 5927 of the hostile
+// simulation.
+TEST(SuccessorOfASuccessor, IsToldThatItsCookieIsStaleAndBeginsAnew) {
+  AssociationPair pair;
+  ASSERT_TRUE(pair.connect_both());
+  std::vector<Bytes> echoes;
+  bool hold = true;
+  pair.filter = [&](int end, ByteSpan packet) {
+    const bool held = hold && end == kA && test::has_chunk(packet, ChunkType::kCookieEcho);
+    if (held) echoes.emplace_back(packet.begin(), packet.end());
+    return !held;
+  };
+  for (const std::size_t lives : {1u, 2u}) {
+    pair.replace(kA, {});
+    pair.a().connect(pair.now());
+    pair.drain();
+    ASSERT_TRUE(pair.run_until([&] { return echoes.size() == lives; }));
+  }
+  hold = false;
+  pair.inject(kB, echoes[0]);
+  EXPECT_EQ(pair.b().stats().restarts, 1u);
+  pair.inject(kB, echoes[1]);
+  pair.events(kA).clear();
+  pair.drain();
+  ASSERT_TRUE(pair.run_until([&] { return pair.a().is_connected(); }));
+  EXPECT_EQ(pair.b().stats().restarts, 2u);
+  ASSERT_EQ(pair.b().send(pair.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kOk);
+  pair.drain();
+  EXPECT_TRUE(pair.run_until([&] { return pair.count(kA, EventKind::kMessage) == 1; }));
+}
+
 }  // namespace
 }  // namespace millrace::sctp
