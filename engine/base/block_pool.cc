@@ -53,10 +53,13 @@ void BlockPool::give_back(Slab& slab) {
 }
 
 std::size_t BlockPool::used_bytes() const {
+  static constexpr auto kBytes = [] {
+    std::array<std::size_t, kClasses> bytes{};
+    for (std::size_t i = 0; i < kClasses; ++i) bytes[i] = bytes_of_class(i);
+    return bytes;
+  }();
   std::size_t bytes = 0;
-  for (std::size_t size_class = 0; size_class < kClasses; ++size_class) {
-    bytes += in_use_[size_class] * bytes_of_class(size_class);
-  }
+  for (std::size_t i = 0; i < kClasses; ++i) bytes += in_use_[i] * kBytes[i];
   return bytes;
 }
 

@@ -74,6 +74,11 @@ class BlockPool {
 
   std::size_t used_bytes() const;  // Blocks handed out. For tests: it adds up all classes.
   std::size_t reserved_bytes() const { return reserved_bytes_; }  // Free blocks and slabs too.
+  // What it has asked of the heap, the kernel's pages and its own lists too. For tests.
+  std::size_t heap_bytes() const {
+    return reserved_bytes_ + (regions_.size() + spare_.size()) * kSlabBytes +
+           (regions_.capacity() + spare_.capacity()) * sizeof(void*);
+  }
 
  private:
   struct FreeBlock {

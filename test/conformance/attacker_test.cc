@@ -2,37 +2,15 @@
 // An attacker inside the association: any chunk, any field, any order. Time per packet and
 // memory are bounded, nothing crashes, and what the association says stays well-formed.
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <time.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
 #include "bench/support/instruction_counter.h"
 #include "engine/base/poison.h"
+#include "io/allocation_count.h"
 #include "test/sim/sim_seeds.h"
 #include "test/support/siege.h"
-
-namespace {
-std::size_t live_bytes = 0;
-}  // namespace
-
-// Not inlined, or the compiler pairs `free` with `new` and warns.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  void* const memory = std::malloc(bytes);
-  if (memory == nullptr) std::abort();
-  live_bytes += malloc_usable_size(memory);
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  if (memory == nullptr) return;
-  live_bytes -= malloc_usable_size(memory);
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  operator delete(memory);
-}
 
 namespace millrace::test {
 namespace {
@@ -85,28 +63,28 @@ class Work {
 
 // A receive buffer costs its record besides; the rings of the sender grow with what is
 // outstanding; the rest is small.
-constexpr std::size_t kMaxHeapBytes = 12 << 20;
+constexpr std::int64_t kMaxHeapBytes = 12 << 20;
 
 // Siege upon siege, for the rash ones are over soon.
 void besiege(bool i_data, std::uint64_t seed, Work& work) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   SeededRng rng(seed);
-  const std::size_t before = live_bytes;
-  std::size_t most_bytes = 0;
+  const std::int64_t before = io::live_heap_bytes();
+  std::int64_t most_bytes = 0;
   for (int steps = 0; steps < 1500;) {
     Attacker attacker(rng, rng.below(4) != 0);
     Siege siege(i_data, rng.next());
     siege.around_packet = [&](bool begins) { work(begins); };
     for (; steps < 1500 && !siege.association().is_closed(); ++steps) {
       take_step(siege, attacker, rng);
-      most_bytes = std::max(most_bytes, live_bytes - before);
+      most_bytes = std::max(most_bytes, io::live_heap_bytes() - before);
     }
     for (int i = 0; i < 5; ++i) siege.give(attacker.chunks(siege.knowledge()));  // Out of the blue.
     siege.set_reading(true);
     siege.advance(seconds(1));
   }
   EXPECT_LE(most_bytes, kMaxHeapBytes);
-  EXPECT_EQ(live_bytes, before) << "all of it is given back";
+  EXPECT_EQ(io::live_heap_bytes(), before) << "all of it is given back";
 }
 
 void besiege_all(bool i_data) {
