@@ -3,67 +3,31 @@
 
 #include <algorithm>
 
+#include "io/allocation_count.h"
+#include "test/sim/hostile_options.h"
+
 namespace millrace::test {
 namespace {
 
 // Virtual time that any step of a run may take: some retransmissions at the full RTO, or what
 // it takes to find out that the peer has gone.
 constexpr Duration kPatience = seconds(10000);
-// A path carries packets of this size, at least: the floor of every stack in use.
-constexpr std::size_t kLeastMtuBytes = 1280;
 
 }  // namespace
 
 HostileScenario::HostileScenario(std::uint64_t seed)
     : rng_(seed),
       checksum_(chance(2)),
-      options_{random_options(), random_options()},
-      pair_(options_[0], options_[1], random_path(), seed) {
+      budget_(rng_.below(std::uint64_t{8} << 20)),
+      options_(random_ends(rng_, checksum_, budget_)),
+      pair_(options_[0], options_[1], random_path(rng_, checksum_), seed, io::live_heap_bytes) {
   pair_.record_sent = false;
   // A driver's clock may be coarser than the path is short.
   if (chance(3)) pair_.tick = milliseconds(1);
   pair_.poll_events = [this](int end) { return poll(end); };
+  pair_.on_called = [this](int end) { check_memory(end); };
   max_size_ = 2 * std::min(options_[0].receive_window_bytes, options_[1].receive_window_bytes);
   if (options_[0].extensions.i_data && options_[1].extensions.i_data) ++coverage_.interleaved;
-}
-
-sctp::Options HostileScenario::random_options() {
-  sctp::Options options;
-  const auto& algorithms = sctp::kCongestionAlgorithms;
-  options.congestion = algorithms[rng_.below(algorithms.size())].algorithm;
-  options.max_init_retransmits = 60;
-  options.max_retransmits = 60;
-  options.shutdown_guard = seconds(600);
-  options.cookie_lifetime = seconds(chance(8) ? 1 : 60);
-  options.rto_max = seconds(2);
-  options.rto_min = milliseconds(chance(3) ? 1 : static_cast<int>(between(10, 1000)));
-  options.sack_delay = milliseconds(chance(3) ? 0 : static_cast<int>(between(1, 200)));
-  options.heartbeat_interval = milliseconds(static_cast<int>(between(200, 2200)));
-  options.receive_window_bytes = std::size_t{16384} << rng_.below(7);
-  options.max_receive_window_bytes = 0;
-  options.max_message_bytes = std::size_t{1} << 20;
-  options.send_buffer_bytes = std::size_t{32768} << rng_.below(6);
-  options.extensions.zero_checksum = !checksum_;
-  options.extensions.forward_tsn = !chance(6);
-  options.extensions.reconfig = !chance(10);
-  options.extensions.i_data = !chance(4);
-  options.path_mtu.enabled = !chance(3);
-  if (chance(2)) options.stream_send_buffer_bytes = options.send_buffer_bytes >> rng_.below(4);
-  return options;
-}
-
-LinkOptions HostileScenario::random_path() {
-  LinkOptions link;
-  link.delay = microseconds(static_cast<std::int64_t>(rng_.below(chance(4) ? 100000 : 15000)));
-  link.loss = static_cast<double>(rng_.below(31)) / 100;
-  link.duplicate = static_cast<double>(rng_.below(16)) / 100;
-  link.reorder = static_cast<double>(rng_.below(31)) / 100;
-  link.reorder_delay = microseconds(static_cast<std::int64_t>(between(1, 15000)));
-  // What DTLS has authenticated never arrives corrupt.
-  if (checksum_) link.corrupt = static_cast<double>(rng_.below(11)) / 100;
-  constexpr std::array<std::size_t, 4> kMtus{kLeastMtuBytes, 1400, 1500, 9000};
-  link.max_packet_bytes = kMtus[rng_.below(kMtus.size())] - 65;  // IP, UDP and DTLS.
-  return link;
 }
 
 const std::vector<std::string>& HostileScenario::run() {
@@ -76,7 +40,6 @@ const std::vector<std::string>& HostileScenario::run() {
     pair_.drain();
     const auto most = static_cast<std::uint64_t>(chance(12) ? 1500 : 40);
     pair_.run_for(milliseconds(static_cast<std::int64_t>(rng_.below(most))));
-    check_memory();
   }
   if (faults_.empty() && !is_over()) settle();
   if (faults_.empty()) finish();
@@ -86,12 +49,12 @@ const std::vector<std::string>& HostileScenario::run() {
 // RFC 9260 §5.2.1: both at once is the usual case, but either may come later or never.
 void HostileScenario::connect() {
   const std::uint64_t order = rng_.below(3);
-  pair_.a().connect(pair_.now());
+  pair_.call(kA)->connect(pair_.now());
   if (order == 1) {
     pair_.drain();
     pair_.run_for(microseconds(static_cast<std::int64_t>(rng_.below(30000))));
   }
-  if (order != 0) pair_.b().connect(pair_.now());
+  if (order != 0) pair_.call(kB)->connect(pair_.now());
   pair_.drain();
   if (!pair_.run_until([this] { return at(kA).up && at(kB).up; }, kPatience)) {
     fault("no association came about");
@@ -100,7 +63,7 @@ void HostileScenario::connect() {
 
 void HostileScenario::act() {
   const int end = static_cast<int>(rng_.below(2));
-  switch (rng_.below(12)) {
+  switch (rng_.below(13)) {
     case 0:
       return reset_some(end);
     case 1:
@@ -109,17 +72,22 @@ void HostileScenario::act() {
       return chance(3) ? change_path() : send_burst(end);
     case 3:
       return chance(3) ? act_rarely() : send_burst(end);
+    case 4:
+      return chance(2) ? change_priority(end) : send_burst(end);
     default:
       return send_burst(end);
   }
 }
 
 void HostileScenario::act_rarely() {
-  switch (rng_.below(3)) {
+  switch (rng_.below(4)) {
     case 0:
       return restart(static_cast<int>(rng_.below(2)));
     case 1:
       return chance(2) ? end_early() : change_path();
+    case 2:
+      return chance(2) ? hear_router(static_cast<int>(rng_.below(2)))
+                       : tell_of_path(static_cast<int>(rng_.below(2)));
     default: {
       // A storm: both ends close all that they have, as when a tab goes away.
       for (const int end : {kA, kB}) {
@@ -139,7 +107,7 @@ void HostileScenario::send_burst(int end) {
     if (at(end).resetting.contains(stream)) continue;
     std::size_t size = kTagBytes + rng_.below(200);
     if (chance(4)) size = kTagBytes + rng_.below(20000);
-    if (chance(40)) size = kTagBytes + rng_.below(200000);
+    if (chance(40)) size = kTagBytes + rng_.below(kMostBytes - kTagBytes);
     send(end, stream, std::min(size, max_size_));
   }
   if (chance(6)) begin_large(end);
@@ -171,9 +139,9 @@ void HostileScenario::send_parts(int end) {
     const ByteSpan part = ByteSpan(large.payload).subspan(large.sent, size);
     const bool last = large.sent + size == large.payload.size();
     Life& life = current_life(end, large.stream);
-    switch (pair_[end].send_part(pair_.now(), sctp::StreamId(large.stream), sctp::kPpidBinary, part,
-                                 {.last = last, .total_bytes = large.payload.size()},
-                                 options_of(life.mode))) {
+    switch (pair_.call(end)->send_part(pair_.now(), sctp::StreamId(large.stream), sctp::kPpidBinary,
+                                       part, {.last = last, .total_bytes = large.payload.size()},
+                                       options_of(life.mode))) {
       case sctp::SendStatus::kOk:
         large.sent += size;
         if (!last) continue;
@@ -221,9 +189,9 @@ Bytes HostileScenario::make_payload(int end, std::uint16_t stream, std::size_t s
 
 bool HostileScenario::send(int end, std::uint16_t stream, std::size_t size) {
   Life& life = current_life(end, stream);
-  const sctp::SendStatus status =
-      pair_[end].send(pair_.now(), sctp::StreamId(stream), sctp::kPpidBinary,
-                      make_payload(end, stream, size), options_of(life.mode));
+  const Bytes payload = make_payload(end, stream, size);
+  const sctp::SendStatus status = pair_.call(end)->send(
+      pair_.now(), sctp::StreamId(stream), sctp::kPpidBinary, payload, options_of(life.mode));
   if (status != sctp::SendStatus::kOk) {
     const bool fits = status == sctp::SendStatus::kWouldBlock ||
                       (status == sctp::SendStatus::kClosed && (is_over() || at(end).ending));
@@ -245,12 +213,13 @@ void HostileScenario::reset_some(int end) {
     current_life(end, stream);
     streams.emplace_back(stream);
   }
-  if (!streams.empty()) pair_[end].reset_streams(pair_.now(), streams);
+  if (!streams.empty()) pair_.call(end)->reset_streams(pair_.now(), streams);
 }
 
 void HostileScenario::restart(int end) {
   if (is_over()) return;
   restarted_ = true;
+  if (chance(2)) redraw_manner(rng_, options_[static_cast<std::size_t>(end)]);
   pair_.replace(end, options(end));
   begin_epoch(end);
   // A peer whose own set-up is not done goes on with it, and with what it has queued.
@@ -261,7 +230,7 @@ void HostileScenario::restart(int end) {
   at(end).reading = true;
   // What it sends before it is up waits for that.
   if (chance(2)) send_burst(end);
-  pair_[end].connect(pair_.now());
+  pair_.call(end)->connect(pair_.now());
 }
 
 void HostileScenario::pause_or_resume(int end) {
@@ -269,14 +238,38 @@ void HostileScenario::pause_or_resume(int end) {
   if (!at(end).reading) ++coverage_.pauses;
 }
 
-// Another network, with nothing at all getting through meanwhile.
+// Another network, mostly with nothing at all getting through meanwhile. Either end may notice, as
+// who sees the peer's address change does, or neither.
 void HostileScenario::change_path() {
   ++coverage_.path_changes;
-  pair_.cut();
-  pair_.link().loss = 1;
-  pair_.drain();
-  pair_.run_for(milliseconds(static_cast<std::int64_t>(rng_.below(1000))));
-  pair_.link() = random_path();
+  if (!chance(4)) {
+    pair_.cut();
+    pair_.link().loss = 1;
+    pair_.drain();
+    pair_.run_for(milliseconds(static_cast<std::int64_t>(rng_.below(1000))));
+  }
+  pair_.link() = random_path(rng_, checksum_);
+  for (const int end : {kA, kB}) {
+    if (chance(2)) tell_of_path(end);
+  }
+}
+
+// An address that changes need not mean another path: there may be none but the one there was.
+void HostileScenario::tell_of_path(int end) {
+  ++coverage_.path_changes_told;
+  pair_.call(end)->handle_path_change();
+}
+
+// A router's word that a packet was too large: true, out of date or made up.
+void HostileScenario::hear_router(int end) {
+  ++coverage_.router_words;
+  const std::size_t bytes = chance(2) ? pair_[end].packet_bytes() : between(500, 9000);
+  pair_.call(end)->handle_packet_too_big(pair_.now(), bytes, chance(3) ? 0 : between(500, 9000));
+}
+
+void HostileScenario::change_priority(int end) {
+  const sctp::StreamId stream(static_cast<std::uint16_t>(rng_.below(kStreams)));
+  pair_.call(end)->set_stream_priority(stream, static_cast<std::uint16_t>(between(1, 1024)));
 }
 
 void HostileScenario::end_early() {
@@ -285,14 +278,14 @@ void HostileScenario::end_early() {
   if (chance(2)) {
     ++coverage_.aborts;
     aborted_ = true;
-    pair_[end].abort(pair_.now(), "the user has left");
+    pair_.call(end)->abort(pair_.now(), "the user has left");
   } else {
     ++coverage_.early_shutdowns;
-    pair_[end].shutdown(pair_.now());
+    pair_.call(end)->shutdown(pair_.now());
   }
   if (chance(4) && !at(1 - end).ending) {
     at(1 - end).ending = true;
-    pair_[1 - end].shutdown(pair_.now());
+    pair_.call(1 - end)->shutdown(pair_.now());
   }
 }
 
@@ -344,13 +337,13 @@ void HostileScenario::finish() {
     if (chance(5)) {
       ++coverage_.aborts;
       aborted_ = true;
-      pair_[end].abort(pair_.now(), "done");
+      pair_.call(end)->abort(pair_.now(), "done");
     } else {
       send(end, 0, kTagBytes);
-      pair_[end].shutdown(pair_.now());
+      pair_.call(end)->shutdown(pair_.now());
       if (chance(3)) {
         at(1 - end).ending = true;
-        pair_[1 - end].shutdown(pair_.now());
+        pair_.call(1 - end)->shutdown(pair_.now());
       }
     }
   }

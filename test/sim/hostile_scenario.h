@@ -18,11 +18,12 @@
 namespace millrace::test {
 
 // HostileScenario drives one seed of two ends on a network that does its worst: loss up to
-// 30 %, duplicates, flipped bits, reordering, paths and their MTU that change, ends that begin
-// anew without their state, readers that stand still, storms of stream resets, and shutdown
-// or abort at any moment. The ends differ in their options. A run must end in agreement: all
-// that was reliable arrived once, in order where it was ordered, and both ends closed for a
-// reason that fits; throughout, memory stays bounded.
+// 30 %, duplicates, flipped bits, reordering, paths and their MTU that change, of which the ends
+// are told or not, routers' words, ends that begin anew without their state and in another
+// manner, readers that stand still, storms of stream resets, and shutdown or abort at any
+// moment. The ends differ in all their options. A run must end in agreement: all that was
+// reliable arrived once, in order where it was ordered, and both ends closed for a reason that
+// fits; after each call into either end what it holds, heap and all, is within its bounds.
 class HostileScenario {
  public:
   struct Coverage {
@@ -37,13 +38,16 @@ class HostileScenario {
     std::uint64_t pauses = 0;
     std::uint64_t full_windows = 0;  // Looks that found a window more than half full.
     std::uint64_t path_changes = 0;
+    std::uint64_t path_changes_told = 0;  // To an end, and changes that were none.
+    std::uint64_t router_words = 0;
     std::uint64_t given_up = 0;  // Messages with limits that did not arrive.
     std::uint64_t retransmissions = 0;
     std::uint64_t interleaved = 0;  // Runs with I-DATA.
     std::uint64_t parts = 0;        // Messages handed out in parts,
     std::uint64_t streamed = 0;     // and those sent so, to their end.
-    // The most that was seen, in shares of the bound.
-    double memory_share = 0;
+    // The most that was seen, in shares of its bound.
+    double payload_share = 0;
+    double heap_share = 0;
     Coverage& operator+=(const Coverage& other);
   };
 
@@ -59,6 +63,7 @@ class HostileScenario {
   static constexpr int kB = AssociationPair::kB;
   static constexpr std::uint16_t kStreams = 12;
   static constexpr std::uint16_t kMarkerStream = kStreams;  // Never reset.
+  static constexpr std::size_t kMostBytes = 200'000;        // Of a message sent at once.
 
   enum class Mode : std::uint8_t {
     kReliable,
@@ -106,10 +111,9 @@ class HostileScenario {
     std::uint32_t marker = 0;  // Number of the last message of the run, and its epoch.
     std::uint32_t marker_epoch = 0;
     std::set<std::uint32_t> markers_seen;  // Epochs of the peer's markers.
+    std::size_t most_unacknowledged = 0;   // Chunks that it had on their way at once.
+    std::size_t most_payload = 0;
   };
-
-  sctp::Options random_options();
-  LinkOptions random_path();
 
   // hostile_scenario.cc: what happens.
   void connect();
@@ -125,6 +129,9 @@ class HostileScenario {
   void restart(int end);
   void pause_or_resume(int end);
   void change_path();
+  void tell_of_path(int end);
+  void hear_router(int end);
+  void change_priority(int end);
   void end_early();
   void settle();
   void mark(int end);
@@ -142,8 +149,13 @@ class HostileScenario {
   void judge_all();
   void judge_close();
   void judge_drops(int end);
-  void check_memory();
   Life& current_life(int end, std::uint16_t stream);
+
+  // hostile_memory.cc: what may be held.
+  void check_memory(int end);
+  std::size_t payload_bound(int end) const;
+  std::size_t heap_bound(int end) const;
+
   void fault(const std::string& what);
 
   bool chance(std::uint64_t one_in) { return rng_.below(one_in) == 0; }
@@ -155,7 +167,8 @@ class HostileScenario {
   bool is_over() const;
 
   SeededRng rng_;
-  bool checksum_ = false;  // Corrupt packets reach the association.
+  bool checksum_ = false;       // Corrupt packets reach the association.
+  sctp::ReceiveBudget budget_;  // Of both ends, as of two associations of one shard.
   std::array<sctp::Options, 2> options_;
   AssociationPair pair_;
   std::array<End, 2> ends_;

@@ -154,13 +154,16 @@ class HostileRuns {
         "messages %llu, delivered %llu, retransmitted %llu, given up %llu, restarts %llu, "
         "in parts %llu, sent so %llu, interleaved runs %llu, resets %llu (refused %llu), aborts "
         "%llu, early shutdowns %llu, pauses %llu, "
-        "corrupt %llu, paths %llu, memory at most %.2f of its bound\n",
+        "corrupt %llu, paths %llu (told of %llu times), routers' words %llu, payload at most %.2f "
+        "of "
+        "its bound, heap %.2f\n",
         count(coverage_.messages), count(coverage_.delivered), count(coverage_.retransmissions),
         count(coverage_.given_up), count(coverage_.restarts), count(coverage_.parts),
         count(coverage_.streamed), count(coverage_.interleaved), count(coverage_.resets),
         count(coverage_.refused), count(coverage_.aborts), count(coverage_.early_shutdowns),
         count(coverage_.pauses), count(coverage_.corrupt_dropped), count(coverage_.path_changes),
-        coverage_.memory_share);
+        count(coverage_.path_changes_told), count(coverage_.router_words), coverage_.payload_share,
+        coverage_.heap_share);
     std::printf("%llu passed, %llu failed\n", count(passed_), count(failed_));
     return failed_ == 0 ? 0 : 1;
   }

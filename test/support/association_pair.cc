@@ -10,6 +10,7 @@ namespace millrace::test {
 HeapBuffers::~HeapBuffers() { CHECK(slots_.empty()); }
 
 BufferRef HeapBuffers::make(ByteSpan bytes) {
+  const std::int64_t before = live_bytes != nullptr ? live_bytes() : 0;
   auto slot = std::make_unique<Slot>();
   slot->bytes.assign(bytes.begin(), bytes.end());
   slot->buffer.home = this;
@@ -18,12 +19,15 @@ BufferRef HeapBuffers::make(ByteSpan bytes) {
   RxBuffer* const buffer = &slot->buffer;
   slots_.emplace(buffer, std::move(slot));
   held_bytes_ += bytes.size();
+  if (live_bytes != nullptr) heap_bytes_ += live_bytes() - before;
   return BufferRef(buffer);
 }
 
 void HeapBuffers::release(RxBuffer& buffer) {
+  const std::int64_t before = live_bytes != nullptr ? live_bytes() : 0;
   held_bytes_ -= buffer.capacity;
   slots_.erase(&buffer);
+  if (live_bytes != nullptr) heap_bytes_ += live_bytes() - before;
 }
 
 Bytes bytes_of(const sctp::MessageView& message) {
@@ -34,16 +38,34 @@ Bytes bytes_of(const sctp::MessageView& message) {
 }
 
 AssociationPair::AssociationPair(const sctp::Options& a, const sctp::Options& b,
-                                 const LinkOptions& link, std::uint64_t seed)
-    : rng_(seed), path_rng_(seed ^ 0x9e3779b97f4a7c15), link_(link) {
-  ends_[kA].association.emplace(a, rng_, mac_, ends_[kA].pool);
-  ends_[kB].association.emplace(b, rng_, mac_, ends_[kB].pool);
+                                 const LinkOptions& link, std::uint64_t seed, LiveBytes live_bytes)
+    : live_bytes_(live_bytes), rng_(seed), path_rng_(seed ^ 0x9e3779b97f4a7c15), link_(link) {
+  for (End& end : ends_) end.buffers.live_bytes = live_bytes;
+  replace(kA, a);
+  replace(kB, b);
 }
 
 void AssociationPair::replace(int end, const sctp::Options& options) {
+  const Call counted(*this, end);
   End& place = ends_[index(end)];
   place.association.reset();
   place.association.emplace(options, rng_, mac_, place.pool);
+}
+
+std::int64_t AssociationPair::heap_besides(int end) const {
+  if (live_bytes_ == nullptr) return 0;
+  const End& place = ends_[index(end)];
+  return live_bytes_() - place.buffers.heap_bytes() -
+         static_cast<std::int64_t>(place.pool.heap_bytes());
+}
+
+void AssociationPair::end_call(int end, std::int64_t before) {
+  ends_[index(end)].heap_bytes += heap_besides(end) - before;
+  if (on_called) on_called(end);
+}
+
+std::size_t AssociationPair::heap_bytes(int end) const {
+  return static_cast<std::size_t>(std::max<std::int64_t>(ends_[index(end)].heap_bytes, 0));
 }
 
 bool AssociationPair::connect_both() {
@@ -77,7 +99,7 @@ void AssociationPair::drain() {
     again = false;
     for (const int end : {kA, kB}) {
       again = take_events(end) || again;
-      ends_[index(end)].association->handle_burst_end(now_);
+      call(end)->handle_burst_end(now_);
       again = take_packets(end) || again;
     }
   }
@@ -125,7 +147,7 @@ bool AssociationPair::take_packets(int end) {
   std::array<std::uint8_t, 9216> out;
   bool any = false;
   std::size_t packets = 0;
-  while (const std::size_t size = ends_[index(end)].association->poll_packet(now_, out)) {
+  while (const std::size_t size = call(end)->poll_packet(now_, out)) {
     any = true;
     CHECK(++packets < 10000);
     const ByteSpan packet = ByteSpan(out).first(size);
@@ -180,7 +202,7 @@ bool AssociationPair::step(Time limit) {
   }
   for (const int end : {kA, kB}) {
     if (ends_[index(end)].association->next_timeout() <= now_) {
-      ends_[index(end)].association->handle_timeout(now_);
+      call(end)->handle_timeout(now_);
     }
   }
   drain();
@@ -213,7 +235,7 @@ bool AssociationPair::run_until(const std::function<bool()>& done, Duration limi
 void AssociationPair::inject(int end, ByteSpan packet) {
   trace(packet);
   const BufferRef buffer = ends_[index(end)].buffers.make(packet);
-  ends_[index(end)].association->handle_packet(now_, ByteSpan(buffer->data, packet.size()), buffer);
+  call(end)->handle_packet(now_, ByteSpan(buffer->data, packet.size()), buffer);
 }
 
 std::size_t AssociationPair::count(int end, sctp::EventKind kind) const {

@@ -20,6 +20,9 @@ namespace millrace::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
+// LiveBytes says what this thread holds on the heap, as io::live_heap_bytes does.
+using LiveBytes = std::int64_t (*)();
+
 // HeapBuffers is a home of receive buffers that come from the heap, one per packet, so
 // that a sanitizer sees any use after release.
 class HeapBuffers final : public RxBufferHome {
@@ -30,6 +33,10 @@ class HeapBuffers final : public RxBufferHome {
   void release(RxBuffer& buffer) override;
   std::size_t held_bytes() const { return held_bytes_; }
 
+  // If set, `heap_bytes` is what the home itself has on the heap.
+  LiveBytes live_bytes = nullptr;
+  std::int64_t heap_bytes() const { return heap_bytes_; }
+
  private:
   struct Slot {
     RxBuffer buffer;
@@ -37,6 +44,7 @@ class HeapBuffers final : public RxBufferHome {
   };
   std::unordered_map<RxBuffer*, std::unique_ptr<Slot>> slots_;
   std::size_t held_bytes_ = 0;
+  std::int64_t heap_bytes_ = 0;
 };
 
 // LinkOptions describes one direction of the simulated path; shares are in [0, 1].
@@ -70,8 +78,30 @@ class AssociationPair {
   static constexpr int kA = 0;
   static constexpr int kB = 1;
 
+  // With `live_bytes`, `heap_bytes` tells what either association has on the heap.
   explicit AssociationPair(const sctp::Options& a = {}, const sctp::Options& b = {},
-                           const LinkOptions& link = {}, std::uint64_t seed = 1);
+                           const LinkOptions& link = {}, std::uint64_t seed = 1,
+                           LiveBytes live_bytes = nullptr);
+
+  // Call lends an association for one call, by `->`, and counts what that changes on the heap.
+  // What is in the arguments must be so before.
+  class Call {
+   public:
+    Call(AssociationPair& pair, int end)
+        : pair_(pair), end_(end), before_(pair.heap_besides(end)) {}
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call() { pair_.end_call(end_, before_); }
+    sctp::Association* operator->() { return &pair_[end_]; }
+
+   private:
+    AssociationPair& pair_;
+    const int end_;
+    const std::int64_t before_;
+  };
+  Call call(int end) { return {*this, end}; }
+  // If set, is told of each call into an end's association once it is over.
+  std::function<void(int end)> on_called;
 
   sctp::Association& operator[](int end) { return *ends_[index(end)].association; }
   sctp::Association& a() { return (*this)[kA]; }
@@ -104,6 +134,9 @@ class AssociationPair {
   // Memory of the end's messages, and of the receive buffers that it keeps from being used.
   std::size_t pool_bytes(int end) const { return ends_[index(end)].pool.used_bytes(); }
   std::size_t held_buffer_bytes(int end) const { return ends_[index(end)].buffers.held_bytes(); }
+  // What the end's association has on the heap besides those, as large as malloc made it, if that
+  // is counted: rings, tables, queues. What malloc rounds the pool's blocks up by is in it too.
+  std::size_t heap_bytes(int end) const;
 
   // Gives `packet` to `end` now, as if it had come over the path.
   void inject(int end, ByteSpan packet);
@@ -135,6 +168,7 @@ class AssociationPair {
     BlockPool pool;
     HeapBuffers buffers;
     std::optional<sctp::Association> association;
+    std::int64_t heap_bytes = 0;
     std::vector<RecordedEvent> events;
     std::vector<Bytes> sent;
   };
@@ -143,6 +177,9 @@ class AssociationPair {
     Bytes packet;
   };
   static std::size_t index(int end) { return static_cast<std::size_t>(end); }
+  // What the heap holds besides the end's pool and receive buffers.
+  std::int64_t heap_besides(int end) const;
+  void end_call(int end, std::int64_t before);
   bool take_events(int end);
   bool take_packets(int end);
   bool fits_path(int from, ByteSpan packet);
@@ -153,6 +190,7 @@ class AssociationPair {
   double draw() { return static_cast<double>(path_rng_.next() >> 11) * 0x1p-53; }
 
   TestMac mac_;
+  const LiveBytes live_bytes_;
   SeededRng rng_;
   SeededRng path_rng_;
   LinkOptions link_;
