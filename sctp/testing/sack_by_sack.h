@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -52,7 +53,7 @@ class SackBySackTest : public ::testing::Test {
   void sack(std::uint32_t cumulative, std::vector<GapAckBlock> gaps = {}, const Tsns& again = {}) {
     std::vector<Tsn> duplicates;
     for (const std::uint32_t tsn : again) duplicates.emplace_back(tsn);
-    const SackChunk chunk{Tsn(cumulative), 1 << 20, gaps, duplicates};
+    const SackChunk chunk{Tsn(cumulative), a_rwnd_, gaps, duplicates};
     Bytes bytes(chunk.size());
     chunk.write(bytes);
     ASSERT_EQ(sender_->handle_sack(now_, *SackChunkView::parse(bytes)).status,
@@ -79,6 +80,7 @@ class SackBySackTest : public ::testing::Test {
   SenderStats stats() const { return sender_->stats(); }
 
   Time now_{seconds(1)};
+  std::uint32_t a_rwnd_ = 1 << 20;  // As SACKs say.
   BlockPool pool_;
   std::optional<DataSender> sender_;
 };

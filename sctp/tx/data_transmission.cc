@@ -168,12 +168,16 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
 void DataSender::append_repeated(PacketWriter& packet) {
   Repetition& repetition = recovery_->repetition;
   if (repetition.empty() || window_is_used(outstanding_.flight_bytes())) return repetition.clear();
+  std::size_t left = room();
   repetition.take_due([&](UnwrappedTsn tsn) {
     if (!outstanding_.may_be_repeated(tsn)) return;
     const std::size_t wire = outstanding_.wire_bytes(outstanding_.at(tsn));
-    if (wire > room() || black_hole_.is_large(packet.size() + wire)) return;
+    if (wire > left || black_hole_.is_large(packet.size() + wire)) return;
     if (!append_chunk(outstanding_.at(tsn), tsn, false, packet)) return;
+    left -= wire;
     recovery_->undo.note_repeated(tsn);
+    // Of what leaves in packets of both sizes either may arrive.
+    outstanding_.set_large(tsn, false);
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
   });
@@ -198,6 +202,7 @@ void DataSender::append_probe(Time now, PacketWriter& packet) {
     }
     note_size(*last, packet);
     outstanding_.mark_probed(now, *last);
+    if (recovery_) recovery_->repetition.forget(*last);
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
     probe_.note_sent(*last, true);

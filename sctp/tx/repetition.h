@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -29,7 +30,14 @@ class Repetition {
   }
   // `tsn` leaves again in this packet.
   void note_resent(UnwrappedTsn tsn) {
+    forget(tsn);
     if (fresh_.count < kMost) fresh_.tsns[fresh_.count++] = tsn;
+  }
+  // It leaves in this packet anyway.
+  void forget(UnwrappedTsn tsn) {
+    const auto begin = due_.tsns.begin();
+    const auto end = begin + static_cast<std::ptrdiff_t>(due_.count);
+    due_.count = static_cast<std::size_t>(std::remove(begin, end, tsn) - begin);
   }
   // Calls `append` with each that is due, once.
   template <class Append>

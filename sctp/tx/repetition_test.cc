@@ -129,8 +129,85 @@ TEST_F(RepetitionTest, OneDuplicateOfWhatLeftTwiceUndoesNothingAndTwoDo) {
   sack(kFirst + 9, {}, {kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 0u);
   now_ += milliseconds(1);
-  sack(kFirst + 9, {}, {kFirst + 1});
+  send(1, {}, kSmall);
+  flush();
+  now_ += kPathRtt;
+  sack(kFirst + 10, {}, {kFirst + 1});
   EXPECT_EQ(stats().spurious_losses, 1u);
+}
+
+TEST_F(RepetitionTest, NoPacketHasAChunkTwice) {
+  measure();
+  send(1, {}, kSmall);
+  ASSERT_EQ(flush(), Tsns{kFirst + 1});
+  while (stats().t3_expiries < 4) {
+    now_ = sender_->next_timeout();
+    static_cast<void>(sender_->handle_timeout(now_));
+    EXPECT_EQ(flush(), Tsns{kFirst + 1}) << "after " << stats().t3_expiries << " time-outs";
+  }
+}
+
+// RFC 4015: the probe and three time-outs, none of them needed.
+TEST_F(RepetitionTest, ADelayOfSeveralTimeOutsIsUndone) {
+  measure();
+  send(1, {}, kSmall);
+  flush();
+  int again = 0;
+  while (stats().t3_expiries < 3) {
+    now_ = sender_->next_timeout();
+    static_cast<void>(sender_->handle_timeout(now_));
+    again += static_cast<int>(flush().size());
+  }
+  now_ += kPathRtt;
+  sack(kFirst + 1);
+  for (; again > 0; --again) sack(kFirst + 1, {}, {kFirst + 1});
+  EXPECT_EQ(stats().spurious_losses, 1u);
+}
+
+TEST_F(RepetitionTest, WhatIsRepeatedFitsWhatTheWindowHasLeft) {
+  measure();
+  send(8, {}, kSmall);
+  ASSERT_EQ(flush().size(), 8u);
+  for (int i = 0; i < 6; ++i) {
+    send(1, {}, kSmall);
+    flush();
+    now_ += milliseconds(1);
+  }
+  now_ += kPathRtt - milliseconds(6);
+  for (std::uint16_t i = 9; i <= 14; ++i) sack(kFirst, {{9, i}});
+  ASSERT_EQ(flush().size(), 8u);
+  const std::size_t wire = 16 + kSmall;
+  a_rwnd_ = static_cast<std::uint32_t>(sender_->bytes_in_flight() + 3 * wire);
+  sack(kFirst, {{9, 14}});
+  send(1, {}, kSmall);
+  EXPECT_EQ(flush().size(), 1u + 2u);
+}
+
+// What arrived was the small packet's copy: the large one may have been too large.
+TEST_F(RepetitionTest, ACopyInASmallPacketDoesNotHideABlackHole) {
+  measure();
+  sender_->watch_packets_above(600);
+  send(1, {}, 700);
+  flush();
+  send(1, {}, 200);
+  flush();
+  for (int i = 0; i < 6; ++i) {
+    send(1, {}, 40);
+    flush();
+    now_ += milliseconds(1);
+  }
+  now_ += kPathRtt;
+  for (std::uint16_t i = 3; i <= 8; ++i) sack(kFirst, {{3, i}});
+  std::uint16_t newest = 8;
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_FALSE(sender_->take_black_hole()) << round;
+    ASSERT_EQ(flush().front(), kFirst + 1) << "in a packet that is lost again";
+    send(1, {}, 300);
+    flush();
+    now_ += kPathRtt + milliseconds(30);
+    sack(kFirst, {{2, ++newest}});
+  }
+  EXPECT_TRUE(sender_->take_black_hole());
 }
 
 }  // namespace
