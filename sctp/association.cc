@@ -295,6 +295,7 @@ void Association::append_reports(Time now, PacketWriter& packet) {
 bool Association::may_carry_data() const {
   switch (state_) {
     case State::kCookieEchoed:
+      return !successor_;
     case State::kEstablished:
     case State::kShutdownPending:
     case State::kShutdownReceived:

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -314,6 +315,8 @@ class Association {
   bool ended_in_order_ = false;
   VerificationTag local_tag_;
   VerificationTag peer_tag_;
+  // In set-up: the terms of a peer that does not know those which data was sent on, to another.
+  std::unique_ptr<StateCookie> successor_;
   Tsn local_initial_tsn_;
   Tsn peer_initial_tsn_;
   std::uint16_t outgoing_streams_;
@@ -334,7 +337,6 @@ class Association {
   int error_count_ = 0;               // RFC 9260 §8.1: unanswered transmissions in a row.
   std::vector<std::uint8_t> cookie_;  // The peer's, in COOKIE-ECHOED.
   bool sending_ = false;              // sender_ knows the peer's window and streams.
-  bool successor_came_ = false;       // In set-up: what had been sent was for another peer.
   bool init_held_ = false;            // In COOKIE-WAIT with no INIT sent, until T1-init expires.
   bool init_due_ = false;
   bool cookie_echo_due_ = false;

@@ -3,6 +3,7 @@
 // File order follows the handshake: INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK, time-outs.
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "sctp/association.h"
@@ -205,10 +206,12 @@ void Association::begin_exchange(Time now, const StateCookie& peer) {
   outgoing_streams_ = peer.outgoing_streams;
   incoming_streams_ = peer.incoming_streams;
   extensions_ = peer.extensions;
+  // What has been sent cannot be sent again on these terms: see enter_established.
+  successor_.reset();
   if (sending_ &&
       !sender_->may_go_on(outgoing_streams_, extensions_.forward_tsn, extensions_.i_data)) {
-    forget(local_initial_tsn_);
-    successor_came_ = true;
+    successor_ = std::make_unique<StateCookie>(peer);
+    return;
   }
   DataReceiverOptions options;
   options.peer_initial_tsn = peer.peer_initial_tsn;
@@ -357,6 +360,13 @@ void Association::handle_cookie_ack(Time now) {
 // RFC 9260 §5.1 (D, E).
 void Association::enter_established(Time now) {
   state_ = State::kEstablished;
+  // Data had been sent with COOKIE-ECHO to a peer that has restarted since, as another. Not before
+  // the application can be told is it lost: what is sent meanwhile is, too.
+  const std::unique_ptr<StateCookie> successor = std::move(successor_);
+  if (successor) {
+    forget(local_initial_tsn_);
+    begin_exchange(now, *successor);
+  }
   t1_.stop();
   init_due_ = cookie_echo_due_ = false;
   cookie_ = std::vector<std::uint8_t>();  // Its memory, too.
@@ -370,8 +380,7 @@ void Association::enter_established(Time now) {
   event.incoming_streams = incoming_streams_;
   event.outgoing_streams = outgoing_streams_;
   events_.push_back(event);
-  // Data had been sent with COOKIE-ECHO to a peer that has restarted since, as another.
-  if (std::exchange(successor_came_, false)) {
+  if (successor) {
     event.kind = EventKind::kRestarted;
     events_.push_back(event);
   }

@@ -104,6 +104,30 @@ TEST_P(Successor, TheSameHoldsOfAnInitAckAfterAStaleCookie) {
 
 std::string name_of(const ::testing::TestParamInfo<Terms>& terms) { return terms.param.name; }
 
+// The event says that nothing sent before it survives. Seed 1009110 of the hostile simulation.
+TEST_P(Successor, WhatIsSentBeforeTheWordOfTheRestartIsLostToo) {
+  echo(true);
+  pair_.filter = [](int end, ByteSpan packet) {
+    return end == kB || !test::has_chunk(packet, ChunkType::kCookieEcho);
+  };
+  const Bytes init = test::last_with(pair_.sent(kA), ChunkType::kInit);
+  const Bytes stale{0, 3, 0, 8, 0, 0, 0, 1};
+  const VerificationTag tag =
+      InitChunk::parse(test::find_chunk(init, ChunkType::kInit)->bytes)->initiate_tag;
+  pair_.sent(kA).clear();
+  pair_.inject(kA, make_packet(tag, ErrorChunk{stale}));
+  pair_.drain();
+  ASSERT_TRUE(pair_.run_until(
+      [&] { return test::count_chunks(pair_.sent(kA), ChunkType::kCookieEcho) > 0; }));
+  ASSERT_EQ(pair_.count(kA, EventKind::kRestarted), 0u);
+  ASSERT_EQ(pair_.a().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{9}), SendStatus::kOk);
+  pair_.filter = nullptr;
+  ASSERT_TRUE(pair_.run_until([&] { return pair_.count(kA, EventKind::kRestarted) == 1; }));
+  pair_.run_for(seconds(5));
+  EXPECT_EQ(pair_.count(kB, EventKind::kMessage), 0u);
+  expect_both_ways();
+}
+
 INSTANTIATE_TEST_SUITE_P(OfOtherTerms, Successor,
                          ::testing::Values(Terms{"IDataNoMore", with(true), with(false)},
                                            Terms{"IDataNow", with(false), with(true)},
