@@ -299,7 +299,8 @@ class DataSender {
   // data_transmission.cc: RFC 9260 §6.1, RFC 3758 §3.5.
   void begin_flush(Time now);
   void append_lost(Time now, PacketWriter& packet);
-  void append_repeated(PacketWriter& packet);
+  void append_repeated(Time now, PacketWriter& packet);
+  std::size_t room_beside_new(Time now, const PacketWriter& packet) const;
   void append_probe(Time now, PacketWriter& packet);
   void append_forward_tsn(Time now, PacketWriter& packet);
   void append_new(Time now, PacketWriter& packet);
@@ -381,6 +382,7 @@ class DataSender {
   }
   void react_to_loss(Time now, const AckResult& result, std::size_t flight_before);
   void begin_recovery(Time now, std::size_t flight_before);
+  bool cwnd_was_reached() const { return cwnd_limited_ || cwnd_limited_before_; }
   bool window_is_used(std::size_t flight) const;
   void take_early(LossUndo& undo);
   void undo_recovery(Time now);

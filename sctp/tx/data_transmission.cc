@@ -45,10 +45,13 @@ bool DataSender::append_chunks(Time now, PacketWriter& packet) {
   if (recovery_) recovery_->repetition.begin_packet();
   // RFC 9260 §6.10: control chunks go before DATA; §6.1 (C): retransmissions before new.
   if (forward_due_) append_forward_tsn(now, packet);
+  const std::size_t before_data = packet.size();
   if (outstanding_.has_lost()) append_lost(now, packet);
   if (probe_due_) append_probe(now, packet);
-  if (!outstanding_.has_lost()) append_new(now, packet);
-  if (recovery_ && packet.size() > size_before) append_repeated(packet);
+  if (!outstanding_.has_lost()) {
+    if (recovery_ && packet.size() == before_data) append_repeated(now, packet);
+    append_new(now, packet);
+  }
   // What expired just now leaves at once, where no DATA stands before it.
   if (forward_due_ && packet.size() == size_before) append_forward_tsn(now, packet);
   const std::size_t sent = packet.size() - size_before;
@@ -163,17 +166,18 @@ void DataSender::append_lost(Time now, PacketWriter& packet) {
   note_ack_point(now);
 }
 
-// Decision 0022: beside small messages that leave room, of an application that keeps below what
-// the window allows. It is no chunk more in flight: either copy's arrival acknowledges it.
-void DataSender::append_repeated(PacketWriter& packet) {
+// Decision 0022: where all that waits leaves in this packet and there is room besides. It is no
+// chunk more in flight: either copy's arrival acknowledges it. RFC 9260 §6.10: TSNs ascend, so
+// it goes before what is new.
+void DataSender::append_repeated(Time now, PacketWriter& packet) {
   Repetition& repetition = recovery_->repetition;
-  if (repetition.empty() || window_is_used(outstanding_.flight_bytes())) return repetition.clear();
-  std::size_t left = room();
+  if (repetition.empty() || next_message(now) == nullptr) return;
+  std::size_t left = room_beside_new(now, packet);
+  if (left == 0) return repetition.clear();
   repetition.take_due([&](UnwrappedTsn tsn) {
     if (!outstanding_.may_be_repeated(tsn)) return;
     const std::size_t wire = outstanding_.wire_bytes(outstanding_.at(tsn));
-    if (wire > left || black_hole_.is_large(packet.size() + wire)) return;
-    if (!append_chunk(outstanding_.at(tsn), tsn, false, packet)) return;
+    if (wire > left || !append_chunk(outstanding_.at(tsn), tsn, false, packet)) return;
     left -= wire;
     recovery_->undo.note_repeated(tsn);
     // Of what leaves in packets of both sizes either may arrive.
@@ -181,6 +185,20 @@ void DataSender::append_repeated(PacketWriter& packet) {
     ++stats_.data_chunks_sent;
     ++stats_.retransmitted_chunks;
   });
+}
+
+// What may join a packet that takes all that waits, without making it large or touching what
+// windows and pacing leave; 0 where something else bounds the flight than the application.
+std::size_t DataSender::room_beside_new(Time now, const PacketWriter& packet) const {
+  if (cwnd_was_reached() || queue_.current()->streamed != nullptr) return 0;
+  const std::size_t padding = 3;
+  const std::size_t need = queue_.buffered() + queue_.messages() * (header_bytes_ + padding);
+  const std::size_t credit = burst_.available(now, pacing_rate_);
+  const std::size_t small = black_hole_.watched_above();
+  const std::size_t most =
+      std::min({packet.space(), room(), credit - std::min(credit, packet.size()),
+                small - std::min(small, packet.size())});
+  return most - std::min(most, need);
 }
 
 // RFC 8985 §7.3: new data where there is any and the peer has room for it, else the last chunk

@@ -95,7 +95,7 @@ void DataSender::begin_episode(Time now) {
 
 // By an application that has more to send, or by packets that are no small ones.
 bool DataSender::window_is_used(std::size_t flight) const {
-  return cwnd_limited_ || cwnd_limited_before_ || queue_.current() != nullptr ||
+  return cwnd_was_reached() || queue_.current() != nullptr ||
          2 * flight >= outstanding_.size() * options_.max_packet_bytes;
 }
 

@@ -140,6 +140,7 @@ class SendQueue {
 
   bool empty() const { return messages_ == 0; }
   std::size_t buffered() const { return buffered_; }
+  std::size_t messages() const { return messages_; }
   std::size_t cost() const { return cost_; }  // Of records and payloads; see `max_charge`.
   std::vector<std::uint32_t>& roomy_streams() { return roomy_streams_; }
   // Streams whose buffered amount has fallen to its threshold, to be reported.
