@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/base/time.h"
+#include "sctp/message_progress.h"
 
 namespace millrace::sctp {
 
@@ -19,6 +20,9 @@ struct SendOptions {
   std::optional<Duration> max_lifetime{};
   std::optional<std::uint32_t> max_retransmits{};
   std::optional<std::uint32_t> priority{};
+  // With an id: `MessageProgress` tells what becomes of the message. Its record, some 50 bytes,
+  // counts against the send buffer like the payload.
+  MessageTag tag{};
 
   // Of two limits the number of retransmissions counts.
   bool gives_way() const { return priority && !max_retransmits; }

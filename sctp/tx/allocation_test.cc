@@ -34,8 +34,10 @@ class NoHome final : public RxBufferHome {
 // A burst of packets lies in one buffer, as GRO delivers it; every 50th packet is lost.
 class Loop {
  public:
-  explicit Loop(std::size_t message_bytes)
-      : payload_(message_bytes, 7),
+  // With an `id` each message is tracked.
+  explicit Loop(std::size_t message_bytes, std::uint64_t id = 0)
+      : options_{.tag = {.id = id}},
+        payload_(message_bytes, 7),
         memory_(kBurst * kPacket),
         sender_({}, sender_pool_),
         receiver_({}, receiver_pool_) {
@@ -45,13 +47,17 @@ class Loop {
     sender_.establish(now_, 5 << 20, 4, true);
   }
   std::size_t messages() const { return messages_; }
+  std::size_t news() const { return news_; }
 
   void turn() {
     now_ += microseconds(200);
     SendEvent event;
     while (sender_.poll_event(event)) {
     }
-    while (sender_.send(now_, StreamId(1), kPpidBinary, payload_, {}) == SendStatus::kOk) {
+    MessageProgress progress;
+    StreamId stream;
+    while (sender_.poll_progress(progress, stream)) ++news_;
+    while (sender_.send(now_, StreamId(1), kPpidBinary, payload_, options_) == SendStatus::kOk) {
     }
     if (now_ >= sender_.next_timeout()) static_cast<void>(sender_.handle_timeout(now_));
     const BufferRef reference(&buffer_);
@@ -89,6 +95,7 @@ class Loop {
     static_cast<void>(sender_.handle_sack(now_, *SackChunkView::parse(sack)));
   }
 
+  SendOptions options_;
   std::vector<std::uint8_t> payload_;
   std::vector<std::uint8_t> memory_;
   NoHome home_;
@@ -100,6 +107,7 @@ class Loop {
   Time now_{seconds(1)};
   std::size_t packets_ = 0;
   std::size_t messages_ = 0;
+  std::size_t news_ = 0;
 };
 
 TEST(Allocation, SteadyStateAllocatesNothingEvenWithLoss) {
@@ -111,6 +119,21 @@ TEST(Allocation, SteadyStateAllocatesNothingEvenWithLoss) {
     for (int i = 0; i < 1000; ++i) loop.turn();
     EXPECT_EQ(allocations, before) << bytes;
     EXPECT_GT(loop.messages(), messages + 50) << bytes;
+  }
+}
+
+TEST(Allocation, WhatBecameOfMessagesIsToldWithoutOne) {
+  for (const std::size_t bytes : {100u, 16384u}) {
+    Loop loop(bytes, 1);
+    for (int i = 0; i < 3000; ++i) loop.turn();
+    const std::size_t before = allocations;
+    const std::size_t messages = loop.messages();
+    const std::size_t news = loop.news();
+    for (int i = 0; i < 1000; ++i) loop.turn();
+    EXPECT_EQ(allocations, before) << bytes;
+    EXPECT_NEAR(static_cast<double>(loop.news() - news),
+                2 * static_cast<double>(loop.messages() - messages), 5000)
+        << bytes;
   }
 }
 

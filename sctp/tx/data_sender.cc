@@ -60,10 +60,11 @@ std::optional<SendStatus> DataSender::refusal(Time now, StreamId stream, std::si
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan payload,
                             const SendOptions& options) {
   if (payload.size() > MessageStore::kMaxCopiedBytes) return SendStatus::kTooLarge;
+  const std::size_t extra = tracking_bytes(options);
   const auto refused =
-      refusal(now, stream, payload.size(), MessageStore::cost(payload.size()), options);
+      refusal(now, stream, payload.size(), MessageStore::cost(payload.size(), extra), options);
   if (refused) return *refused;
-  OutgoingMessage* const message = store_.copy(payload);
+  OutgoingMessage* const message = store_.copy(payload, extra);
   if (message == nullptr) {
     want_room(0);
     return SendStatus::kWouldBlock;
@@ -75,9 +76,10 @@ SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, ByteSpan paylo
 SendStatus DataSender::send(Time now, StreamId stream, Ppid ppid, OwnedBytes&& payload,
                             const SendOptions& options) {
   const std::size_t size = payload.bytes().size();
-  const auto refused = refusal(now, stream, size, MessageStore::adopted_cost(size), options);
+  const std::size_t extra = tracking_bytes(options);
+  const auto refused = refusal(now, stream, size, MessageStore::adopted_cost(size, extra), options);
   if (refused) return *refused;
-  OutgoingMessage* const message = store_.adopt(std::move(payload));
+  OutgoingMessage* const message = store_.adopt(std::move(payload), extra);
   if (message == nullptr) {
     want_room(0);
     return SendStatus::kWouldBlock;
@@ -102,6 +104,8 @@ void DataSender::enqueue(Time now, OutgoingMessage* message, StreamId stream, Pp
     message->expires_at = now + *options.max_lifetime;
   }
   queue_.push(message);
+  if (options.tag.id != 0) [[unlikely]]
+    store_.track(*message, options.tag);
   ++stats_.messages_sent;
   update_thresholds();
 }
@@ -164,6 +168,9 @@ void DataSender::reset_stream(StreamId stream) {
   SendStream* const state = queue_.find(stream);
   if (state == nullptr) return;
   abandoned_.forget(queue_.index_of(stream));
+  // The peer has all that was sent, or knows that it will not: its SACK, should it come yet, is
+  // not waited for.
+  if (MessageTracker* const tracker = store_.tracker()) tracker->end_sent(queue_.index_of(stream));
   // RFC 6525 §5.2.7 (response to an outgoing reset): the next SSN is 0; RFC 8260 §2.3.2: so
   // are the MIDs of both kinds.
   state->next_mid = state->next_unordered_mid = Mid();

@@ -247,9 +247,24 @@ class DataSender {
   AbandonedMessages abandoned(StreamId stream) const;
 
   bool poll_event(SendEvent& event);
-  // False: `poll_event` would be, too.
+  // The next news of a message that was sent with an id, and the stream it was sent on.
+  bool poll_progress(MessageProgress& out, StreamId& stream) {
+    return store_.poll_progress(out, stream);
+  }
+  bool has_progress() const { return store_.has_progress(); }
+  // The association is over: what is not known of these messages will not be.
+  void end_messages() {
+    if (MessageTracker* const tracker = store_.tracker()) tracker->end_all();
+  }
+  // After `end_messages`; the news outlives the sender, and its pool's memory with it.
+  MessageNews take_news() {
+    MessageTracker* const tracker = store_.tracker();
+    return tracker == nullptr ? MessageNews() : tracker->take_news();
+  }
+  void give_news(const MessageNews& news) { store_.give_news(news); }
+  // False: `poll_event` and `poll_progress` would be, too.
   bool may_have_event() const {
-    return queue_.has_news() || total_low_reported_ || writable_wanted_;
+    return queue_.has_news() || total_low_reported_ || writable_wanted_ || has_progress();
   }
 
  private:
@@ -261,6 +276,9 @@ class DataSender {
   static constexpr std::size_t kIdleStreamsPart = 4;
 
   // data_sender.cc: queueing, accounting, events.
+  static std::size_t tracking_bytes(const SendOptions& options) {
+    return options.tag.id == 0 ? 0 : MessageStore::kTrackingBytes;
+  }
   std::optional<SendStatus> refusal(Time now, StreamId stream, std::size_t size, std::size_t cost,
                                     const SendOptions& options);
   void enqueue(Time now, OutgoingMessage* message, StreamId stream, Ppid ppid,

@@ -258,6 +258,7 @@ OutgoingMessage* DataSender::next_message(Time now) {
     if (message->sent == 0) {
       // RFC 3758 §3.5 (A1): never sent, so no TSN or SSN is spent on it.
       const std::uint32_t index = message->stream_index;
+      message->abandoned = true;
       queue_.drop_head(index);
       update_thresholds();
       abandoned_.note(index, false);

@@ -234,6 +234,7 @@ void OutstandingQueue::abandon(OutgoingMessage& message) {
   }
   if (!message.abandoned) {
     abandoned_.note(message.stream_index, true);
+    if (message.is_tracked()) store_.tracker()->end(message, MessageStage::kAbandoned);
     if (message.queued) half_sent_.push_back(message.stream_index);
   }
   message.abandoned = true;

@@ -50,6 +50,7 @@ void DataSender::give_up(OutgoingMessage& message) {
     drop_rest_of_abandoned();
   } else {
     abandoned_.note(message.stream_index, false);
+    message.abandoned = true;
     queue_.drop_unbegun(&message);
   }
 }

@@ -168,6 +168,7 @@ void SendQueue::drop_expired(Time now, std::vector<OutgoingMessage*>& begun,
     const OutgoingMessage* const head = stream.head;
     while (stream.head != nullptr && stream.head->sent == 0 && stream.head->expired(now)) {
       unbuffer(stream, stream.head->size);
+      stream.head->abandoned = true;
       pop_head(index);
       dropped.note(index, false);
     }
@@ -248,6 +249,8 @@ void SendQueue::let_go(SendStream& stream, OutgoingMessage* message) {
     stream.open = nullptr;
     stream.open_lost = true;
   }
+  if (message->extras != 0) [[unlikely]]
+    store_.note_left_queue(*message);
   const std::size_t charge = charge_of(*message);
   if (message->yields()) {
     stream.yielding.remove(charge);

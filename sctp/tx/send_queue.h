@@ -176,6 +176,7 @@ class SendQueue {
   void note_expiry(const OutgoingMessage* message);
   std::size_t charge_of(const OutgoingMessage& message) const {
     const std::size_t cost = MessageStore::cost_of(message);
+    if (message.extras == 0) return std::min(cost, max_charge_);
     return message.streamed != nullptr ? cost : std::min(cost, max_charge_);
   }
 

@@ -16,9 +16,11 @@ SendStatus DataSender::send_part(Time now, StreamId id, Ppid ppid, ByteSpan part
   const std::size_t whole = std::max(part.size(), which.total_bytes);
   if (whole > options_.max_message_bytes) return SendStatus::kTooLarge;
   if (which.last) return send(now, id, ppid, part, options);
-  const auto refused = refusal(now, id, whole, MessageStore::open_cost(part.size()), options);
+  const std::size_t extra = tracking_bytes(options);
+  const auto refused =
+      refusal(now, id, whole, MessageStore::open_cost(part.size(), extra), options);
   if (refused) return *refused;
-  OutgoingMessage* const message = store_.open();
+  OutgoingMessage* const message = store_.open(extra);
   if (message == nullptr || !message->streamed->append(part)) {
     if (message != nullptr) store_.release(message);
     want_room(0);
@@ -54,6 +56,7 @@ bool DataSender::abort_message(Time now, StreamId id) {
   if (message == nullptr) return true;
   if (message->sent == 0) {
     abandoned_.note(message->stream_index, false);
+    message->abandoned = true;
     queue_.drop_unbegun(message);
   } else if (forward_tsn_) {
     // It stays open, so that its last byte, which would end it, is never sent.
