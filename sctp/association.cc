@@ -359,6 +359,7 @@ void Association::close(CloseReason reason, std::uint16_t error_cause) {
   path_mtu_.stop();
   stream_reset_.stop();
   sender_->stop_accepting();
+  sender_->end_messages();
   Event event;
   event.kind = EventKind::kClosed;
   event.close_reason = reason;
@@ -367,11 +368,13 @@ void Association::close(CloseReason reason, std::uint16_t error_cause) {
 }
 
 // Events: what changed the association, then messages, then resets (which come after the
-// messages sent before them), then room to send, and the end last.
+// messages sent before them), then room to send, and the end last. Ahead of what ends messages
+// that were sent comes what became of them.
 bool Association::poll_event(Event& out) {
   // What has become ready since the end was told comes no more.
   if (dead_ && !closed_event_) return false;
   if (next_event_ < events_.size()) {
+    if (has_progress()) return poll_progress(out);
     out = events_[next_event_++];
     if (next_event_ == events_.size()) {
       events_.clear();
@@ -385,6 +388,7 @@ bool Association::poll_event(Event& out) {
     out.generation = stream_reset_.incoming_generation(out.stream);
     return true;
   }
+  if (has_progress()) return poll_progress(out);
   if (poll_reset_event(out)) return true;
   if (!dead_ && poll_sender_event(out)) return true;
   if (!closed_event_) return false;

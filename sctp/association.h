@@ -107,6 +107,8 @@ class Association {
   // The packets take another path from here on, to whose MTU nothing found so far applies.
   void handle_path_change();
   bool poll_event(Event& out);
+  // Of messages that were sent with an id something is to be told.
+  bool has_progress() const { return sender_->has_progress(); }
   // False: `poll_event` would be, too. It is the cheaper question.
   bool may_have_event() const {
     if (dead_) return closed_event_.has_value();
@@ -272,6 +274,7 @@ class Association {
   SendStatus may_send(StreamId stream, std::size_t size) const;
   bool poll_reset_event(Event& out);
   bool poll_sender_event(Event& out);
+  bool poll_progress(Event& out);
 
   // association_path.cc
   void handle_heartbeat(const ChunkView& chunk);

@@ -257,6 +257,11 @@ bool Association::poll_reset_event(Event& out) {
   return true;
 }
 
+bool Association::poll_progress(Event& out) {
+  out.kind = EventKind::kMessageProgress;
+  return sender_->poll_progress(out.progress, out.stream);
+}
+
 bool Association::poll_sender_event(Event& out) {
   SendEvent event;
   if (!sender_->poll_event(event)) return false;

@@ -241,7 +241,10 @@ void Association::forget(Tsn local_initial_tsn) {
   const Stats so_far = stats();
   stats_ = so_far;
   stream_reset_.restart();
+  sender_->end_messages();
+  const MessageNews news = sender_->take_news();
   make_halves(local_initial_tsn);
+  sender_->give_news(news);
 }
 
 Association::Next Association::handle_cookie_echo(Time now, const CommonHeader& header,

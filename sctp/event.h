@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "sctp/message_progress.h"
 #include "sctp/message_view.h"
 #include "sctp/types.h"
 
@@ -28,15 +29,17 @@ std::string_view to_string(CloseReason reason);
 
 // EventKind tells which fields of an Event hold something.
 enum class EventKind : std::uint8_t {
-  kConnected,               // incoming_streams, outgoing_streams: as negotiated.
-  kRestarted,               // The peer lost its state and began anew (RFC 9260 §5.2.4 A):
-                            // nothing sent or held before survives; stream counts as above.
-  kMessage,                 // message.
-  kStreamResetDone,         // streams: their outgoing side starts at SSN 0 again.
-  kStreamResetRefused,      // streams: they go on as before the request.
-  kIncomingStreamReset,     // streams: the peer has reset its outgoing side of them; none
-                            // listed means all.
-  kStreamsAdded,            // incoming_streams, outgoing_streams: as they are from here on.
+  kConnected,            // incoming_streams, outgoing_streams: as negotiated.
+  kRestarted,            // The peer lost its state and began anew (RFC 9260 §5.2.4 A):
+                         // nothing sent or held before survives; stream counts as above.
+  kMessage,              // message.
+  kMessageProgress,      // stream, progress: of a message that was sent with an id. It comes before
+                         // the kStreamResetDone, kRestarted or kClosed that ends the message.
+  kStreamResetDone,      // streams: their outgoing side starts at SSN 0 again.
+  kStreamResetRefused,   // streams: they go on as before the request.
+  kIncomingStreamReset,  // streams: the peer has reset its outgoing side of them; none
+                         // listed means all.
+  kStreamsAdded,         // incoming_streams, outgoing_streams: as they are from here on.
   kStreamAdditionRefused,   // By the peer, or for want of RE-CONFIG or numbers.
   kWritable,                // `send` had said kWouldBlock; there is room again.
   kStreamWritable,          // stream: the same, where it was for that stream's own bound.
@@ -63,6 +66,7 @@ struct Event {
   std::uint32_t generation = 0;
   std::span<const StreamId> streams;
   MessageView message;
+  MessageProgress progress;
 };
 
 }  // namespace millrace::sctp

@@ -129,12 +129,17 @@ class BasicDataChannels {
   ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, ByteSpan payload);
   // The same without a copy: takes `payload` over where the answer is kOk.
   ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, OwnedBytes&& payload);
+  // The same where kMessageProgress is to tell of the message; an `id` of 0 asks for nothing.
+  ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, ByteSpan payload,
+                         std::uint64_t id);
+  ChannelSendStatus send(Time now, ChannelHandle channel, MessageKind kind, OwnedBytes&& payload,
+                         std::uint64_t id);
 
   // Sends a message part by part, copied, within less memory than it has bytes; see
-  // DataSender::send_part. The kind is that of the first part. kTooLarge comes before
+  // DataSender::send_part. The kind and id are those of the first part. kTooLarge comes before
   // anything of it is queued where the total is known, else for the part that exceeds it.
   ChannelSendStatus send_part(Time now, ChannelHandle channel, MessageKind kind, ByteSpan part,
-                              const MessagePart& which);
+                              const MessagePart& which, std::uint64_t id = 0);
   // Gives up the message that is being sent in parts; see Association::abort_message.
   bool abort_message(Time now, ChannelHandle channel);
 
@@ -197,11 +202,11 @@ class BasicDataChannels {
   bool is_usable(StreamId stream) const;
   bool is_peers(StreamId stream) const;
 
-  static SendOptions options_of(const Channel& channel);
+  static SendOptions options_of(const Channel& channel, std::uint64_t id);
   static ChannelSendStatus status_of(SendStatus status);
   template <class Payload>
   ChannelSendStatus send_message(Time now, ChannelHandle handle, MessageKind kind,
-                                 std::size_t bytes, Payload&& payload);
+                                 std::size_t bytes, Payload&& payload, std::uint64_t id);
 
   // Messages. True if `out` holds an event.
   bool handle_message(Time now, const Event& event, ChannelEvent& out);
@@ -227,6 +232,7 @@ class BasicDataChannels {
 
   bool handle_event(Time now, ChannelEvent& out);
   bool tell_channel(ChannelEventKind kind, ChannelEvent& out);
+  bool tell_progress(ChannelEvent& out);
   void connect(Time now);
   void push(ChannelEventKind kind, const Channel& channel,
             ChannelError error = ChannelError::kNone);

@@ -31,6 +31,8 @@ bool BasicDataChannels<T>::handle_event(Time now, ChannelEvent& out) {
       return handle_message(now, event, out);
     case EventKind::kBufferedAmountLow:
       return tell_channel(ChannelEventKind::kBufferedAmountLow, out);
+    case EventKind::kMessageProgress:
+      return tell_progress(out);
     case EventKind::kStreamWritable:
       resume(now);
       return tell_channel(ChannelEventKind::kWritable, out);
@@ -89,6 +91,16 @@ bool BasicDataChannels<T>::tell_channel(ChannelEventKind kind, ChannelEvent& out
   out.kind = kind;
   out.error = ChannelError::kNone;
   out.channel = channel->handle;
+  return true;
+}
+
+// The message knows its channel, which may have ended and have another in its place.
+template <ChannelTransport T>
+bool BasicDataChannels<T>::tell_progress(ChannelEvent& out) {
+  out.kind = ChannelEventKind::kMessageProgress;
+  out.error = ChannelError::kNone;
+  out.channel = ChannelHandle::from_word(event_.progress.tag.owner);
+  out.association = &event_;
   return true;
 }
 

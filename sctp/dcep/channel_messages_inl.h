@@ -12,20 +12,32 @@ namespace millrace::sctp {
 template <ChannelTransport T>
 ChannelSendStatus BasicDataChannels<T>::send(Time now, ChannelHandle handle, MessageKind kind,
                                              ByteSpan payload) {
-  return send_message(now, handle, kind, payload.size(), payload);
+  return send_message(now, handle, kind, payload.size(), payload, 0);
 }
 
 template <ChannelTransport T>
 ChannelSendStatus BasicDataChannels<T>::send(Time now, ChannelHandle handle, MessageKind kind,
                                              OwnedBytes&& payload) {
-  return send_message(now, handle, kind, payload.bytes().size(), std::move(payload));
+  return send_message(now, handle, kind, payload.bytes().size(), std::move(payload), 0);
+}
+
+template <ChannelTransport T>
+ChannelSendStatus BasicDataChannels<T>::send(Time now, ChannelHandle handle, MessageKind kind,
+                                             ByteSpan payload, std::uint64_t id) {
+  return send_message(now, handle, kind, payload.size(), payload, id);
+}
+
+template <ChannelTransport T>
+ChannelSendStatus BasicDataChannels<T>::send(Time now, ChannelHandle handle, MessageKind kind,
+                                             OwnedBytes&& payload, std::uint64_t id) {
+  return send_message(now, handle, kind, payload.bytes().size(), std::move(payload), id);
 }
 
 template <ChannelTransport T>
 template <class Payload>
-ChannelSendStatus BasicDataChannels<T>::send_message(Time now, ChannelHandle handle,
-                                                     MessageKind kind, std::size_t bytes,
-                                                     Payload&& payload) {
+[[gnu::always_inline]] inline ChannelSendStatus BasicDataChannels<T>::send_message(
+    Time now, ChannelHandle handle, MessageKind kind, std::size_t bytes, Payload&& payload,
+    std::uint64_t id) {
   Channel* const channel = table_.find(handle);
   if (channel == nullptr || channel->state == ChannelState::kClosing) {
     return ChannelSendStatus::kClosed;
@@ -35,7 +47,7 @@ ChannelSendStatus BasicDataChannels<T>::send_message(Time now, ChannelHandle han
 
   // RFC 8831 §6.6: SCTP has no empty message; a zero byte stands for it.
   static constexpr std::uint8_t kZero[] = {0};
-  const SendOptions options = options_of(*channel);
+  const SendOptions options = options_of(*channel, id);
   const bool text = kind == MessageKind::kText;
   const SendStatus status =
       bytes == 0 ? transport_.send(now, channel->stream, text ? kPpidStringEmpty : kPpidBinaryEmpty,
@@ -51,13 +63,14 @@ ChannelSendStatus BasicDataChannels<T>::send_message(Time now, ChannelHandle han
 
 template <ChannelTransport T>
 ChannelSendStatus BasicDataChannels<T>::send_part(Time now, ChannelHandle handle, MessageKind kind,
-                                                  ByteSpan part, const MessagePart& which) {
+                                                  ByteSpan part, const MessagePart& which,
+                                                  std::uint64_t id) {
   Channel* const channel = table_.find(handle);
   if (channel == nullptr || channel->state == ChannelState::kClosing) {
     return ChannelSendStatus::kClosed;
   }
   const bool first = channel->part_bytes == 0;
-  if (first && which.last) return send(now, handle, kind, part);
+  if (first && which.last) return send(now, handle, kind, part, id);
   if (channel->state == ChannelState::kConnecting) return ChannelSendStatus::kWouldBlock;
   if (part.size() > limits_.max_message_bytes - channel->part_bytes ||
       (first && which.total_bytes > limits_.max_message_bytes)) {
@@ -65,7 +78,7 @@ ChannelSendStatus BasicDataChannels<T>::send_part(Time now, ChannelHandle handle
   }
   const SendStatus status = transport_.send_part(
       now, channel->stream, kind == MessageKind::kText ? kPpidString : kPpidBinary, part, which,
-      options_of(*channel));
+      options_of(*channel, id));
   if (status == SendStatus::kAbandoned) channel->part_bytes = 0;
   if (status == SendStatus::kOk) {
     channel->bytes_sent += part.size();
@@ -96,7 +109,7 @@ bool BasicDataChannels<T>::set_buffer_priority(ChannelHandle handle,
 }
 
 template <ChannelTransport T>
-SendOptions BasicDataChannels<T>::options_of(const Channel& channel) {
+SendOptions BasicDataChannels<T>::options_of(const Channel& channel, std::uint64_t id) {
   const ChannelReliability& service = channel.reliability;
   SendOptions options;
   // RFC 8832 §6: ordered until the peer has shown that it knows the channel, as OPEN
@@ -104,6 +117,8 @@ SendOptions BasicDataChannels<T>::options_of(const Channel& channel) {
   options.unordered = !service.ordered && (channel.acknowledged || channel.negotiated);
   options.max_retransmits = service.max_retransmits;
   options.priority = channel.buffer_priority;
+  if (id != 0) [[unlikely]]
+    options.tag = {.id = id, .owner = channel.handle.word()};
   if (service.max_packet_life_time_ms) {
     options.max_lifetime = milliseconds(*service.max_packet_life_time_ms);
   }

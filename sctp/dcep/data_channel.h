@@ -21,6 +21,12 @@ struct ChannelHandle {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;  // 0 names no channel.
   friend bool operator==(ChannelHandle, ChannelHandle) = default;
+
+  // The handle as one number, and back.
+  constexpr std::uint64_t word() const { return std::uint64_t{generation} << 32 | slot; }
+  static constexpr ChannelHandle from_word(std::uint64_t word) {
+    return {static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32)};
+  }
 };
 
 // RFC 8831 §6.4: below normal is 128, high 512, extra high 1024.
@@ -93,6 +99,9 @@ enum class ChannelEventKind : std::uint8_t {
   kOpenedByPeer,       // A new handle. Messages may be sent where the state is kOpen; else
                        // kOpened follows.
   kMessage,            // message, message_kind.
+  kMessageProgress,    // association->progress, of a message that was sent with an id: before
+                       // kClosed, but where the peer refuses the reset of the stream, or uses
+                       // the stream again before it has answered.
   kWritable,           // There is room again within the channel's own bound.
   kBufferedAmountLow,  // The buffered amount fell to its threshold.
   kClosing,            // error, or kNone where the peer just closes: no message will follow.

@@ -129,6 +129,14 @@ class FakeTransport {
     events_.push_back({event, {}, {}});
   }
 
+  // What became of a message that was sent with these options.
+  void progress(const SendOptions& options, MessageStage stage) {
+    Event event;
+    event.kind = EventKind::kMessageProgress;
+    event.progress = {.tag = options.tag, .stage = stage, .sent = MessageExtent::kWhole};
+    events_.push_back({event, {}, {}});
+  }
+
   SendStatus next_status = SendStatus::kOk;
   std::vector<Sent> sent;
   std::vector<Part> parts;

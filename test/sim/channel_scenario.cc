@@ -274,6 +274,7 @@ void ChannelScenario::handle(int end, const ChannelEvent& event) {
     case ChannelEventKind::kClosed:
       return handle_end(end, event);
     case ChannelEventKind::kAcknowledged:
+    case ChannelEventKind::kMessageProgress:
     case ChannelEventKind::kWritable:
     case ChannelEventKind::kBufferedAmountLow:
       return;
