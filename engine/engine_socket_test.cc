@@ -10,6 +10,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -130,7 +131,6 @@ class EngineSocketTest : public testing::TestWithParam<test::NetworkCase> {
     });
   }
 
- private:
   // `make_handler` is told the host that the engine is on, before it is made.
   std::unique_ptr<Engine> make(
       EngineOptions& options,
@@ -148,6 +148,7 @@ class EngineSocketTest : public testing::TestWithParam<test::NetworkCase> {
     return std::move(engine).value();
   }
 
+ private:
   const std::unique_ptr<TestNetwork> network_ = GetParam().make();
   std::map<const Engine*, TestNetwork::Host> hosts_;
 };
@@ -176,6 +177,66 @@ TEST_P(EngineSocketTest, EchoesSmallMessages) {
   dial(*client, *server);
   EXPECT_TRUE(wait_until([&] { return tally.echoed == 200; }));
   EXPECT_EQ(tally.damaged, 0);
+}
+
+// Sends messages with ids, the next whenever one is delivered.
+class TrackingClient : public Handler {
+ public:
+  struct Seen {
+    std::atomic<int> sent{0};
+    std::atomic<int> delivered{0};
+    std::atomic<int> others{0};
+  };
+  TrackingClient(ShardContext& context, Seen& seen, std::uint64_t messages)
+      : context_(context), seen_(seen), messages_(messages) {}
+
+  void on_session_open(SessionId session) override {
+    EXPECT_TRUE(context_.open_channel(session, {.label = "sink"}).ok());
+  }
+  void on_channel_open(Channel channel) override {
+    for (int i = 0; i < 4; ++i) send(channel);
+  }
+  void on_message_progress(Channel channel, const MessageProgress& progress) override {
+    using Stage = MessageProgress::Stage;
+    // Of each: sent, then delivered.
+    const Stage expected = under_way_.insert(progress.id).second ? Stage::kSent : Stage::kDelivered;
+    if (progress.stage != expected || progress.sent != MessageProgress::Extent::kWhole) {
+      ++seen_.others;
+    } else if (expected == Stage::kSent) {
+      ++seen_.sent;
+    } else {
+      ++seen_.delivered;
+      send(channel);
+    }
+  }
+
+ private:
+  void send(Channel channel) {
+    if (next_ > messages_) return;
+    const std::vector<std::uint8_t> bytes(next_ % 7 == 0 ? 30'000 : 200, 1);
+    EXPECT_EQ(channel.send(bytes, {.id = next_++}), SendStatus::kOk);
+  }
+
+  ShardContext& context_;
+  Seen& seen_;
+  const std::uint64_t messages_;
+  std::uint64_t next_ = 1;
+  std::set<std::uint64_t> under_way_;
+};
+
+TEST_P(EngineSocketTest, TellsOfMessagesWithAnIdThatTheyWereSentAndDelivered) {
+  TrackingClient::Seen seen;
+  auto server = make_server(1);
+  EngineOptions options;
+  auto client = make(options, [&](const TestNetwork::Host&) {
+    return
+        [&](ShardContext& context) { return std::make_unique<TrackingClient>(context, seen, 500); };
+  });
+  ASSERT_TRUE(server && client);
+  dial(*client, *server);
+  EXPECT_TRUE(wait_until([&] { return seen.delivered == 500; }));
+  EXPECT_EQ(seen.sent, 500);
+  EXPECT_EQ(seen.others, 0);
 }
 
 TEST_P(EngineSocketTest, EchoesFragmentedMessagesOverIpv6) {

@@ -51,6 +51,10 @@ class Script : public Handler {
   void on_buffered_amount_low(Channel channel) override {
     if (low) low(channel);
   }
+  void on_message_progress(Channel channel, const MessageProgress& news) override {
+    progress.emplace_back(channel, news);
+    if (message_progress) message_progress(channel, news);
+  }
 
   ShardContext& context;
   std::function<void(SessionId)> session_open;
@@ -60,10 +64,12 @@ class Script : public Handler {
   std::function<void(Channel, const MessageView&)> message;
   std::function<void(Channel)> writable;
   std::function<void(Channel)> low;
+  std::function<void(Channel, const MessageProgress&)> message_progress;
 
   std::vector<SessionId> opened;
   std::vector<std::pair<SessionId, CloseReason>> closed;
   std::vector<Channel> channels;
+  std::vector<std::pair<Channel, MessageProgress>> progress;
   int channels_closed = 0;
   int messages = 0;
   int writables = 0;

@@ -85,9 +85,10 @@ Result<Channel, Error> ShardCore::open_channel(SessionId id, const ChannelOption
   return channel_of(*session, opened.value());
 }
 
+template <class... Id>
 SendStatus ShardCore::send(const Channel& channel,
-                           std::span<const std::span<const std::uint8_t>> pieces,
-                           MessageKind kind) {
+                           std::span<const std::span<const std::uint8_t>> pieces, MessageKind kind,
+                           Id... id) {
   ByteSpan bytes = pieces.empty() ? ByteSpan{} : pieces.front();
   if (pieces.size() > 1) {
     gathered_.clear();
@@ -95,31 +96,34 @@ SendStatus ShardCore::send(const Channel& channel,
     copy_counters().send += gathered_.size();
     bytes = gathered_;
   }
-  return send_payload(channel, kind, bytes);
+  return send_payload(channel, kind, bytes, id...);
 }
 
-SendStatus ShardCore::send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind) {
-  return send_payload(channel, kind, std::move(bytes));
+template <class... Id>
+SendStatus ShardCore::send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind, Id... id) {
+  return send_payload(channel, kind, std::move(bytes), id...);
 }
 
-template <class Payload>
-SendStatus ShardCore::send_payload(const Channel& channel, MessageKind kind, Payload&& payload) {
+template <class Payload, class... Id>
+SendStatus ShardCore::send_payload(const Channel& channel, MessageKind kind, Payload&& payload,
+                                   Id... id) {
   Session* const session = session_of(channel);
   if (session == nullptr) return SendStatus::kClosed;
   const sctp::ChannelHandle handle{channel.slot_, channel.generation_};
-  const auto status =
-      session->sctp->channels.send(now_, handle, kind_of(kind), std::forward<Payload>(payload));
+  const auto status = session->sctp->channels.send(now_, handle, kind_of(kind),
+                                                   std::forward<Payload>(payload), id...);
   if (status == sctp::ChannelSendStatus::kOk) ++counters_.messages_sent;
   return conclude_send(*session, handle, status);
 }
 
 SendStatus ShardCore::send_part(const Channel& channel, ByteSpan part, const MessagePart& which,
-                                MessageKind kind) {
+                                MessageOptions options) {
   Session* const session = session_of(channel);
   if (session == nullptr) return SendStatus::kClosed;
   const sctp::ChannelHandle handle{channel.slot_, channel.generation_};
   const auto status = session->sctp->channels.send_part(
-      now_, handle, kind_of(kind), part, {.last = which.last, .total_bytes = which.total_bytes});
+      now_, handle, kind_of(options.kind), part,
+      {.last = which.last, .total_bytes = which.total_bytes}, options.id);
   if (status == sctp::ChannelSendStatus::kOk && which.last) ++counters_.messages_sent;
   return conclude_send(*session, handle, status);
 }
@@ -208,6 +212,10 @@ SendStatus Channel::send(std::span<const std::uint8_t> bytes, MessageKind kind) 
   return send(std::span(&bytes, 1), kind);
 }
 
+SendStatus Channel::send(std::span<const std::uint8_t> bytes, MessageOptions options) {
+  return send(std::span(&bytes, 1), options);
+}
+
 SendStatus Channel::send(std::string_view text) {
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   return send(bytes, MessageKind::kString);
@@ -217,13 +225,24 @@ SendStatus Channel::send(std::span<const std::span<const std::uint8_t>> pieces, 
   return shard_ == nullptr ? SendStatus::kClosed : shard_->send(*this, pieces, kind);
 }
 
+SendStatus Channel::send(std::span<const std::span<const std::uint8_t>> pieces,
+                         MessageOptions options) {
+  if (shard_ == nullptr) return SendStatus::kClosed;
+  return shard_->send(*this, pieces, options.kind, options.id);
+}
+
 SendStatus Channel::send(OwnedBytes&& bytes, MessageKind kind) {
   return shard_ == nullptr ? SendStatus::kClosed : shard_->send(*this, std::move(bytes), kind);
 }
 
+SendStatus Channel::send(OwnedBytes&& bytes, MessageOptions options) {
+  if (shard_ == nullptr) return SendStatus::kClosed;
+  return shard_->send(*this, std::move(bytes), options.kind, options.id);
+}
+
 SendStatus Channel::send_part(std::span<const std::uint8_t> part, const MessagePart& which,
-                              MessageKind kind) {
-  return shard_ == nullptr ? SendStatus::kClosed : shard_->send_part(*this, part, which, kind);
+                              MessageOptions options) {
+  return shard_ == nullptr ? SendStatus::kClosed : shard_->send_part(*this, part, which, options);
 }
 
 bool Channel::abort_message() { return shard_ == nullptr || shard_->abort_message(*this); }

@@ -135,7 +135,10 @@ void ShardCore::settle(Time now) {
     if (session->traced) [[unlikely]]
       trace_state(*session);
     session->dirty = false;
-    const bool advance = session->flight || std::exchange(session->control_blocked, false);
+    // What just left, where somebody waits to hear of it: he is told at once, not by its SACK.
+    const bool news = session->sctp && session->sctp->association.has_progress() &&
+                      session->phase != Session::Phase::kClosed;
+    const bool advance = session->flight || news || std::exchange(session->control_blocked, false);
     if (session->more_to_send || advance) {
       session->dirty = true;
       session->unserved &= !advance;

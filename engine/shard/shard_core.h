@@ -153,11 +153,14 @@ class ShardCore {
   void wake_at(Time when) { handler_wakeup_ = when; }
   Session* find(SessionId id);
   Result<Channel, Error> open_channel(SessionId id, const ChannelOptions& options);
+  // A message has an `id` or, for less, none.
+  template <class... Id>
   SendStatus send(const Channel& channel, std::span<const std::span<const std::uint8_t>> pieces,
-                  MessageKind kind);
-  SendStatus send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind);
+                  MessageKind kind, Id... id);
+  template <class... Id>
+  SendStatus send(const Channel& channel, OwnedBytes&& bytes, MessageKind kind, Id... id);
   SendStatus send_part(const Channel& channel, ByteSpan part, const MessagePart& which,
-                       MessageKind kind);
+                       MessageOptions options);
   bool abort_message(const Channel& channel);
   void close_channel(const Channel& channel);
   std::size_t buffered_amount(const Channel& channel) const;
@@ -233,6 +236,7 @@ class ShardCore {
   void handle_event(Session& session, const sctp::ChannelEvent& event);
   void handle_association_event(Session& session, const sctp::Event& event);
   void deliver_message(Session& session, const sctp::ChannelEvent& event);
+  void tell_progress(Session& session, const sctp::ChannelEvent& event);
   void tell_writable(Session& session);
   Channel channel_of(const Session& session, sctp::ChannelHandle handle);
   void begin_close(Session& session);
@@ -241,8 +245,8 @@ class ShardCore {
 
   // shard_api.cc
   Session* session_of(const Channel& channel) const;
-  template <class Payload>
-  SendStatus send_payload(const Channel& channel, MessageKind kind, Payload&& payload);
+  template <class Payload, class... Id>
+  SendStatus send_payload(const Channel& channel, MessageKind kind, Payload&& payload, Id... id);
   // What the channel's owner is told; notes who waits for room.
   SendStatus conclude_send(Session& session, sctp::ChannelHandle handle,
                            sctp::ChannelSendStatus status);

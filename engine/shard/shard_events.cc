@@ -31,6 +31,34 @@ CloseReason reason_of(sctp::CloseReason reason, bool open) {
   return CloseReason::kProtocolViolation;
 }
 
+MessageProgress::Stage stage_of(sctp::MessageStage stage) {
+  using Stage = MessageProgress::Stage;
+  switch (stage) {
+    case sctp::MessageStage::kSent:
+      return Stage::kSent;
+    case sctp::MessageStage::kDelivered:
+      return Stage::kDelivered;
+    case sctp::MessageStage::kAbandoned:
+      return Stage::kAbandoned;
+    case sctp::MessageStage::kEnded:
+      break;
+  }
+  return Stage::kEnded;
+}
+
+MessageProgress::Extent extent_of(sctp::MessageExtent extent) {
+  using Extent = MessageProgress::Extent;
+  switch (extent) {
+    case sctp::MessageExtent::kNone:
+      return Extent::kNone;
+    case sctp::MessageExtent::kPart:
+      return Extent::kPart;
+    case sctp::MessageExtent::kWhole:
+      break;
+  }
+  return Extent::kWhole;
+}
+
 }  // namespace
 
 Channel ShardCore::channel_of(const Session& session, sctp::ChannelHandle handle) {
@@ -91,6 +119,9 @@ void ShardCore::handle_event(Session& session, const sctp::ChannelEvent& event) 
       std::erase(session.sctp->blocked, event.channel);
       handler_->on_writable(channel_of(session, event.channel));
       break;
+    case Kind::kMessageProgress:
+      tell_progress(session, event);
+      break;
     case Kind::kBufferedAmountLow:
       handler_->on_buffered_amount_low(channel_of(session, event.channel));
       break;
@@ -122,6 +153,13 @@ void ShardCore::deliver_message(Session& session, const sctp::ChannelEvent& even
   if (message.offset == 0) ++counters_.messages_received;
   last_message_ = now_;
   handler_->on_message(channel_of(session, event.channel), message);
+}
+
+void ShardCore::tell_progress(Session& session, const sctp::ChannelEvent& event) {
+  const sctp::MessageProgress& progress = event.association->progress;
+  handler_->on_message_progress(
+      channel_of(session, event.channel),
+      {.id = progress.tag.id, .stage = stage_of(progress.stage), .sent = extent_of(progress.sent)});
 }
 
 void ShardCore::handle_association_event(Session& session, const sctp::Event& event) {

@@ -48,25 +48,32 @@ class Channel {
   // §6.6 says. May be called with a message that is being received. kWouldBlock before
   // on_channel_open, too.
   SendStatus send(std::span<const std::uint8_t> bytes, MessageKind kind = MessageKind::kBinary);
+  SendStatus send(std::span<const std::uint8_t> bytes, MessageOptions options);
   SendStatus send(std::string_view text);
   // Sends the concatenation of `pieces`, as MessageView has them, as one message.
   SendStatus send(std::span<const std::span<const std::uint8_t>> pieces, MessageKind kind);
+  SendStatus send(std::span<const std::span<const std::uint8_t>> pieces, MessageOptions options);
 
   // Takes the memory over where the answer is kOk, and copies nothing: it is read until the
   // peer has acknowledged the message. Otherwise it stays with the caller. The release is
   // called on the shard's thread, at the latest when the session ends, and must not call
   // back. Pays for messages of some packets; shorter ones are copied sooner than remembered.
   SendStatus send(OwnedBytes&& bytes, MessageKind kind = MessageKind::kBinary);
+  SendStatus send(OwnedBytes&& bytes, MessageOptions options);
 
   // Sends a message part by part; the bytes are copied. It may be larger than the send buffer,
   // up to the peer's max-message-size and 1 GiB: parts are taken while there is room for them
   // and are on their way before the last has come. The first part begins a message and gives
-  // its kind; those that follow belong to it until one is `last`, which may be empty. Messages
-  // sent on the channel meanwhile come behind it, and with peers that do not interleave those
-  // of all channels: do not leave one unfinished. kWouldBlock and kTooLarge leave it as it
+  // its kind and id; those that follow belong to it until one is `last`, which may be empty.
+  // Messages sent on the channel meanwhile come behind it, and with peers that do not interleave
+  // those of all channels: do not leave one unfinished. kWouldBlock and kTooLarge leave it as it
   // was. kAbandoned, once, says that the channel's limits have ended it and takes nothing.
   SendStatus send_part(std::span<const std::uint8_t> part, const MessagePart& which,
-                       MessageKind kind = MessageKind::kBinary);
+                       MessageOptions options);
+  SendStatus send_part(std::span<const std::uint8_t> part, const MessagePart& which,
+                       MessageKind kind = MessageKind::kBinary) {
+    return send_part(part, which, MessageOptions{.kind = kind});
+  }
   // Gives up the message that is being sent in parts; the peer never sees it. False where it
   // cannot be taken back, since the peer does not know partial reliability (RFC 3758).
   bool abort_message();

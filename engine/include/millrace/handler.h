@@ -60,6 +60,11 @@ class Handler {
   // A channel whose `send` said kWouldBlock has room again.
   virtual void on_writable(Channel /*channel*/) {}
   virtual void on_buffered_amount_low(Channel /*channel*/) {}
+  // Of a message that was sent with MessageOptions::id, on its sender's side. Everything known of
+  // a channel's messages comes before its on_channel_close, unless the peer refuses to reset the
+  // stream or uses it again before it has answered: then some comes later, and `channel` is the
+  // closed one's handle. All of it comes before on_session_close.
+  virtual void on_message_progress(Channel /*channel*/, const MessageProgress& /*progress*/) {}
 
   // The time asked for with ShardContext::wake_at has come.
   virtual void on_wakeup(Time /*now*/) {}
