@@ -19,10 +19,13 @@ BlockPool::Slab* BlockPool::provide(std::size_t bytes) {
     const std::size_t count = kSlabsOfRegion;
     regions_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>((count + 1) * kSlabBytes));
     spare_.reserve(regions_.size() * count);
-    std::uint8_t* const first = memory_of(regions_.back().get() + kSlabBytes - 1);
-    for (std::size_t i = count; i-- > 0;) spare_.push_back(first + i * kSlabBytes);
+    std::uint8_t* const first =
+        reinterpret_cast<std::uint8_t*>(slab_of(regions_.back().get() + kSlabBytes - 1));
+    for (std::size_t i = count; i-- > 0;) {
+      spare_.push_back(reinterpret_cast<Slab*>(first + i * kSlabBytes));
+    }
   }
-  Slab* const slab = ::new (slab_of(spare_.back())) Slab;
+  Slab* const slab = ::new (spare_.back()) Slab;
   spare_.pop_back();
   reserved_bytes_ += kSlabBytes;
   cut(*slab, class_of(bytes));
@@ -33,8 +36,7 @@ BlockPool::Slab* BlockPool::provide(std::size_t bytes) {
 void BlockPool::cut(Slab& slab, std::size_t size_class) {
   const std::size_t bytes = bytes_of_class(size_class);
   std::uint8_t* const base = reinterpret_cast<std::uint8_t*>(&slab) + kSmallestBytes;
-  const std::size_t count =
-      (kSlabBytes - static_cast<std::size_t>(base - memory_of(&slab))) / bytes;
+  const std::size_t count = (kSlabBytes - kSmallestBytes) / bytes;
   slab.size_class = static_cast<std::uint32_t>(size_class);
   for (std::size_t i = count; i-- > 0;) slab.free = ::new (base + i * bytes) FreeBlock{slab.free};
   link<&Slab::of_class>(partial_[size_class], &slab);
@@ -47,9 +49,8 @@ void BlockPool::give_back(Slab& slab) {
   unlink<&Slab::of_empty>(empty_, &slab);
   note_less_free(kSlabBytes);
   reserved_bytes_ -= kSlabBytes;
-  std::uint8_t* const memory = memory_of(&slab);
-  static_cast<void>(madvise(memory, kSlabBytes, MADV_DONTNEED));
-  spare_.push_back(memory);
+  static_cast<void>(madvise(&slab, kSlabBytes, MADV_DONTNEED));
+  spare_.push_back(&slab);
 }
 
 std::size_t BlockPool::used_bytes() const {

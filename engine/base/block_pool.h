@@ -89,8 +89,7 @@ class BlockPool {
     Slab* next = nullptr;
     Slab* previous = nullptr;
   };
-  // Lies before the blocks of its memory, in one of kColours lines: were it the first of each
-  // slab, all would compete for the same set of every cache.
+  // Begins the memory that its blocks are cut from.
   struct Slab {
     FreeBlock* free = nullptr;
     std::uint32_t in_use = 0;
@@ -101,12 +100,10 @@ class BlockPool {
   static constexpr std::size_t kSmallestBits = 6;
   static constexpr std::size_t kSmallestBytes = std::size_t{1} << kSmallestBits;
   static constexpr std::size_t kClasses = (30 - kSmallestBits) * 4 + 1;
-  static constexpr std::size_t kSlabBits = 16;
-  static constexpr std::size_t kSlabBytes = std::size_t{1} << kSlabBits;
-  static constexpr std::uintptr_t kColours = 16;
+  static constexpr std::size_t kSlabBytes = std::size_t{64} << 10;
   static constexpr std::size_t kSlabsOfRegion = 32;  // Found by their alignment, made together.
   static constexpr std::size_t kLargestInSlab = std::size_t{8} << 10;
-  static_assert(sizeof(Slab) <= kSmallestBytes && kSmallestBytes == 64);
+  static_assert(sizeof(Slab) <= kSmallestBytes);
 
   // The power of two that `bytes`, which is above the smallest, exceeds.
   static constexpr std::size_t doubling_of(std::size_t bytes) {
@@ -124,15 +121,8 @@ class BlockPool {
     const std::size_t quarter = kSmallestBytes << ((size_class - 1) / 4) >> 2;
     return quarter * (5 + (size_class - 1) % 4);
   }
-  // Of the slab that `at` lies in.
-  static std::uint8_t* memory_of(const void* at) {
-    return reinterpret_cast<std::uint8_t*>(reinterpret_cast<std::uintptr_t>(at) &
-                                           ~(kSlabBytes - 1));
-  }
-  static Slab* slab_of(const void* at) {
-    std::uint8_t* const memory = memory_of(at);
-    const std::uintptr_t number = reinterpret_cast<std::uintptr_t>(memory) >> kSlabBits;
-    return reinterpret_cast<Slab*>(memory + number % kColours * kSmallestBytes);
+  static Slab* slab_of(std::uint8_t* block) {
+    return reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(block) & ~(kSlabBytes - 1));
   }
 
   template <Links Slab::*kWhich>
@@ -188,7 +178,7 @@ class BlockPool {
   std::array<Slab*, kClasses> partial_{};
   std::array<FreeBlock*, kClasses> large_{};
   Slab* empty_ = nullptr;
-  std::vector<std::uint8_t*> spare_;  // For slabs; their pages are the kernel's.
+  std::vector<Slab*> spare_;  // Their pages are the kernel's; none is written to.
   std::vector<std::unique_ptr<std::uint8_t[]>> regions_;
 };
 
