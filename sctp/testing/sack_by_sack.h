@@ -77,6 +77,14 @@ class SackBySackTest : public ::testing::Test {
     now_ += kPathRtt;
     sack(kFirst);
   }
+  // All but the first of so many packets arrive; a SACK shows three of them.
+  void lose_first_of(int packets) {
+    measure();
+    send(packets);
+    flush();
+    now_ += kPathRtt;
+    sack(kFirst, {{2, 4}});
+  }
   SenderStats stats() const { return sender_->stats(); }
 
   Time now_{seconds(1)};

@@ -16,11 +16,7 @@ class LossRecoveryTest : public testing::SackBySackTest {};
 // RFC 8985 §6.2, step 4: a SACK for a whole burst shows three packets at once.
 // RFC 9260 §7.2.4.
 TEST_F(LossRecoveryTest, OneSackThatShowsThreePacketsIsEnough) {
-  measure();
-  send(5);
-  flush();
-  now_ += kPathRtt;
-  sack(kFirst, {{2, 4}});
+  lose_first_of(5);
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
 }
 
@@ -83,11 +79,7 @@ TEST_F(LossRecoveryTest, ARecoveryOfWhatArrivedAfterAllIsUndone) {
 
 // RFC 4015 §3: long before a retransmission can be answered only the original can be meant.
 TEST_F(LossRecoveryTest, AnAcknowledgementTooEarlyForTheRetransmissionUndoesAtOnce) {
-  measure();
-  send(8);
-  flush();
-  now_ += kPathRtt;
-  sack(kFirst, {{2, 4}});
+  lose_first_of(8);
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
   now_ += milliseconds(2);
   sack(kFirst + 6);

@@ -92,11 +92,7 @@ TEST_F(RepetitionTest, AMessageWithALimitIsNotRepeated) {
 }
 
 TEST_F(RepetitionTest, WhereNoRoomIsLeftNothingIsRepeated) {
-  measure();
-  send(8);
-  flush();
-  now_ += kPathRtt;
-  sack(kFirst, {{2, 4}});
+  lose_first_of(8);
   EXPECT_EQ(flush(), Tsns{kFirst + 1});
   sack(kFirst, {{2, 8}});
   send(1, {}, kSmall);
