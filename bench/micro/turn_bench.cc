@@ -32,6 +32,10 @@ BENCHMARK_CAPTURE(turn, echo, Traffic{.message_bytes = 100, .echoes = 1}, 100, 1
     ->Name("Turn/echo_100/round_trip");
 BENCHMARK_CAPTURE(turn, echoes, Traffic{.message_bytes = 100, .echoes = 64}, 1000, 1)
     ->Name("Turn/echo_100_64_under_way/round_trip");
+// More sessions than the caches hold.
+BENCHMARK_CAPTURE(turn, sessions, Traffic{.message_bytes = 100, .echoes = 1, .sessions = 1000},
+                  2000, 1)
+    ->Name("Turn/echo_100_over_1000_sessions/round_trip");
 
 void association(benchmark::State& state, std::size_t bytes, std::uint64_t weight) {
   AssociationLink link;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/support/sim_pair.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,8 +41,10 @@ class SimPair::Client : public Handler {
     CHECK(context_.open_channel(session, options).ok());
   }
   void on_channel_open(Channel channel) override {
-    if (traffic_.echoes == 0) return fill(channel);
-    for (int i = 0; i < traffic_.echoes; ++i) CHECK(channel.send(message_) == SendStatus::kOk);
+    channels_.push_back(channel);
+    if (channels_.size() < traffic_.sessions) return;
+    // All at once, so that they stay in step and arrive in bursts, as on a machine that is busy.
+    for (Channel& each : channels_) begin(each);
   }
   void on_writable(Channel channel) override { fill(channel); }
   void on_message(Channel channel, const MessageView& message) override {
@@ -56,6 +59,10 @@ class SimPair::Client : public Handler {
   bool closed = false;
 
  private:
+  void begin(Channel channel) {
+    if (traffic_.echoes == 0) return fill(channel);
+    for (int i = 0; i < traffic_.echoes; ++i) CHECK(channel.send(message_) == SendStatus::kOk);
+  }
   void fill(Channel channel) {
     while (channel.send(message_) == SendStatus::kOk) {
     }
@@ -64,6 +71,7 @@ class SimPair::Client : public Handler {
   ShardContext& context_;
   const Traffic traffic_;
   const std::vector<std::uint8_t> message_;
+  std::vector<Channel> channels_;
 };
 
 SimPair::SimPair(const SimulationOptions& network, const Traffic& traffic)
@@ -71,7 +79,7 @@ SimPair::SimPair(const SimulationOptions& network, const Traffic& traffic)
   EngineOptions options;
   options.io = IoBackend::kSim;
   options.simulation = simulation_;
-  options.max_sessions = 64;
+  options.max_sessions = std::max<std::size_t>(64, traffic.sessions);
   // Costs are per packet of one size; a search for another would be part of them.
   options.path_mtu_discovery = false;
   if (traffic.send_buffer_bytes != 0) options.sctp.send_buffer_bytes = traffic.send_buffer_bytes;
@@ -92,7 +100,8 @@ SimPair::SimPair(const SimulationOptions& network, const Traffic& traffic)
   });
   CHECK(client.ok());
   client_ = std::move(client).value();
-  connect();
+  for (std::size_t i = 0; i < traffic.sessions; ++i) connect();
+  CHECK(run_messages(1));
 }
 
 SimPair::~SimPair() = default;
@@ -105,7 +114,6 @@ void SimPair::connect() {
     client_->accept_answer(offer.value().session, answer.value().sdp,
                            [](std::optional<SignalError> error) { CHECK(!error); });
   });
-  CHECK(run_messages(1));
 }
 
 void SimPair::run_for(Duration time) {

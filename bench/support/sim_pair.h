@@ -11,7 +11,7 @@
 
 namespace millrace::bench {
 
-// Traffic is what the client of a SimPair sends over its one channel.
+// Traffic is what the client of a SimPair sends over the one channel of each session.
 struct Traffic {
   std::size_t message_bytes = 16384;
   bool ordered = true;
@@ -20,6 +20,7 @@ struct Traffic {
   int echoes = 0;
   // 0: the default. Less makes a run even: a large buffer is filled in lumps.
   std::size_t send_buffer_bytes = 0;
+  std::size_t sessions = 1;
 };
 
 // SimPair is two engines in virtual time, from ICE to SCTP and with their shipped defaults,

@@ -34,7 +34,9 @@ struct CandidatePair {
   Address remote;
   IpAddress local;
 
-  friend bool operator==(const CandidatePair&, const CandidatePair&) = default;
+  [[gnu::always_inline]] friend bool operator==(const CandidatePair& a, const CandidatePair& b) {
+    return a.remote == b.remote && a.local == b.local;
+  }
 };
 
 // candidate_priority computes RFC 8445 §5.1.2.1 for component 1. Of candidates of one

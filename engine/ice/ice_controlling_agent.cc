@@ -90,6 +90,8 @@ std::size_t IceControllingAgent::local_index_of(const CandidatePair& path) const
 }
 
 std::size_t IceControllingAgent::find_pair(const CandidatePair& path) const {
+  // Nearly all that comes is of the path that we send on.
+  if (selected_ != kNoPair && pairs_[selected_].path == path) return selected_;
   const std::size_t local = local_index_of(path);
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     if (pairs_[i].local_index == local && pairs_[i].path.remote == path.remote) return i;
