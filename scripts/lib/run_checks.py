@@ -49,7 +49,20 @@ def fuzz(totals, build_dir):
         stages.check_command(totals, name, command, SANITIZER_ENV, timeout=120)
 
 
+def build_asan():
+    stages.build("build-clang", [*SANITIZER_BUILD, "-Db_sanitize=address,undefined",
+                                "-Dfuzzers=true"], env=CLANG)
+
+
+def build_tsan():
+    stages.build("build-tsan", [*SANITIZER_BUILD, "-Db_sanitize=thread"], TSAN_TARGETS)
+
+
 def main():
+    if "--build" in sys.argv[1:]:
+        build_asan()
+        build_tsan()
+        return 0
     totals = stages.Totals()
     stages.announce("formatting")
     stages.check_command(totals, "clang-format",
@@ -60,12 +73,11 @@ def main():
     stages.announce("regression gates")
     stages.tally_command(totals, "regress", ["scripts/regress"], timeout=900)
     stages.announce("ASan+UBSan, libFuzzer")
-    stages.build("build-clang", [*SANITIZER_BUILD, "-Db_sanitize=address,undefined",
-                                "-Dfuzzers=true"], env=CLANG)
+    build_asan()
     stages.meson_tests(totals, "build-clang", SANITIZER_ENV, timeout_scale=4)
     fuzz(totals, "build-clang")
     stages.announce("TSan")
-    stages.build("build-tsan", [*SANITIZER_BUILD, "-Db_sanitize=thread"], TSAN_TARGETS)
+    build_tsan()
     stages.meson_tests(totals, "build-tsan", SANITIZER_ENV, only=TSAN_TESTS, timeout_scale=8)
     stages.announce("clang-tidy")
     stages.tally_command(totals, "clang-tidy", ["python3", "scripts/lib/clang_tidy.py", "build-clang"],
