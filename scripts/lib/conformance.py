@@ -154,10 +154,8 @@ def check_row(row, tests, faults):
                           f"RFC {row.rfc} §{row.section}")
 
 
-def check_checklist(path, tests, faults):
-    ids = set()
-    lines = read_checklist(path)
-    for line in lines:
+def check_checklist(path, ids, tests, faults):
+    for line in read_checklist(path):
         where = f"{path}: {line['id']}"
         if line["id"] in ids:
             faults.append(f"{where}: the id is there twice")
@@ -166,7 +164,6 @@ def check_checklist(path, tests, faults):
             faults.append(f"{where}: neither a test nor an exception with its reason")
         faults.extend(f"{where}: there is no test {name}"
                       for name in line.get("tests", []) if name not in tests)
-    return lines
 
 
 def check_citations(paths, rows, faults):
@@ -199,12 +196,12 @@ def main():
     for row in rows:
         check_row(row, tests, faults)
     count = check_citations(tracked("sctp/*.cc", "sctp/*.h", "test/*.cc", "test/*.h"), rows, faults)
-    checklist = []
-    for path in tracked(f"{TABLES}/checklist.toml"):
-        checklist = check_checklist(path, tests, faults)
+    behaviours = set()
+    for path in tracked(f"{TABLES}/checklist/*.toml"):
+        check_checklist(path, behaviours, tests, faults)
     print("\n".join(faults) if faults else
           f"conformance: {len(rows)} rows ({sum(bool(row.exception) for row in rows)} exceptions), "
-          f"{len(checklist)} behaviours, {len({name for row in rows for name in row.tests})} tests, "
+          f"{len(behaviours)} behaviours, {len({name for row in rows for name in row.tests})} tests, "
           f"{count} citations, no faults")
     return 1 if faults else 0
 
