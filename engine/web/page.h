@@ -5,7 +5,7 @@
 
 namespace millrace::web {
 
-// page returns engine/web/page.html, embedded at build time.
+// page returns engine/web/page.html with the files that it includes, embedded at build time.
 std::string_view page();
 
 }  // namespace millrace::web

@@ -6,7 +6,6 @@ function milliseconds(ms) {
   return ms < 999.5 ? `${number(ms)} ms` : `${number(ms / 1000)} s`;
 }
 
-
 function size(bytes) {
   if (bytes < 1024) return `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}`;
   const steps = Math.min(3, Math.floor(Math.log2(bytes) / 10));
