@@ -159,6 +159,8 @@ class Source:
                 depth += 1
             elif self.code[i] in ")]}":
                 depth -= 1
+                if depth < 0:  # That of a default argument.
+                    return i
             elif self.code[i] == ";" and depth == 0:
                 return i
         return at
