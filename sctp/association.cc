@@ -235,7 +235,9 @@ std::size_t Association::write_packet(Time now, MutableByteSpan out) {
     const bool zero = extensions_.zero_checksum && !cookie_echo_due_;
     append_control(now, packet);
     append_reports(now, packet);
-    if (may_carry_data()) sender_->append_chunks(now, packet);
+    if (may_carry_data() && sender_->append_chunks(now, packet) && receiver_) {
+      receiver_->note_data_sent(now);
+    }
     written = packet.finish(zero ? ChecksumMode::kZero : ChecksumMode::kCrc32c);
   }
   return written;

@@ -117,6 +117,30 @@ TEST_F(AssociationData, ASackRidesWithData) {
   EXPECT_EQ(chunks[1].type, ChunkType::kData);
 }
 
+// RFC 9260 §6.2: who sends thirty times a second, and is answered at once, acknowledges the
+// answers with what it sends next; the last one, which nothing follows, within 200 ms.
+TEST_F(AssociationData, ASteadyPaceCarriesItsSacks) {
+  pair_.on_event = [&](int end, const Event& event) {
+    if (end != kB || event.kind != EventKind::kMessage) return;
+    EXPECT_EQ(pair_.b().send(pair_.now(), StreamId(1), kPpidBinary, Bytes{1}), SendStatus::kOk);
+  };
+  constexpr int kMessages = 60;
+  for (int i = 0; i < kMessages; ++i) {
+    if (i == kMessages / 2) pair_.sent(kA).clear();
+    ASSERT_EQ(send(1, 10), SendStatus::kOk);
+    pair_.drain();
+    pair_.run_for(milliseconds(33));
+  }
+  const std::size_t packets = pair_.sent(kA).size();
+  const std::size_t sacks = test::count_chunks(pair_.sent(kA), ChunkType::kSack);
+  EXPECT_EQ(test::count_chunks(pair_.sent(kA), ChunkType::kData), kMessages / 2u);
+  // What asks for its SACK (RFC 7053 §5.2) has one to itself.
+  EXPECT_LE(packets, kMessages / 2 + kMessages / 6);
+  pair_.run_for(milliseconds(200));
+  EXPECT_EQ(pair_.sent(kA).size(), packets + 1);
+  EXPECT_EQ(test::count_chunks(pair_.sent(kA), ChunkType::kSack), sacks + 1);
+}
+
 // RFC 9260 §6.2: without a delay all that came at once is acknowledged at once, by one SACK.
 TEST(AssociationSack, ABurstOfPacketsIsAcknowledgedByOneSackAtOnce) {
   Options options;

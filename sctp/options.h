@@ -92,7 +92,9 @@ struct Options {
   Duration rto_max = seconds(60);
   // So many T3-rtx expiries in a row leave the time-out as it is before it is doubled.
   int linear_timeouts = 0;
-  // Upper bound of the delay of a SACK for a lone packet; 0 sends one per burst.
+  // How long the SACK for a lone packet waits for data that carries it; 0 sends one per burst.
+  // Up to five times as long, but not beyond 200 ms, where data is sent at a steady pace: it
+  // then waits for the next (sctp/rx/sack_delay.h).
   Duration sack_delay = milliseconds(20);
   // The last packet for now always asks for its SACK at once (RFC 7053), so that its loss is
   // noticed soon; else now and then, which saves the peer packets.

@@ -65,7 +65,7 @@ void add_congestion(Settings& settings, SctpOptions& options) {
                   {{"internet", [&options] { options.profile = Profile::kInternet; }},
                    {"latency", [&options] { options.profile = Profile::kLatency; }}});
   settings.milliseconds_of("rto-min", "Least retransmission time-out", 1, 1000, options.rto_min);
-  settings.milliseconds_of("sack-delay", "Longest delay of the SACK for a lone packet", 0, 200,
+  settings.milliseconds_of("sack-delay", "How long a lone packet's SACK waits for data", 0, 200,
                            options.sack_delay);
 }
 

@@ -20,7 +20,8 @@ DataReceiver::DataReceiver(const DataReceiverOptions& options, BlockPool& pool)
       store_(pool),
       waiting_(options.hash_seed),
       advertised_(options.window_bytes),
-      promised_(options.window_bytes) {
+      promised_(options.window_bytes),
+      sack_delay_(options.sack_delay) {
   if (!options.i_data) return;
   interleaved_ = std::make_unique<InterleavedMessages>(store_, ready_, options.max_message_bytes,
                                                        options.hash_seed);
@@ -139,10 +140,10 @@ void DataReceiver::end_packet(Time now) {
   packet_has_data_ = false;
   ++packets_since_sack_;
   // RFC 9260 §6.2: every second packet, or after the delay; §5.1 wants the first at once.
-  if (first_data_ || packets_since_sack_ >= 2 || options_.sack_delay <= Duration::zero()) {
+  if (first_data_ || packets_since_sack_ >= 2 || sack_delay_.usual() <= Duration::zero()) {
     sack_now_ = true;
   } else if (sack_at_ == kNever) {
-    sack_at_ = now + options_.sack_delay;
+    sack_at_ = sack_delay_.due(now);
   }
   first_data_ = false;
 }

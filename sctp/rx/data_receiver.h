@@ -25,6 +25,7 @@
 #include "sctp/rx/ready_messages.h"
 #include "sctp/rx/receive_window.h"
 #include "sctp/rx/received_tsns.h"
+#include "sctp/rx/sack_delay.h"
 #include "sctp/rx/waiting_messages.h"
 #include "sctp/stream_table.h"
 #include "sctp/types.h"
@@ -45,7 +46,7 @@ struct DataReceiverOptions {
   // half of the window twice; smaller ones come whole, unless the window is full of them.
   std::size_t part_bytes = std::size_t{256} << 10;
   bool i_data = false;  // RFC 8260: I-DATA chunks and no others.
-  // Delay of the SACK for a lone packet; zero acknowledges every burst at once.
+  // Delay of the SACK for a lone packet, see SackDelay; zero acknowledges every burst at once.
   Duration sack_delay = milliseconds(20);
   // A receive buffer that held fragments pin for longer is given back by copying.
   Duration max_pin_time = milliseconds(20);
@@ -99,6 +100,8 @@ class DataReceiver {
   bool handle_forward_tsn(const ForwardTsnChunkView& forward);
   bool handle_forward_tsn(const IForwardTsnChunkView& forward);
   void end_packet(Time now);
+  // Data of this end's own has left, with the SACK if there was one to send; see SackDelay.
+  void note_data_sent(Time now) { sack_delay_.note_data_sent(now); }
 
   // Lends the next message, or the next part of one; `message` is valid until the next call
   // of any kind into the receiver that is not const. False, too, once all that came before a
@@ -270,6 +273,7 @@ class DataReceiver {
   std::vector<GapAckBlock> gap_blocks_;
   std::size_t advertised_;
   std::size_t promised_;  // Of what was advertised: what has not come yet, as sent.
+  SackDelay sack_delay_;
   Time sack_at_ = kNever;
   std::uint32_t packets_since_sack_ = 0;
   bool packet_has_data_ = false;

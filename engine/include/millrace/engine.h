@@ -33,7 +33,9 @@ struct SctpOptions {
   milliseconds rto_initial{500};
   milliseconds rto_min{50};  // 1 ms to 1 s.
   milliseconds rto_max{10'000};
-  milliseconds sack_delay{20};  // Of a lone packet, at most; 0 to 200 ms.
+  // Of a lone packet; 0 to 200 ms. Up to five times as long, and 200 ms at most, where data that
+  // is sent at a steady pace will carry it.
+  milliseconds sack_delay{20};
   CongestionControl congestion_control = CongestionControl::kCubic;
   std::uint64_t fixed_rate_bits = 100'000'000;  // A second, of kFixedRate alone.
   // HEARTBEAT of sessions without ICE; 0: none. With ICE, consent checks do its work.
