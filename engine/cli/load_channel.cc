@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "engine/cli/setting.h"
@@ -13,13 +14,19 @@ namespace {
 // At most so many messages too short for a stamp are remembered; the oldest go first.
 constexpr std::size_t kMaxRemembered = 1u << 16;
 
+// Least significant byte first, as many as there is room for. Where that is all of them it is
+// one store: the engine copies the message at once, and would wait for eight.
 void put(std::span<std::uint8_t> out, std::uint64_t value) {
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(value >> (8 * i));
+  if (out.size() == sizeof(value)) {
+    std::memcpy(out.data(), &value, sizeof(value));
+  } else {
+    std::memcpy(out.data(), &value, out.size());
+  }
 }
 
 std::uint64_t get(std::span<const std::uint8_t> in) {
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < in.size(); ++i) value |= std::uint64_t{in[i]} << (8 * i);
+  std::memcpy(&value, in.data(), in.size());
   return value;
 }
 
