@@ -85,7 +85,10 @@ class Shard final : public ShardRunner, private SocketPort {
   static constexpr std::size_t kMaxRuns = 256;  // Runs filled a turn, of all sessions.
   static constexpr std::size_t kSpareSegments = 4;
   static constexpr std::size_t kSessionRuns = 4;  // Of one session, before others go.
-  static constexpr int kLooks = 4;                // For datagrams, between two looks at the clock.
+  // Packets sealed in one call while more are made: as many as stay in the first cache from their
+  // making on, and a third of a segmented send's.
+  static constexpr std::size_t kSealTogether = 18;
+  static constexpr int kLooks = 4;  // For datagrams, between two looks at the clock.
 
   // The clock is read behind a turn and not when a datagram has come, which need not wait for it;
   // and there is no whole turn for each look that finds nothing.
@@ -211,6 +214,7 @@ class Shard final : public ShardRunner, private SocketPort {
     io::TxRun run = datapath_->reserve(session.path.to(*pair), bytes, per_run);
     if (run.empty()) return session.more_to_send = true, false;
     while (!run.full() && write_packet(now, session, *keys, run)) {
+      if (seal_jobs_.size() - sealed_ == kSealTogether) seal_made();
     }
     const bool idle = !run.full();
     if (run.pushed() == 0) {
@@ -271,9 +275,16 @@ class Shard final : public ShardRunner, private SocketPort {
     return true;
   }
 
+  // What was made since the last call.
+  void seal_made() {
+    const std::span made = std::span(seal_jobs_).subspan(sealed_);
+    core_.note_sealed(made.size());
+    crypto::seal_batch(made);
+    sealed_ = seal_jobs_.size();
+  }
+
   void seal() {
-    core_.note_sealed(seal_jobs_.size());
-    crypto::seal_batch(seal_jobs_);
+    if (sealed_ < seal_jobs_.size()) seal_made();
     // Keys that wore out in the middle sealed nothing from there on: those packets, the
     // last of their run, must not leave in the clear.
     std::size_t end = 0;
@@ -284,6 +295,7 @@ class Shard final : public ShardRunner, private SocketPort {
       }
     }
     seal_jobs_.clear();
+    sealed_ = 0;
   }
 
   void commit() {
@@ -330,6 +342,7 @@ class Shard final : public ShardRunner, private SocketPort {
   ShardCore core_;
   std::array<io::RxView, kBurst> rx_{};
   std::vector<crypto::SealJob> seal_jobs_;
+  std::size_t sealed_ = 0;  // Of these, the first so many.
   std::vector<io::TxRun> runs_;
   BurstWait burst_wait_;
   bool waiting_ = false;  // `poll` found nothing to do, and sleep is the embedder's.
