@@ -42,6 +42,7 @@ UringDatapath::UringDatapath(const KernelOptions& options, std::unique_ptr<Uring
       wake_(std::make_shared<WakeState>(event_fd)),
       rx_(options.rx_buffers),
       splitter_(options.rx_buffers),
+      supply_(options.rx_buffers),
       tx_(options.tx_chunks, options.gso) {
   layout_.msg_namelen = RxPool::kNameBytes;
   layout_.msg_controllen = kRxControlBytes;
@@ -148,7 +149,9 @@ void UringDatapath::handle_receive(const UringCompletion& completion) {
   }
   if (socket == nullptr) return;
   if (completion.result == -ENOBUFS) {
-    ++stats_.rx_starved;
+    supply_.note_dry();
+    // Else it has as many as it was to have, and goes on at the next flush.
+    if (rx_.free() == 0) ++stats_.rx_starved;
   } else if (completion.result < 0 && completion.result != -ECANCELED) {
     ++stats_.rx_refused;
   }
@@ -163,6 +166,7 @@ void UringDatapath::accept(KernelSocket& socket, RxBuffer& buffer, std::size_t l
     stats_.drop(IoDrop::kRxTruncated);
     return rx_.put(buffer);
   }
+  supply_.note_filled(length);
   const std::uint8_t* const slot = rx_.slot(buffer.index);
   const auto& out = *reinterpret_cast<const io_uring_recvmsg_out*>(slot);
   const bool taken =
@@ -177,7 +181,8 @@ void UringDatapath::accept(KernelSocket& socket, RxBuffer& buffer, std::size_t l
 }
 
 void UringDatapath::provide_buffers() {
-  while (provided_ < rx_.size()) {
+  const std::size_t wanted = supply_.wanted(sockets_.size());
+  while (provided_ < wanted) {
     RxBuffer* const buffer = rx_.take();
     if (buffer == nullptr) break;
     ring_->provide(static_cast<std::uint16_t>(buffer->index), rx_.slot(buffer->index),

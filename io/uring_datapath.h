@@ -7,6 +7,7 @@
 #include "io/datapath.h"
 #include "io/kernel_options.h"
 #include "io/rx_pool.h"
+#include "io/rx_supply.h"
 #include "io/socket_table.h"
 #include "io/tx_pool.h"
 #include "io/uring.h"
@@ -75,6 +76,7 @@ class UringDatapath {
   SocketTable sockets_;
   RxPool rx_;
   RxSplitter splitter_;
+  RxSupply supply_;
   TxPool tx_;
   msghdr layout_{};  // How a receive splits its buffer; no data.
   // Sockets whose multishot receive has ended, oldest first, from `next_unarmed_` on.
