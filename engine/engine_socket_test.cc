@@ -44,6 +44,7 @@ class EchoHandler : public Handler {
 
 struct Tally {
   std::atomic<int> opened{0};
+  std::atomic<int> channels{0};  // That both ends have.
   std::atomic<int> closed{0};
   std::atomic<int> echoed{0};
   std::atomic<int> damaged{0};
@@ -63,6 +64,7 @@ class EchoClient : public Handler {
   }
   void on_session_close(SessionId, CloseReason) override { ++tally_.closed; }
   void on_channel_open(Channel channel) override {
+    ++tally_.channels;
     channel.set_user_data(1);
     EXPECT_EQ(channel.send(text_), SendStatus::kOk);
   }
@@ -256,7 +258,7 @@ TEST_P(EngineSocketTest, TellsOfSessionsWhileTheyCarryTraffic) {
   auto client = make_client(tally, 1 << 30, 1000);
   ASSERT_TRUE(server && client);
   for (int i = 0; i < 4; ++i) dial(*client, *server);
-  ASSERT_TRUE(wait_until([&] { return tally.opened == 4 && tally.echoed > 100; }));
+  ASSERT_TRUE(wait_until([&] { return tally.channels == 4 && tally.echoed > 100; }));
   std::vector<SessionId> sessions;
   for (std::optional<SessionCursor> at = SessionCursor::kBegin; at;) {
     std::promise<SessionPage> page;
