@@ -214,7 +214,7 @@ class Shard final : public ShardRunner, private SocketPort {
     io::TxRun run = datapath_->reserve(session.path.to(*pair), bytes, per_run);
     if (run.empty()) return session.more_to_send = true, false;
     while (!run.full() && write_packet(now, session, *keys, run)) {
-      if (seal_jobs_.size() - sealed_ == kSealTogether) seal_made();
+      if (seal_jobs_.size() - sealed_ >= kSealTogether) seal_made();
     }
     const bool idle = !run.full();
     if (run.pushed() == 0) {
