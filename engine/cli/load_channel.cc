@@ -19,9 +19,9 @@ constexpr std::size_t kMaxRemembered = 1u << 16;
 void put(std::span<std::uint8_t> out, std::uint64_t value) {
   if (out.size() == sizeof(value)) {
     std::memcpy(out.data(), &value, sizeof(value));
-  } else {
-    std::memcpy(out.data(), &value, out.size());
+    return;
   }
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(value >> (8 * i));
 }
 
 std::uint64_t get(std::span<const std::uint8_t> in) {

@@ -284,7 +284,7 @@ class Shard final : public ShardRunner, private SocketPort {
   }
 
   void seal() {
-    if (sealed_ < seal_jobs_.size()) seal_made();
+    seal_made();
     // Keys that wore out in the middle sealed nothing from there on: those packets, the
     // last of their run, must not leave in the clear.
     std::size_t end = 0;
