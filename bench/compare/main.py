@@ -52,6 +52,7 @@ class Plan:
     large_datagrams: tuple
     peers: tuple
     bbr: tuple = ()
+    paced: tuple = ()  # The reference where it can send by the clock.
 
     @property
     def everyone(self):
@@ -239,7 +240,7 @@ def make_plan(options, programs, peers):
     return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
                 reference=(Reference(),), millrace=(Millrace(program, options.io),),
                 large_datagrams=(Millrace(program, options.io, LARGE, LARGE_DATAGRAM),), peers=tuple(peers),
-                bbr=(Millrace(program, options.io, BBR, congestion="bbr"),))
+                bbr=(Millrace(program, options.io, BBR, congestion="bbr"),), paced=(Reference(),))
 
 
 def main():

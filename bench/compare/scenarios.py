@@ -132,16 +132,29 @@ def ping_pong(plan):
         yield Cell("ping-pong", wait, plan.reference + plan.millrace + peers, run, plan.rounds)
 
 
+def reference_open_loop(measuring, seconds):
+    pong, ping = measuring.reference(
+        "pong", "ping", ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000"],
+        ["--wait", "block"])
+    return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
+            "messages_per_second": ping["round_trips"] / ping["seconds"],
+            "client_cpu_percent": percent(ping["cpu_seconds"] / ping["seconds"]),
+            "server_cpu_percent": percent(pong["cpu_seconds"] / pong["seconds"])}
+
+
 def open_loop(plan):
-    load = Load("echo", 100, rate="1000", duration=2 if plan.quick else 5, warmup=0.5)
+    seconds = 2 if plan.quick else 5
+    load = Load("echo", 100, rate="1000", duration=seconds, warmup=0.5)
 
     def run(measuring, contestant):
+        if contestant.kind == "reference":
+            return reference_open_loop(measuring, seconds)
         outcome = measuring.load(contestant, load, period=0.5)
         return {**latency_figures(outcome),
                 "client_cpu_percent": percent(outcome.cores("client")),
                 "server_cpu_percent": percent(outcome.cores("server"))}
 
-    yield Cell("open loop", "1,000/s, 100 B", plan.everyone, run, plan.rounds)
+    yield Cell("open loop", "1,000/s, 100 B", plan.paced + plan.everyone, run, plan.rounds)
 
 
 def percent(cores):

@@ -194,10 +194,14 @@ class Table:
     def _open_loop(self):
         where = ("open loop", "1,000/s, 100 B")
         sides = [self._get(*where, f"{side}_cpu_percent") for side in ("client", "server")]
+        raw = [self._get(*where, f"{side}_cpu_percent", REFERENCE) for side in ("client", "server")]
         known = None not in sides
+        note = f"client {number(sides[0])} %, server {number(sides[1])} %" if known else ""
+        if known and None not in raw:
+            note += f"; plain sockets alone {number(raw[0])} % and {number(raw[1])} %"
         yield self._line("1,000 messages a second, block: CPU of one core, the greater side",
                          max(sides) if known else None, " %", 5, 3, False, where,
-                         f"client {number(sides[0])} %, server {number(sides[1])} %" if known else "")
+                         note)
 
     def _set_up(self):
         cells = ("sequential", "64 in flight")

@@ -77,6 +77,10 @@ void Role::add_plan() {
                    options_.datagram_bytes);
   settings_.seconds_of("duration", "Time measured", 0.01, 3600, options_.duration);
   settings_.seconds_of("warmup", "Time before it", 0, 3600, options_.warmup);
+  if (kind_ == Kind::kPing) {
+    settings_.number("rate", "R", "Datagrams a second, by the clock; 0: each behind an echo", 0,
+                     1'000'000, options_.rate);
+  }
   if (kind_ != Kind::kSend) return;
   settings_.number("segments", "N", "Datagrams of a GSO send; 1: no GSO", 1, 64, options_.segments);
   settings_.number("window", "BYTES", "Sent beyond what the other end has told of; 0: no bound", 0,
@@ -115,6 +119,9 @@ int Role::run_on_device() const {
 #endif
 
 int Role::run() {
+  if (options_.rate > 0 && (options_.uring || options_.device)) {
+    return complain("--rate: only with --io sockets", cli::kExitUsage);
+  }
   if (options_.device) return run_on_device();
   const auto address = Address::parse(address_);
   if (!address) {

@@ -48,7 +48,9 @@ Figures figures_of(const SenderReport& report) {
 }
 
 Figures figures_of(const PongReport& report) {
-  return {{"datagrams", number(report.datagrams)}, {"cpu_seconds", report.cpu_seconds}};
+  return {{"datagrams", number(report.datagrams)},
+          {"seconds", report.seconds},
+          {"cpu_seconds", report.cpu_seconds}};
 }
 
 Figures figures_of(const PingReport& report) {

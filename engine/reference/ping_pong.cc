@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/reference/hello.h"
+#include "engine/reference/open_loop.h"
 #include "engine/reference/ports.h"
 #include "engine/reference/reference.h"
 
@@ -17,7 +18,8 @@ PongReport pong(Port& port, const RawSocket& socket, const Options& options) {
   PongReport report;
   const double cpu = cpu_seconds(options.thread_time);
   bool finished = false;
-  Time last = monotonic_now();
+  const Time begun = monotonic_now();
+  Time last = begun;
   // The clock costs a tenth of an empty poll, so it is read now and then.
   bool heard = false;
   for (unsigned polls = 0; !finished; ++polls) {
@@ -39,6 +41,7 @@ PongReport pong(Port& port, const RawSocket& socket, const Options& options) {
     heard = false;
     if (now - last > kSilence) break;
   }
+  report.seconds = std::chrono::duration<double>(monotonic_now() - begun).count();
   report.cpu_seconds = cpu_seconds(options.thread_time) - cpu;
   return report;
 }
@@ -105,14 +108,20 @@ Result<PongReport, io::IoError> run_pong(RawSocket& socket, const Options& optio
 }
 
 Result<PingReport, io::IoError> run_ping(RawSocket& socket, const Options& options) {
+  if (options.rate > 0 && options.uring) {
+    return Failure(io::IoError{"a rate is kept by plain calls alone, not by io_uring", 0});
+  }
   if (auto pinned = pin_thread(options.cpu); !pinned) return Failure(pinned.error());
   const Control plan{Word::kHello, options.warmup, options.duration};
   if (auto ready = call(socket, plan, Word::kReady, options.patience); !ready) {
     return Failure(ready.error());
   }
-  auto report = with_port<PingReport>(
-      socket, options, true, false,
-      [&](auto& port) -> Result<PingReport, io::IoError> { return ping(port, options); });
+  auto report = options.rate > 0
+                    ? Result<PingReport, io::IoError>(run_open_loop(socket, options))
+                    : with_port<PingReport>(socket, options, true, false,
+                                            [&](auto& port) -> Result<PingReport, io::IoError> {
+                                              return ping(port, options);
+                                            });
   if (report)
     static_cast<void>(call(socket, {.word = Word::kFinish}, Word::kDone, seconds(2)).ok());
   return report;

@@ -29,6 +29,7 @@ struct Options {
   // The sender keeps within this of what the receiver has told it of, so that neither the
   // queue between them overflows nor its memory leaves the cache; 0: it sends blindly.
   std::size_t window_bytes = 4u << 20;
+  std::uint64_t rate = 0;  // Pings a second, by the clock; 0: each behind the last one's echo.
   Duration warmup = seconds(1);
   Duration duration = seconds(10);
   Duration patience = seconds(10);  // How long either side waits for the other to appear.
@@ -62,6 +63,7 @@ struct SenderReport {
 };
 struct PongReport {
   std::uint64_t datagrams = 0;
+  double seconds = 0;
   double cpu_seconds = 0;
 };
 struct PingReport {

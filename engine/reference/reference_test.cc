@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "engine/reference/hello.h"
+#include "engine/reference/open_loop.h"
 
 namespace millrace::reference {
 namespace {
@@ -62,6 +63,49 @@ TEST_P(Reference, PingComesBackAndIsMeasured) {
   EXPECT_GE(echoed->value().datagrams, pinged.value().round_trip.count());
   EXPECT_GT(pinged.value().round_trip.min(), 500u);  // Half a microsecond: no echo is faster.
   EXPECT_EQ(pinged.value().lost, 0u);
+}
+
+TEST(ReferenceOpenLoop, SendsByTheClockAndMeasuresFromWhenEachWasDue) {
+  Options options;
+  options.spin = false;
+  options.thread_time = true;
+  options.datagram_bytes = 100;
+  options.rate = 2000;
+  options.warmup = milliseconds(50);
+  options.duration = milliseconds(250);
+  auto listener = RawSocket::listen(kAnyPort, kBuffer);
+  ASSERT_TRUE(listener.ok());
+  auto dialler = RawSocket::connect(listener->local_address(), kBuffer);
+  ASSERT_TRUE(dialler.ok());
+  std::optional<Result<PongReport, io::IoError>> echoed;
+  std::thread thread([&] { echoed.emplace(run_pong(*listener, options)); });
+  const auto pinged = run_ping(*dialler, options);
+  thread.join();
+  ASSERT_TRUE(pinged.ok()) << pinged.error().message;
+  ASSERT_TRUE(echoed->ok()) << echoed->error().message;
+  const PingReport& report = pinged.value();
+  EXPECT_EQ(report.round_trip.count() + report.lost, 500u);
+  EXPECT_EQ(report.lost, 0u);
+  EXPECT_EQ(echoed->value().datagrams, 600u);  // Those of the warm-up, too.
+  EXPECT_GE(report.seconds, 0.249);
+  EXPECT_GT(report.round_trip.min(), 500u);
+  EXPECT_GE(echoed->value().seconds, 0.299);
+}
+
+TEST(ReferenceOpenLoop, WhatDoesNotComeBackIsLost) {
+  Options options;
+  options.spin = false;
+  options.datagram_bytes = 100;
+  options.rate = 1000;
+  options.warmup = milliseconds(0);
+  options.duration = milliseconds(20);
+  auto listener = RawSocket::listen(kAnyPort, kBuffer);
+  ASSERT_TRUE(listener.ok());
+  auto dialler = RawSocket::connect(listener->local_address(), kBuffer);
+  ASSERT_TRUE(dialler.ok());
+  const PingReport report = run_open_loop(*dialler, options);
+  EXPECT_EQ(report.lost, 20u);
+  EXPECT_EQ(report.round_trip.count(), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ports, Reference,
