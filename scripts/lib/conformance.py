@@ -199,6 +199,9 @@ def main():
     behaviours = set()
     for path in tracked(f"{TABLES}/checklist/*.toml"):
         check_checklist(path, behaviours, tests, faults)
+    # Of nothing everything holds.
+    faults += [f"{TABLES}: no {what} found" for what, found in
+               (("requirements", rows), ("behaviours", behaviours), ("citations", count)) if not found]
     print("\n".join(faults) if faults else
           f"conformance: {len(rows)} rows ({sum(bool(row.exception) for row in rows)} exceptions), "
           f"{len(behaviours)} behaviours, {len({name for row in rows for name in row.tests})} tests, "
