@@ -19,7 +19,7 @@ from contestants import PEERS, Millrace, find_peers
 from measuring import Measuring
 from processes import Foreign, Trouble
 from results import REFERENCE, Results
-from verdicts import BBR, KERNEL, LARGE, Table, disturbances, number, peer_faults
+from verdicts import BBR, KERNEL, LARGE, RAW_UDP, Table, disturbances, number, peer_faults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXIT_OK, EXIT_ERROR, EXIT_NOT_MET, EXIT_INVALID, EXIT_STOPPED = 0, 1, 3, 4, 130
@@ -39,7 +39,11 @@ HEADLINES = (("goodput_mbps", "Mbit/s"), ("kib_per_connection", "KiB each"),
 
 class Reference:
     kind = "reference"
-    name = REFERENCE
+
+    def __init__(self, name=REFERENCE, io=""):
+        """`io`: another than the comparison's."""
+        self.name = name
+        self.io = io
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +240,8 @@ def make_plan(options, programs, peers):
     if options.io == "dpdk":  # Beside the engine's own path through the kernel.
         both = (Millrace(program, "dpdk"), Millrace(program, "auto", KERNEL))
         return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
-                    reference=(Reference(),), millrace=both, large_datagrams=(), peers=tuple(peers))
+                    reference=(Reference(), Reference(RAW_UDP, "sockets")), millrace=both,
+                    large_datagrams=(), peers=tuple(peers))
     return Plan(quick=options.quick, rounds=options.rounds or (2 if options.quick else 3),
                 reference=(Reference(),), millrace=(Millrace(program, options.io),),
                 large_datagrams=(Millrace(program, options.io, LARGE, LARGE_DATAGRAM),), peers=tuple(peers),

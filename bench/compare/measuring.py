@@ -91,9 +91,9 @@ class Measuring:
         stats_of_server = read_stats(target) if contestant.kind == "millrace" else {}
         return Outcome(report, client.started, end, sampler.samples, stats_of_server)
 
-    def reference(self, receiver, sender, arguments, receiver_arguments):
+    def reference(self, contestant, receiver, sender, arguments, receiver_arguments):
         """Two roles of millrace-reference; returns the reports of both."""
-        if self._io == "dpdk":
+        if (contestant.io or self._io) == "dpdk":
             return self._frames(receiver, sender, arguments)
         address = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
         program = self.program("reference")

@@ -55,18 +55,18 @@ def latency_figures(outcome):
             "messages_per_second": outcome.report["messages_per_second"]}
 
 
-def reference_bulk(measuring, seconds):
+def reference_bulk(measuring, contestant, seconds):
     received, sent = measuring.reference(
-        "recv", "send", ["--duration", f"{min(seconds, 1.5):g}", "--warmup", "0.2"], [])
+        contestant, "recv", "send", ["--duration", f"{min(seconds, 1.5):g}", "--warmup", "0.2"], [])
     cores = received["cpu_seconds"] / received["seconds"] + sent["cpu_seconds"] / sent["seconds"]
     return {"goodput_mbps": received["goodput_mbps"],
             "lost_percent": 100 * received["lost"] / max(received["datagrams"] + received["lost"], 1),
             "gbit_per_cpu_second": stats.ratio(received["goodput_mbps"] / 1000, cores)}
 
 
-def reference_ping(measuring, seconds, wait):
+def reference_ping(measuring, contestant, seconds, wait):
     _, ping = measuring.reference(
-        "pong", "ping", ["--duration", f"{seconds:g}", "--warmup", "0.3", "--size", "100"],
+        contestant, "pong", "ping", ["--duration", f"{seconds:g}", "--warmup", "0.3", "--size", "100"],
         ["--wait", wait])
     return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
             "messages_per_second": ping["round_trips"] / ping["seconds"]}
@@ -101,7 +101,7 @@ def bulk(plan):
 
             def run(measuring, contestant, load=load, judged=judged):
                 if contestant.kind == "reference":
-                    return reference_bulk(measuring, seconds)
+                    return reference_bulk(measuring, contestant, seconds)
                 if judged and contestant.kind == "millrace":
                     return beside_reliable_ordered(measuring, contestant, load)
                 return bulk_figures(measuring.load(contestant, load))
@@ -124,7 +124,7 @@ def ping_pong(plan):
     for wait in ("spin", "block"):
         def run(measuring, contestant, wait=wait):
             if contestant.kind == "reference":
-                return reference_ping(measuring, seconds, wait)
+                return reference_ping(measuring, contestant, seconds, wait)
             # Nobody looks on: that would cost the very processors that are measured.
             return latency_figures(measuring.load(contestant, load, Setting(wait=wait), period=0))
 
@@ -132,9 +132,10 @@ def ping_pong(plan):
         yield Cell("ping-pong", wait, plan.reference + plan.millrace + peers, run, plan.rounds)
 
 
-def reference_open_loop(measuring, seconds):
+def reference_open_loop(measuring, contestant, seconds):
     pong, ping = measuring.reference(
-        "pong", "ping", ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000"],
+        contestant, "pong", "ping",
+        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000"],
         ["--wait", "block"])
     return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
             "messages_per_second": ping["round_trips"] / ping["seconds"],
@@ -148,7 +149,7 @@ def open_loop(plan):
 
     def run(measuring, contestant):
         if contestant.kind == "reference":
-            return reference_open_loop(measuring, seconds)
+            return reference_open_loop(measuring, contestant, seconds)
         outcome = measuring.load(contestant, load, period=0.5)
         return {**latency_figures(outcome),
                 "client_cpu_percent": percent(outcome.cores("client")),

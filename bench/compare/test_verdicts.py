@@ -71,6 +71,16 @@ class OverDpdk(unittest.TestCase):
         kernel = lines["reliable ordered, 16 KiB, goodput against the engine over the kernel"]
         self.assertEqual((frames.verdict, kernel.verdict), ("met", "met"))
         self.assertAlmostEqual(kernel.value, 1.25)
+        self.assertNotIn("raw UDP", kernel.note)
+
+    def test_what_the_device_has_ahead_of_the_kernel_is_told_of(self):
+        results = Results()
+        bulk(results, "millrace", 9_000)
+        bulk(results, verdicts.KERNEL, 10_000)
+        bulk(results, verdicts.REFERENCE, 45_000)
+        bulk(results, verdicts.RAW_UDP, 50_000)
+        line = [one for one in Table(results).lines_over_dpdk() if "over the kernel" in one.figure][0]
+        self.assertIn("bare frames are 0.90 × raw UDP", line.note)
 
     def test_a_slower_path_than_the_kernels_is_a_fault(self):
         results = Results()
