@@ -14,7 +14,7 @@
 namespace millrace::reference {
 namespace {
 
-constexpr Duration kLost = milliseconds(200);  // An echo is waited for so long at the end.
+constexpr Duration kEchoPatience = milliseconds(200);  // An echo is waited for so long at the end.
 
 // OpenLoop knows when each datagram is due by its number alone, so that nothing is kept of those
 // under way.
@@ -31,7 +31,7 @@ class OpenLoop {
 
   bool warm() const { return sent_ >= first_measured_; }
   bool ended(Time now) const {
-    return sent_ == end_ && (echoes_ >= end_ - first_measured_ || now > due(end_) + kLost);
+    return sent_ == end_ && (echoes_ >= end_ - first_measured_ || now > due(end_) + kEchoPatience);
   }
 
   void send_due(Time now) {
@@ -55,7 +55,7 @@ class OpenLoop {
 
   void sleep(Time now) const {
     if (spin_) return;
-    const Time until = sent_ < end_ ? due(sent_) : due(end_) + kLost + milliseconds(1);
+    const Time until = sent_ < end_ ? due(sent_) : due(end_) + kEchoPatience + milliseconds(1);
     const std::int64_t ns = std::max<std::int64_t>((until - now).count(), 0);
     const timespec most{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
     pollfd entry{.fd = fd_, .events = POLLIN, .revents = 0};
