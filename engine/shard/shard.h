@@ -88,7 +88,11 @@ class Shard final : public ShardRunner, private SocketPort {
   // Packets sealed in one call while more are made: as many as stay in the first cache from their
   // making on, and a third of a segmented send's.
   static constexpr std::size_t kSealTogether = 18;
-  static constexpr int kLooks = 4;  // For datagrams, between two looks at the clock.
+  // For datagrams, between two looks at the clock: more where one costs no system call.
+  static constexpr int kLooks = [] {
+    if constexpr (requires { D::kLooksPerTurn; }) return D::kLooksPerTurn;
+    return 4;
+  }();
 
   // The clock is read behind a turn and not when a datagram has come, which need not wait for it;
   // and there is no whole turn for each look that finds nothing.
