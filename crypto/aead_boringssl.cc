@@ -46,7 +46,7 @@ bool open(const std::uint8_t* material, const std::uint8_t* nonce, const std::ui
 }
 
 template <const EVP_AEAD* (*kAead)()>
-constexpr AeadOps kOps = {install<kAead>, uninstall, seal, open};
+constexpr AeadOps kOps = {install<kAead>, uninstall, seal, nullptr, open};
 
 }  // namespace
 

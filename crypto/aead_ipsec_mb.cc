@@ -70,7 +70,7 @@ bool open_gcm(const std::uint8_t* material, const std::uint8_t* nonce, const std
 }
 
 template <bool k256>
-constexpr AeadOps kGcm = {install_gcm<k256>, nullptr, seal_gcm<k256>, open_gcm<k256>};
+constexpr AeadOps kGcm = {install_gcm<k256>, nullptr, seal_gcm<k256>, nullptr, open_gcm<k256>};
 
 // ChaCha20-Poly1305 is BoringSSL's for short records and ipsec-mb's for long ones, where
 // each is the faster (on Zen 4 with AVX-512: equal near 400 bytes, at 1200 bytes ipsec-mb
@@ -115,7 +115,7 @@ bool open_chacha(const std::uint8_t* material, const std::uint8_t* nonce, const 
   return equal_in_constant_time(actual, {data + bytes, kAeadTagBytes});
 }
 
-constexpr AeadOps kChaCha = {install_chacha, uninstall_chacha, seal_chacha, open_chacha};
+constexpr AeadOps kChaCha = {install_chacha, uninstall_chacha, seal_chacha, nullptr, open_chacha};
 
 }  // namespace
 

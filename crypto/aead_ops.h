@@ -6,6 +6,7 @@
 
 #include "crypto/cipher_suite.h"
 #include "crypto/record_keys.h"
+#include "engine/base/lent_bytes.h"
 
 namespace millrace::crypto {
 
@@ -20,6 +21,11 @@ struct AeadOps {
   void (*uninstall)(std::uint8_t* material);
   void (*seal)(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,
                std::size_t aad_bytes, std::uint8_t* data, std::size_t bytes);
+  // The same where `lent`, not empty, is a part of `data` that lies elsewhere and is read there.
+  // Null: no part may be lent (RecordKeys::takes_lent).
+  void (*seal_around)(const std::uint8_t* material, const std::uint8_t* nonce,
+                      const std::uint8_t* aad, std::size_t aad_bytes, std::uint8_t* data,
+                      std::size_t bytes, const LentBytes& lent);
   // Returns false where the tag is not that of the ciphertext, compared in constant time;
   // `data` is then worthless.
   bool (*open)(const std::uint8_t* material, const std::uint8_t* nonce, const std::uint8_t* aad,

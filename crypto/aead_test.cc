@@ -52,6 +52,24 @@ class Aead {
     return sealed;
   }
 
+  // The same where a part of `data` lies elsewhere, in memory that ends where it does.
+  Bytes seal_around(Bytes nonce, Bytes aad, const Bytes& data, std::size_t at,
+                    std::size_t size) const {
+    const std::size_t bytes = data.size();
+    const std::size_t aad_bytes = aad.size();
+    pad(nonce, aad);
+    Bytes sealed(bytes + kAeadTagBytes);
+    std::ranges::copy(data, sealed.begin());
+    const auto part = sealed.begin() + static_cast<std::ptrdiff_t>(at);
+    const Bytes lent(part, part + static_cast<std::ptrdiff_t>(size));
+    std::fill_n(part, size, std::uint8_t{0xee});
+    ops_.seal_around(material_.data(), nonce.data(), aad.data(), aad_bytes, sealed.data(), bytes,
+                     {.data = lent.data(),
+                      .at = static_cast<std::uint32_t>(at),
+                      .size = static_cast<std::uint32_t>(size)});
+    return sealed;
+  }
+
   // The plaintext, or nothing where the tag is wrong. The tag stays as it was.
   std::optional<Bytes> open(Bytes nonce, Bytes aad, Bytes data) const {
     const std::size_t bytes = data.size() - kAeadTagBytes;
@@ -139,6 +157,32 @@ TEST(AeadOps, AgreeOnRandomMessagesAndRefuseThemChanged) {
         ASSERT_EQ(aead.seal(nonce, aad, plaintext), expected) << i;
         ASSERT_EQ(aead.open(nonce, aad, expected), plaintext) << i;
         ASSERT_EQ(aead.open(nonce, aad, changed), std::nullopt) << i;
+      }
+    }
+  }
+}
+
+// A part of any place and size, from the first byte or to the last.
+TEST(AeadOps, SealAroundWhatLiesElsewhere) {
+  SeededRng rng(4);
+  constexpr std::size_t kGrain = LentBytes::kGrain;
+  for (const CipherSuite suite : kSuites) {
+    for (std::size_t i = 0; i < 2000; ++i) {
+      Bytes key(shape_of(suite).key_bytes);
+      Bytes nonce(12);
+      Bytes aad(i % 50);
+      Bytes plaintext(kGrain + (i % 3 == 0 ? kGrain * rng.below(40) : rng.below(2500)));
+      for (Bytes* const bytes : {&key, &nonce, &aad, &plaintext}) rng.fill(*bytes);
+      const std::size_t grains = plaintext.size() / kGrain;
+      const std::size_t at = i % 4 == 0 ? 0 : rng.below(grains);
+      const std::size_t most = grains - at;
+      const std::size_t size = i % 5 == 0 ? most : 1 + rng.below(most);
+      for (const AeadOps* const ops : all_ops(suite)) {
+        if (ops->seal_around == nullptr) continue;
+        const Aead aead(*ops, key);
+        ASSERT_EQ(aead.seal_around(nonce, aad, plaintext, at * kGrain, size * kGrain),
+                  aead.seal(nonce, aad, plaintext))
+            << plaintext.size() << ' ' << at << ' ' << size;
       }
     }
   }

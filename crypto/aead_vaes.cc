@@ -176,12 +176,20 @@ MILLRACE_VAES_INLINE GcmPair leading(std::size_t bytes) {
   return load_pair(kOnesThenZeros.data() + kPairBytes - bytes);
 }
 
+// What a passage does: open, seal, or seal a message of which a part lies elsewhere.
+enum class Way { kOpen, kSeal, kSealAround };
+
 // One message on its way through.
-template <std::size_t kRounds, bool kSeals>
+template <std::size_t kRounds, Way kWay>
 class Passage {
  public:
-  MILLRACE_VAES_INLINE Passage(const GcmKey<kRounds>& key, const std::uint8_t* nonce)
+  static constexpr bool kSeals = kWay != Way::kOpen;
+
+  MILLRACE_VAES_INLINE Passage(const GcmKey<kRounds>& key, const std::uint8_t* nonce,
+                               const LentBytes& lent = {}, const std::uint8_t* begin = nullptr)
       : key_(key),
+        lent_(lent),
+        begin_(begin),
         first_counter_(reversed(_mm_insert_epi32(load(nonce), 1 << 24, 3))),
         keystream_(first_counter_) {}
 
@@ -209,6 +217,13 @@ class Passage {
   }
 
  private:
+  // From where what belongs at `place` is read: a pair is in one piece.
+  MILLRACE_VAES_INLINE const std::uint8_t* source(const std::uint8_t* place) const {
+    if constexpr (kWay != Way::kSealAround) return place;
+    const std::size_t at = static_cast<std::size_t>(place - begin_) - lent_.at;
+    return at < lent_.size ? lent_.data + at : place;
+  }
+
   MILLRACE_VAES_INLINE const GcmBlock& power_of(std::size_t exponent) const {
     return key_.powers[kPowers - exponent];
   }
@@ -240,7 +255,7 @@ class Passage {
     keystream_.next(key_, keystream);
     MILLRACE_UNROLLED
     for (std::size_t i = 0; i < kGroupPairs; ++i) {
-      const GcmPair before = load_pair(data + i * kPairBytes);
+      const GcmPair before = load_pair(source(data + i * kPairBytes));
       const GcmPair after = before ^ keystream[i];
       store_pair(data + i * kPairBytes, after);
       add_pair(kSeals ? after : before, 2 * (kGroupPairs - i));
@@ -254,7 +269,7 @@ class Passage {
     GcmPair keystream[1];
     keystream_.next(key_, keystream);
     const GcmPair mask = leading(bytes);
-    const GcmPair before = load_pair(data);
+    const GcmPair before = load_pair(source(data));
     const GcmPair after = before ^ (keystream[0] & mask);
     store_pair(data, after);
     add_pair((kSeals ? after : before) & mask, power);
@@ -273,6 +288,8 @@ class Passage {
   }
 
   const GcmKey<kRounds>& key_;
+  const LentBytes lent_;
+  const std::uint8_t* const begin_;
   const GcmBlock first_counter_;
   Keystream keystream_;
   GcmBlock hash_{};  // Of what went before, to be added to the next block.
@@ -352,7 +369,15 @@ template <std::size_t kRounds>
 MILLRACE_VAES void seal_vaes(const std::uint8_t* material, const std::uint8_t* nonce,
                              const std::uint8_t* aad, std::size_t aad_bytes, std::uint8_t* data,
                              std::size_t bytes) {
-  Passage<kRounds, true> passage(vaes_key_in<kRounds>(material), nonce);
+  Passage<kRounds, Way::kSeal> passage(vaes_key_in<kRounds>(material), nonce);
+  store(data + bytes, passage.run(aad, aad_bytes, data, bytes));
+}
+
+template <std::size_t kRounds>
+MILLRACE_VAES void seal_vaes_around(const std::uint8_t* material, const std::uint8_t* nonce,
+                                    const std::uint8_t* aad, std::size_t aad_bytes,
+                                    std::uint8_t* data, std::size_t bytes, const LentBytes& lent) {
+  Passage<kRounds, Way::kSealAround> passage(vaes_key_in<kRounds>(material), nonce, lent, data);
   store(data + bytes, passage.run(aad, aad_bytes, data, bytes));
 }
 
@@ -361,14 +386,14 @@ MILLRACE_VAES bool open_vaes(const std::uint8_t* material, const std::uint8_t* n
                              const std::uint8_t* aad, std::size_t aad_bytes, std::uint8_t* data,
                              std::size_t bytes) {
   const GcmBlock claimed = load(data + bytes);
-  Passage<kRounds, false> passage(vaes_key_in<kRounds>(material), nonce);
+  Passage<kRounds, Way::kOpen> passage(vaes_key_in<kRounds>(material), nonce);
   const GcmBlock difference = claimed ^ passage.run(aad, aad_bytes, data, bytes);
   return _mm_testz_si128(difference, difference) != 0;
 }
 
 template <std::size_t kRounds>
 constexpr AeadOps kVaesGcm = {install_vaes<kRounds>, nullptr, seal_vaes<kRounds>,
-                              open_vaes<kRounds>};
+                              seal_vaes_around<kRounds>, open_vaes<kRounds>};
 
 // VAES is a bit of CPUID that clang 14 has no name for. To know AVX2 is to know that the system
 // keeps the upper halves.

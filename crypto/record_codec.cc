@@ -75,8 +75,15 @@ std::uint32_t RecordCodec::seal(const SealJob& job) {
   const Block aad = additional_data(record, number, bytes);
   const Block nonce = nonce_of(keys, keys.write_iv_, record, number);
   std::uint8_t* const data = record + keys.header_bytes_;
-  keys.ops_->seal(keys.write_material_.data(), nonce.data(), aad.data(), kAdditionalBytes, data,
-                  bytes);
+  if (job.lent.empty()) {
+    keys.ops_->seal(keys.write_material_.data(), nonce.data(), aad.data(), kAdditionalBytes, data,
+                    bytes);
+  } else {
+    CHECK(keys.takes_lent_ && job.lent.end() <= bytes &&
+          (job.lent.at | job.lent.size) % LentBytes::kGrain == 0);
+    keys.ops_->seal_around(keys.write_material_.data(), nonce.data(), aad.data(), kAdditionalBytes,
+                           data, bytes, job.lent);
+  }
   if (keys.suite_ != CipherSuite::kChaCha20Poly1305Sha256) {
     keys.sealed_blocks_ += (bytes + 15) / 16 + 1;
   }

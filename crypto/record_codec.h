@@ -12,6 +12,7 @@
 #include "crypto/record_header.h"
 #include "crypto/record_keys.h"
 #include "engine/base/bytes.h"
+#include "engine/base/lent_bytes.h"
 
 namespace millrace::crypto {
 
@@ -25,6 +26,8 @@ struct SealJob {
   ContentType type = ContentType::kApplicationData;
   // Out: bytes of the record, 0 when the keys are worn out and nothing was sealed.
   std::uint32_t record_length = 0;
+  // A part of the plaintext that lies elsewhere until then; empty unless `keys->takes_lent()`.
+  LentBytes lent = {};
 };
 
 // seal_batch seals `jobs` in order: the records of one session get rising numbers. Jobs

@@ -121,6 +121,36 @@ TEST(RecordCodec, GivesTheSameBytesWithEveryBackendAtEverySize) {
   }
 }
 
+// The same record, the middle of the plaintext being lent. What lies in its place is nothing.
+TEST(RecordCodec, SealsWhatItIsLent) {
+  for (const AeadBackend backend : backends()) {
+    for (const CipherSuite suite : kSuites) {
+      RecordKeysPool pool(backend);
+      const RecordKeysPtr reference = pool.make(keys_of(suite));
+      const RecordKeysPtr keys = pool.make(keys_of(suite));
+      EXPECT_EQ(keys->takes_lent(),
+                backend == AeadBackend::kVaes && suite != CipherSuite::kChaCha20Poly1305Sha256);
+      if (!keys->takes_lent()) continue;
+      for (std::size_t n = 192; n < 1500; n += 7) {
+        const Bytes plaintext = pattern(n, n);
+        const auto size = static_cast<std::uint32_t>(n / 64 * 64 - 64);
+        const Bytes lent(plaintext.begin() + 64, plaintext.begin() + 64 + size);
+        Bytes record(keys->overhead() + n);
+        const auto data = record.begin() + static_cast<std::ptrdiff_t>(keys->header_bytes());
+        std::ranges::copy(plaintext, data);
+        std::fill_n(data + 64, size, std::uint8_t{0xee});
+        SealJob job{.keys = keys.get(),
+                    .record = record.data(),
+                    .plaintext_length = static_cast<std::uint32_t>(n),
+                    .lent = {.data = lent.data(), .at = 64, .size = size}};
+        seal_batch({&job, 1});
+        ASSERT_EQ(job.record_length, record.size());
+        ASSERT_EQ(record, sealed(*reference, plaintext)) << n;
+      }
+    }
+  }
+}
+
 TEST(RecordCodec, RefusesEveryFlippedBitAndEveryTruncation) {
   for (const AeadBackend backend : backends()) {
     for (const CipherSuite suite : kSuites) {

@@ -77,6 +77,7 @@ void RecordKeys::install(const TrafficKeys& keys, const KeyLimits& limits, AeadB
   write_iv_ = keys.write.iv;
   read_iv_ = keys.read.iv;
   replay_.reset();
+  takes_lent_ = ops_->seal_around != nullptr;
   ops_->install(write_material_.data(), keys.write.key.data());
   ops_->install(read_material_.data(), keys.read.key.data());
 }

@@ -82,6 +82,9 @@ class alignas(64) RecordKeys {
   // Bytes that a record adds to its plaintext, tag included: 37 or 29.
   std::size_t overhead() const { return header_bytes_ + kAeadTagBytes; }
 
+  // True if `seal_batch` reads a payload where it lies (SealJob::lent).
+  bool takes_lent() const { return takes_lent_; }
+
   // True when a limit is reached: seal nothing more (`seal_batch` refuses to) and end
   // the session.
   bool worn_out() const {
@@ -125,6 +128,7 @@ class alignas(64) RecordKeys {
   std::uint16_t epoch_ = 0;
   std::uint16_t cipher_id_ = 0;
   std::uint8_t header_bytes_ = 0;
+  bool takes_lent_ = false;
   CipherSuite suite_ = CipherSuite::kAes128GcmSha256;
   ReplayWindow replay_;
 };

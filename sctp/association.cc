@@ -211,8 +211,8 @@ CommonHeader Association::header_to_peer() const {
           .checksum = 0};
 }
 
-std::size_t Association::next_packet(Time now, MutableByteSpan out) {
-  std::size_t written = write_packet(now, out.first(std::min(out.size(), packet_bytes())));
+std::size_t Association::next_packet(Time now, MutableByteSpan out, LentBytes* lent) {
+  std::size_t written = write_packet(now, out.first(std::min(out.size(), packet_bytes())), lent);
   may_be_fragmented_ = false;
   if (written == 0) written = write_large(now, out);
   if (written > 0) {
@@ -222,17 +222,17 @@ std::size_t Association::next_packet(Time now, MutableByteSpan out) {
   return written;
 }
 
-std::size_t Association::write_packet(Time now, MutableByteSpan out) {
+std::size_t Association::write_packet(Time now, MutableByteSpan out, LentBytes* lent) {
   std::size_t written = 0;
   if (!control_.empty() && control_.front().alone) {
     written = write_alone(out);
   } else if (state_ == State::kCookieWait) {
     written = write_init(out);
   } else if (state_ != State::kClosed && (state_ != State::kCookieEchoed || cookie_echo_due_)) {
-    PacketWriter packet(out, header_to_peer());
     // RFC 9653 §5.2: never zero with COOKIE-ECHO. Answers out of the blue, INIT and INIT-ACK
     // go alone and have their sum.
     const bool zero = extensions_.zero_checksum && !cookie_echo_due_;
+    PacketWriter packet(out, header_to_peer(), zero ? lent : nullptr);
     append_control(now, packet);
     append_reports(now, packet);
     if (may_carry_data() && sender_->append_chunks(now, packet) && receiver_) {

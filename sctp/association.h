@@ -92,8 +92,12 @@ class Association {
   // other: then `poll_packet` goes on, instead of returning 0, if `out` has room for
   // `large_packet_bytes` too. Such a packet leaves with DF set, and to lose it is no harm,
   // unless `may_be_fragmented` then says that it needs IP fragmentation (RFC 9260 §6.9).
-  std::size_t poll_packet(Time now, MutableByteSpan out) {
-    return is_drained(now) ? 0 : next_packet(now, out);
+  //
+  // With `lent`, which is empty, a payload of a packet without a checksum (RFC 9653) may stay in
+  // its message's memory, and `lent` says where; it is there until the association is next called
+  // for anything else than another packet.
+  std::size_t poll_packet(Time now, MutableByteSpan out, LentBytes* lent = nullptr) {
+    return is_drained(now) ? 0 : next_packet(now, out, lent);
   }
   std::size_t packet_bytes() const { return path_mtu_.packet_bytes(); }
   // The size of the packet that is due once `poll_packet` has returned 0; 0 if none is.
@@ -208,8 +212,8 @@ class Association {
            !receiver_->sack_due(now) && !cookie_echo_due_ && !heartbeat_due_ && !shutdown_due_ &&
            stream_reset_.is_idle() && !may_probe_mtu();
   }
-  std::size_t next_packet(Time now, MutableByteSpan out);
-  std::size_t write_packet(Time now, MutableByteSpan out);
+  std::size_t next_packet(Time now, MutableByteSpan out, LentBytes* lent);
+  std::size_t write_packet(Time now, MutableByteSpan out, LentBytes* lent);
   std::size_t write_alone(MutableByteSpan out);
   ChecksumMode checksum_mode() const {
     return extensions_.zero_checksum ? ChecksumMode::kZero : ChecksumMode::kCrc32c;

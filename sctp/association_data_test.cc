@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "engine/base/rng.h"
 #include "sctp/packet/data_chunk.h"
 #include "sctp/packet/forward_tsn_chunk.h"
 #include "sctp/packet/heartbeat_chunk.h"
@@ -66,6 +67,40 @@ TEST_F(AssociationData, WhatBecomesDueAfterAFlushLeavesAtTheSameTime) {
   Bytes packet(pair_.a().packet_bytes());
   packet.resize(pair_.a().poll_packet(pair_.now(), packet));
   EXPECT_TRUE(has(packet, ChunkType::kShutdown));
+}
+
+// What was lent is there until the flush is over, whatever is repeated, abandoned or expires in it.
+TEST(LentPayloads, MakeTheSamePacketsAsThoseCopied) {
+  std::uint64_t copied = 0;
+  const auto trace_of = [&](std::uint64_t seed, bool lends) {
+    AssociationPair pair({}, {}, {.loss = 0.05, .reorder = 0.05}, seed);
+    EXPECT_TRUE(pair.connect_both());
+    pair.lends = lends;
+    const std::uint64_t before = copy_counters().build;
+    SeededRng rng(seed);
+    for (std::size_t i = 0; i < 400; ++i) {
+      Bytes payload(1 + rng.below(i % 3 == 0 ? 300 : 6000));
+      rng.fill(payload);
+      SendOptions options;
+      if (i % 4 == 1) options.max_retransmits = static_cast<std::uint32_t>(rng.below(2));
+      if (i % 4 == 2) options.max_lifetime = milliseconds(1 + static_cast<int>(rng.below(30)));
+      const StreamId stream(static_cast<std::uint16_t>(i % 5));
+      const SendStatus status = pair.a().send(pair.now(), stream, kPpidBinary, payload, options);
+      EXPECT_TRUE(status == SendStatus::kOk || status == SendStatus::kWouldBlock);
+      if (i % 8 == 7) pair.run_for(milliseconds(3));
+    }
+    pair.run_for(seconds(20));
+    copied = copy_counters().build - before;
+    EXPECT_GT(pair.a().stats().retransmitted_chunks, 0u);
+    EXPECT_GT(pair.a().stats().messages_abandoned_sent, 0u);
+    return pair.trace_hash();
+  };
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const std::uint64_t expected = trace_of(seed, false);
+    const std::uint64_t copied_without = copied;
+    EXPECT_EQ(trace_of(seed, true), expected) << seed;
+    EXPECT_LT(copied, copied_without / 2);
+  }
 }
 
 // event.h: an echo server answers from within its event.

@@ -245,17 +245,20 @@ class Shard final : public ShardRunner, private SocketPort {
     const MutableByteSpan slot = run.next();
     if (lead > slot.size() / 2) return false;
     const MutableByteSpan record = slot.subspan(lead);
+    // Made where it stays: copied from the stack it would be read by wider loads than stores made
+    // it, and those wait until all stores before them, the packet's too, have reached the cache.
+    crypto::SealJob& job = seal_jobs_.emplace_back();
     const std::size_t length = session.sctp->association.poll_packet(
-        now, record.subspan(keys.header_bytes(), record.size() - keys.overhead()));
-    if (length == 0) return false;
+        now, record.subspan(keys.header_bytes(), record.size() - keys.overhead()),
+        keys.takes_lent() && !session.traced ? &job.lent : nullptr);
+    if (length == 0) {
+      seal_jobs_.pop_back();
+      return false;
+    }
     if (lead > 0) core_.poll_last_flight(now, session, slot.first(lead));
     if (session.traced) [[unlikely]]
       core_.trace_packet(session, true, record.subspan(keys.header_bytes(), length));
     run.push(lead + length + keys.overhead());
-    // Member by member: a whole one would be read back from the stack by wider loads than stores
-    // made it, and those wait until all stores before them, the packet's too, have reached the
-    // cache.
-    crypto::SealJob& job = seal_jobs_.emplace_back();
     job.keys = &keys;
     job.record = record.data();
     job.plaintext_length = static_cast<std::uint32_t>(length);
@@ -279,7 +282,9 @@ class Shard final : public ShardRunner, private SocketPort {
     return true;
   }
 
-  // What was made since the last call.
+  // What was made since the last call. What its jobs have been lent is still there: since it was,
+  // nothing but `poll_packet` was called of the association, and a message with a chunk that is
+  // outstanding ends by a SACK, a time-out or with the association.
   void seal_made() {
     const std::span made = std::span(seal_jobs_).subspan(sealed_);
     core_.note_sealed(made.size());

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/base/bytes.h"
+#include "engine/base/lent_bytes.h"
 #include "sctp/crc32c.h"
 #include "sctp/packet/chunk.h"
 #include "sctp/packet/common_header.h"
@@ -31,8 +32,13 @@ enum class ChecksumMode : std::uint8_t {
 // An append that does not fit returns false and leaves the packet as it was.
 class PacketWriter {
  public:
-  PacketWriter(MutableByteSpan out, const CommonHeader& header)
-      : out_(out), copied_(copy_counters().build) {
+  // A payload of this size or more is worth a piece of its own to whoever seals the packet.
+  static constexpr std::size_t kMinLentBytes = 256;
+
+  // With `lent`, which is empty, the first such payload stays where it is and is told of there:
+  // for a packet without a checksum, which nobody reads before the payload is in its place.
+  PacketWriter(MutableByteSpan out, const CommonHeader& header, LentBytes* lent = nullptr)
+      : out_(out), lent_(lent), copied_(copy_counters().build) {
     header.write(out);
   }
 
@@ -50,12 +56,16 @@ class PacketWriter {
     return true;
   }
 
-  // Appends a DATA or I-DATA chunk and copies its payload, which must not be empty.
+  // Appends a DATA or I-DATA chunk and copies its payload, which must not be empty, or lends it.
   template <class Header>
   bool append_data(const Header& header, ByteSpan payload) {
     const MutableByteSpan to = reserve_data(header, payload.size());
     if (to.empty()) return false;
-    copy_payload(to, payload, copied_);
+    if (lent_ != nullptr && lent_->empty() && payload.size() >= kMinLentBytes) {
+      lend(to, payload);
+    } else {
+      copy_payload(to, payload, copied_);
+    }
     return true;
   }
   // The same for a payload that comes in pieces: returns the place for its
@@ -73,6 +83,7 @@ class PacketWriter {
   // Seals the packet and returns its size; 0 when no chunk was appended.
   std::size_t finish(ChecksumMode mode = ChecksumMode::kCrc32c) {
     if (!has_chunks()) return 0;
+    DCHECK(mode == ChecksumMode::kZero || lent_ == nullptr || lent_->empty());
     if (mode == ChecksumMode::kCrc32c) {
       CommonHeader::store_checksum(out_.data() + CommonHeader::kChecksumOffset,
                                    packet_checksum(out_.first(used_)));
@@ -81,6 +92,20 @@ class PacketWriter {
   }
 
  private:
+  // All of `payload` but what comes before the first whole grain of the packet, and behind the last.
+  void lend(MutableByteSpan to, ByteSpan payload) {
+    constexpr std::size_t kGrain = LentBytes::kGrain;
+    const auto at = static_cast<std::size_t>(to.data() - out_.data());
+    const std::size_t before = (kGrain - at % kGrain) % kGrain;
+    const std::size_t behind = (at + payload.size()) % kGrain;
+    const std::size_t between = payload.size() - before - behind;
+    copy_payload(to.first(before), payload.first(before), copied_);
+    copy_payload(to.last(behind), payload.last(behind), copied_);
+    lent_->data = payload.data() + before;
+    lent_->at = static_cast<std::uint32_t>(at + before);
+    lent_->size = static_cast<std::uint32_t>(between);
+  }
+
   // RFC 9260 §3.2: padding is zero and at most three bytes.
   void pad_behind(std::size_t bytes) {
     const std::size_t end = used_ + padded_to_four(bytes);
@@ -89,6 +114,7 @@ class PacketWriter {
   }
 
   MutableByteSpan out_;
+  LentBytes* const lent_;
   std::size_t used_ = CommonHeader::kBytes;
   std::uint64_t& copied_;
 };

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "sctp/packet/chunk_test_support.h"
 #include "sctp/packet/cookie_chunk.h"
 #include "sctp/packet/pad_chunk.h"
@@ -120,6 +123,62 @@ TEST(PacketWriter, CountsThePayloadThatItCopies) {
   const std::uint64_t before = copy_counters().build;
   ASSERT_TRUE(writer.append_data(data_header(1), Bytes(1000)));
   EXPECT_EQ(copy_counters().build - before, 1000u);
+}
+
+// Writes a packet with these payloads, once with all copied and once lending, and expects the same
+// of both once what was lent is in its place.
+LentBytes expect_the_same_lending(const std::vector<Bytes>& payloads) {
+  Bytes whole(2000, 0xEE);
+  Bytes out(2000, 0xEE);
+  LentBytes lent;
+  PacketWriter copying(whole, header());
+  PacketWriter lending(out, header(), &lent);
+  for (const Bytes& payload : payloads) {
+    EXPECT_TRUE(copying.append_data(data_header(1), payload));
+    EXPECT_TRUE(lending.append_data(data_header(1), payload));
+  }
+  const std::size_t size = copying.finish(ChecksumMode::kZero);
+  EXPECT_EQ(lending.finish(ChecksumMode::kZero), size);
+  EXPECT_LE(lent.end(), size);
+  for (std::size_t i = lent.at; i < lent.end(); ++i) EXPECT_EQ(out[i], 0xEE);
+  if (!lent.empty()) std::copy_n(lent.data, lent.size, out.data() + lent.at);
+  EXPECT_EQ(out, whole);
+  return lent;
+}
+
+Bytes counting(std::size_t size) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(i * 7 + 1);
+  return bytes;
+}
+
+TEST(PacketWriter, LendsWholeGrainsOfAPayload) {
+  for (std::size_t size = PacketWriter::kMinLentBytes; size < 1200; ++size) {
+    const std::vector<Bytes> payloads = {counting(size)};
+    const LentBytes lent = expect_the_same_lending(payloads);
+    const std::size_t begin = CommonHeader::kBytes + DataChunkHeader::kBytes;
+    ASSERT_EQ(lent.at, LentBytes::kGrain);
+    ASSERT_EQ(lent.data, payloads[0].data() + (lent.at - begin));
+    ASSERT_EQ(lent.size, (begin + size - lent.at) / LentBytes::kGrain * LentBytes::kGrain);
+  }
+}
+
+TEST(PacketWriter, LendsTheFirstPayloadThatIsLargeEnough) {
+  for (std::size_t before = 1; before < 200; ++before) {
+    const std::vector<Bytes> payloads = {counting(before), counting(300), counting(400)};
+    const LentBytes lent = expect_the_same_lending(payloads);
+    ASSERT_FALSE(lent.empty());
+    EXPECT_GE(lent.data, payloads[1].data());
+    EXPECT_LE(lent.data + lent.size, payloads[1].data() + payloads[1].size());
+    EXPECT_EQ(lent.at % LentBytes::kGrain, 0u);
+    EXPECT_EQ(lent.size % LentBytes::kGrain, 0u);
+    EXPECT_GE(lent.size, 2 * LentBytes::kGrain);
+  }
+}
+
+TEST(PacketWriter, LendsNoSmallPayload) {
+  EXPECT_TRUE(expect_the_same_lending({counting(PacketWriter::kMinLentBytes - 1)}).empty());
+  EXPECT_TRUE(expect_the_same_lending({counting(100), counting(255), counting(200)}).empty());
 }
 
 TEST(PacketWriter, LendsRoomForAPayloadInPieces) {

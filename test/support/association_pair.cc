@@ -144,18 +144,41 @@ void AssociationPair::record(int end, const sctp::Event& event) {
 }
 
 bool AssociationPair::take_packets(int end) {
+  if (lends) return take_lending_packets(end);
   std::array<std::uint8_t, 9216> out;
   bool any = false;
   std::size_t packets = 0;
   while (const std::size_t size = call(end)->poll_packet(now_, out)) {
     any = true;
     CHECK(++packets < 10000);
-    const ByteSpan packet = ByteSpan(out).first(size);
-    if (record_sent) ends_[index(end)].sent.emplace_back(packet.begin(), packet.end());
-    if (!fits_path(end, packet) || (filter && !filter(end, packet))) continue;
-    carry(end, packet);
+    leave(end, ByteSpan(out).first(size));
   }
   return any;
+}
+
+// As the shard seals them: several in one go, each behind what the association wrote later.
+bool AssociationPair::take_lending_packets(int end) {
+  CHECK(link_.max_packet_bytes == 0);
+  std::vector<std::pair<Bytes, LentBytes>> packets;
+  for (;;) {
+    CHECK(packets.size() < 10000);
+    auto& [packet, lent] = packets.emplace_back(Bytes(9216), LentBytes{});
+    packet.resize(call(end)->poll_packet(now_, packet, &lent));
+    if (packet.empty()) break;
+  }
+  packets.pop_back();
+  for (auto& [packet, lent] : packets) {
+    CHECK(lent.end() <= packet.size());
+    if (!lent.empty()) std::copy_n(lent.data, lent.size, packet.data() + lent.at);
+  }
+  for (const auto& [packet, lent] : packets) leave(end, packet);
+  return !packets.empty();
+}
+
+void AssociationPair::leave(int end, ByteSpan packet) {
+  if (record_sent) ends_[index(end)].sent.emplace_back(packet.begin(), packet.end());
+  if (!fits_path(end, packet) || (filter && !filter(end, packet))) return;
+  carry(end, packet);
 }
 
 bool AssociationPair::fits_path(int from, ByteSpan packet) {

@@ -148,6 +148,9 @@ class AssociationPair {
   // Packets that left an end, those lost included.
   std::vector<Bytes>& sent(int end) { return ends_[index(end)].sent; }
   bool record_sent = true;
+  // Whether the ends' packets lend their payloads (Association::poll_packet), which are put in
+  // their places once there is no more packet. Not with `LinkOptions::max_packet_bytes`.
+  bool lends = false;
 
   // If set, decides whether a packet that left `end` goes on to the path.
   std::function<bool(int end, ByteSpan packet)> filter;
@@ -182,6 +185,8 @@ class AssociationPair {
   void end_call(int end, std::int64_t before);
   bool take_events(int end);
   bool take_packets(int end);
+  bool take_lending_packets(int end);
+  void leave(int end, ByteSpan packet);
   bool fits_path(int from, ByteSpan packet);
   void carry(int from, ByteSpan packet);
   void corrupt(Bytes& packet);
