@@ -119,12 +119,6 @@ constexpr AeadOps kChaCha = {install_chacha, uninstall_chacha, seal_chacha, null
 
 }  // namespace
 
-bool ipsec_mb_has_wide_gcm() {
-  // AVX-512 alone does not bring it: it wants GFNI, SHA-NI and IFMA, too, which some hosts hide.
-  constexpr std::uint64_t kNeeded = IMB_CPUFLAGS_AVX512_T2;
-  return manager() != nullptr && (manager()->features & kNeeded) == kNeeded;
-}
-
 const AeadOps* ipsec_mb_aead(CipherSuite suite) {
   if (manager() == nullptr) return nullptr;
   switch (suite) {

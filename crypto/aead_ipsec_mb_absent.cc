@@ -5,6 +5,4 @@ namespace millrace::crypto {
 
 const AeadOps* ipsec_mb_aead(CipherSuite) { return nullptr; }
 
-bool ipsec_mb_has_wide_gcm() { return false; }
-
 }  // namespace millrace::crypto

@@ -36,9 +36,6 @@ struct AeadOps {
 const AeadOps* boringssl_aead(CipherSuite suite);
 const AeadOps* ipsec_mb_aead(CipherSuite suite);
 const AeadOps* vaes_aead(CipherSuite suite);
-
-// Whether ipsec-mb, on this CPU, has AES-GCM that works on four blocks an instruction; where it has
-// not, it works on one.
-bool ipsec_mb_has_wide_gcm();
+const AeadOps* vaes512_aead(CipherSuite suite);
 
 }  // namespace millrace::crypto

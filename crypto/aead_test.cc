@@ -17,7 +17,7 @@ namespace {
 
 std::vector<const AeadOps*> all_ops(CipherSuite suite) {
   std::vector<const AeadOps*> present = {boringssl_aead(suite), ipsec_mb_aead(suite),
-                                         vaes_aead(suite)};
+                                         vaes_aead(suite), vaes512_aead(suite)};
   std::erase(present, nullptr);
   return present;
 }
@@ -26,6 +26,9 @@ std::vector<const AeadOps*> all_ops(CipherSuite suite) {
 // installed.
 TEST(AeadOps, ThereAreThoseOfEachBackend) {
   if (!backend_available(AeadBackend::kVaes)) std::puts("no VAES here: kVaes is not tested");
+  if (!backend_available(AeadBackend::kVaes512)) {
+    std::puts("no AVX-512 with VAES here: kVaes512 is not tested");
+  }
   if (!backend_available(AeadBackend::kIpsecMb)) GTEST_SKIP() << "no ipsec-mb here";
 }
 

@@ -2,34 +2,22 @@
 //
 // AES-GCM (NIST SP 800-38D) two blocks an instruction, for processors that have VAES and
 // VPCLMULQDQ with AVX2 and not AVX-512: AMD's Zen 3 and Intel's since Alder Lake. Decision 0019
-// says why it is here. Time and addresses depend on lengths alone.
-//
-// GHASH is kept as its specification's bits reversed within a block, so that multiplying is
-// carry-less multiplying, and the powers of its key once times x, which is the bit that a product
-// of reversed operands is short of.
-#include <cpuid.h>
-#include <immintrin.h>
-
+// says why it is here; crypto/aead_vaes512.cc is its like for the others. Time and addresses depend
+// on lengths alone.
 #include <algorithm>
 #include <array>
 #include <new>
 
 #include "crypto/aead_ops.h"
-
-// Named on each function rather than given for the file: what a header defines is not to be
-// compiled for some processors alone.
-#define MILLRACE_VAES __attribute__((target("avx2,aes,pclmul,vaes,vpclmulqdq")))
-#define MILLRACE_VAES_INLINE MILLRACE_VAES __attribute__((always_inline)) inline
-// Vectors that are indexed by a loop's variable lie in memory.
-#define MILLRACE_UNROLLED _Pragma("GCC unroll 16")
+#include "crypto/vaes_support.h"
 
 namespace millrace::crypto {
 namespace {
 
-using GcmBlock = __m128i;
+using crypto::reversed;  // Beside that of pairs.
+
 using GcmPair = __m256i;  // Two blocks, the earlier one in the lower half.
 
-constexpr std::size_t kBlockBytes = 16;
 constexpr std::size_t kPairBytes = 32;
 // A group is what is encrypted side by side, so that a pair's rounds hide the latency of another's,
 // and hashed with one reduction. Four are a seventh slower at 1200 bytes, eight no faster.
@@ -45,21 +33,6 @@ struct GcmKey {
 };
 static_assert(sizeof(GcmKey<14>) <= RecordKeys::kMaterialBytes);
 
-// Round keys are read anew for each use: otherwise compilers keep more of them at hand than there
-// are registers, and leave them on the stack.
-template <std::size_t kRounds>
-MILLRACE_VAES_INLINE const GcmKey<kRounds>& read_anew(const GcmKey<kRounds>& key) {
-  const GcmKey<kRounds>* again = &key;
-  __asm__ volatile("" : "+r"(again));
-  return *again;
-}
-
-MILLRACE_VAES_INLINE GcmBlock load(const void* from) {
-  return _mm_loadu_si128(static_cast<const GcmBlock*>(from));
-}
-MILLRACE_VAES_INLINE void store(void* to, GcmBlock block) {
-  _mm_storeu_si128(static_cast<GcmBlock*>(to), block);
-}
 MILLRACE_VAES_INLINE GcmPair load_pair(const void* from) {
   return _mm256_loadu_si256(static_cast<const GcmPair*>(from));
 }
@@ -67,9 +40,6 @@ MILLRACE_VAES_INLINE void store_pair(void* to, GcmPair pair) {
   _mm256_storeu_si256(static_cast<GcmPair*>(to), pair);
 }
 
-MILLRACE_VAES_INLINE GcmBlock reversed(GcmBlock block) {
-  return _mm_shuffle_epi8(block, _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f));
-}
 MILLRACE_VAES_INLINE GcmPair reversed(GcmPair pair) {
   return _mm256_shuffle_epi8(pair, _mm256_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f,
                                                      0x0001020304050607, 0x08090a0b0c0d0e0f));
@@ -111,17 +81,6 @@ MILLRACE_VAES_INLINE GcmBlock product(GcmBlock a, GcmBlock b) {
   Products sum;
   add_products(sum, _mm256_zextsi128_si256(a), _mm256_zextsi128_si256(b));
   return reduced(sum);
-}
-
-template <std::size_t kRounds>
-MILLRACE_VAES_INLINE GcmBlock encrypted(const GcmKey<kRounds>& known_key, GcmBlock block) {
-  const GcmKey<kRounds>& key = read_anew(known_key);
-  block ^= key.round_keys[0];
-  MILLRACE_UNROLLED
-  for (std::size_t round = 1; round < kRounds; ++round) {
-    block = _mm_aesenc_si128(block, key.round_keys[round]);
-  }
-  return _mm_aesenclast_si128(block, key.round_keys[kRounds]);
 }
 
 template <std::size_t kRounds>
@@ -176,9 +135,6 @@ MILLRACE_VAES_INLINE GcmPair leading(std::size_t bytes) {
   return load_pair(kOnesThenZeros.data() + kPairBytes - bytes);
 }
 
-// What a passage does: open, seal, or seal a message of which a part lies elsewhere.
-enum class Way { kOpen, kSeal, kSealAround };
-
 // One message on its way through.
 template <std::size_t kRounds, Way kWay>
 class Passage {
@@ -190,7 +146,7 @@ class Passage {
       : key_(key),
         lent_(lent),
         begin_(begin),
-        first_counter_(reversed(_mm_insert_epi32(load(nonce), 1 << 24, 3))),
+        first_counter_(reversed(first_counter_of(nonce))),
         keystream_(first_counter_) {}
 
   // Crypts `bytes` in place and returns the tag that belongs to the ciphertext.
@@ -198,13 +154,12 @@ class Passage {
                                     std::uint8_t* data, std::size_t bytes) {
     GcmBlock mask = encrypted(key_, reversed(first_counter_));
     __asm__ volatile("" : "+x"(mask));  // Now, with the keys that were read for it.
-    const GcmBlock lengths =
-        _mm_set_epi64x(static_cast<long long>(aad_bytes) * 8, static_cast<long long>(bytes) * 8);
-    const std::size_t tail_blocks = (bytes % kGroupBytes + kBlockBytes - 1) / kBlockBytes;
+    const GcmBlock lengths = lengths_of(aad_bytes, bytes);
+    const std::size_t tail_blocks = (bytes % kGroupBytes + kGcmBlockBytes - 1) / kGcmBlockBytes;
     add_additional(aad, aad_bytes, bytes < kGroupBytes ? tail_blocks + 1 : 2 * kGroupPairs);
     for (; bytes >= kGroupBytes; bytes -= kGroupBytes, data += kGroupBytes) pass_group(data);
     std::size_t power = tail_blocks + 1;
-    for (; bytes > kBlockBytes; power -= 2) {
+    for (; bytes > kGcmBlockBytes; power -= 2) {
       const std::size_t now = std::min(bytes, kPairBytes);
       pass_pair(data, now, power);
       data += now;
@@ -236,7 +191,7 @@ class Passage {
   MILLRACE_VAES_INLINE void add_additional(const std::uint8_t* aad, std::size_t bytes,
                                            std::size_t behind) {
     if (bytes == 0) return;
-    for (; bytes > kBlockBytes; bytes -= kBlockBytes, aad += kBlockBytes) {
+    for (; bytes > kGcmBlockBytes; bytes -= kGcmBlockBytes, aad += kGcmBlockBytes) {
       hash_ = product(hash_ ^ reversed(load(aad)), power_of(1));
     }
     const GcmBlock last = load(aad) & _mm256_castsi256_si128(leading(bytes));
@@ -296,66 +251,11 @@ class Passage {
   Products sum_;
 };
 
-// FIPS 197 §5.2: the four words of a round key from those as many words before as the key is long.
-// `assist` holds, four times, the last word made as the round's rule changes it.
-MILLRACE_VAES_INLINE GcmBlock next_words(GcmBlock before, GcmBlock assist) {
-  before ^= _mm_slli_si128(before, 4);
-  before ^= _mm_slli_si128(before, 8);
-  return before ^ assist;
-}
-
-// SubWord of the rotated word, with the round's constant.
-template <int kConstant>
-MILLRACE_VAES_INLINE GcmBlock rotated_word(GcmBlock last) {
-  return _mm_shuffle_epi32(_mm_aeskeygenassist_si128(last, kConstant), 0xff);
-}
-// SubWord alone, for every other key of AES-256.
-MILLRACE_VAES_INLINE GcmBlock plain_word(GcmBlock last) {
-  return _mm_shuffle_epi32(_mm_aeskeygenassist_si128(last, 0), 0xaa);
-}
-
-template <int kRound, int kConstant = 1>
-MILLRACE_VAES_INLINE void expand_from(GcmBlock* keys) {
-  if constexpr (kRound <= 10) {
-    keys[kRound] = next_words(keys[kRound - 1], rotated_word<kConstant>(keys[kRound - 1]));
-    // The constants double in the field of AES.
-    expand_from<kRound + 1, (kConstant << 1 & 0xff) ^ (kConstant >> 7) * 0x1b>(keys);
-  }
-}
-
-MILLRACE_VAES void expand(GcmBlock (&keys)[11], const std::uint8_t* key) {
-  keys[0] = load(key);
-  expand_from<1>(keys);
-}
-
-template <int kRound, int kConstant = 1>
-MILLRACE_VAES_INLINE void expand_two_from(GcmBlock* keys) {
-  keys[kRound] = next_words(keys[kRound - 2], rotated_word<kConstant>(keys[kRound - 1]));
-  if constexpr (kRound < 14) {
-    keys[kRound + 1] = next_words(keys[kRound - 1], plain_word(keys[kRound]));
-    expand_two_from<kRound + 2, kConstant << 1>(keys);
-  }
-}
-
-MILLRACE_VAES void expand(GcmBlock (&keys)[15], const std::uint8_t* key) {
-  keys[0] = load(key);
-  keys[1] = load(key + kBlockBytes);
-  expand_two_from<2>(keys);
-}
-
-// times_x shifts by a bit and takes the polynomial off where one falls out.
-MILLRACE_VAES_INLINE GcmBlock times_x(GcmBlock block) {
-  const GcmBlock carries = _mm_srai_epi32(_mm_shuffle_epi32(block, 0xff), 31);
-  const GcmBlock polynomial = _mm_set_epi64x(static_cast<long long>(0xc200000000000000), 1);
-  const GcmBlock shifted = _mm_slli_epi64(block, 1) | _mm_slli_si128(_mm_srli_epi64(block, 63), 8);
-  return shifted ^ (carries & polynomial);
-}
-
 template <std::size_t kRounds>
 MILLRACE_VAES void install_vaes(std::uint8_t* material, const std::uint8_t* bytes) {
   auto& key = *new (material) GcmKey<kRounds>;
   expand(key.round_keys, bytes);
-  const GcmBlock hash_key = times_x(reversed(encrypted(key, GcmBlock{})));
+  const GcmBlock hash_key = hash_key_of(key);
   GcmBlock power = hash_key;
   for (std::size_t i = kPowers; i-- > 0; power = product(power, hash_key)) key.powers[i] = power;
 }
@@ -395,23 +295,10 @@ template <std::size_t kRounds>
 constexpr AeadOps kVaesGcm = {install_vaes<kRounds>, nullptr, seal_vaes<kRounds>,
                               seal_vaes_around<kRounds>, open_vaes<kRounds>};
 
-// VAES is a bit of CPUID that clang 14 has no name for. To know AVX2 is to know that the system
-// keeps the upper halves.
-bool processor_has_them() {
-  constexpr unsigned kVaes = 1u << 9;
-  unsigned eax = 0;
-  unsigned ebx = 0;
-  unsigned ecx = 0;
-  unsigned edx = 0;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kVaes) != 0 &&
-         __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx2") &&
-         __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
-}
-
 }  // namespace
 
 const AeadOps* vaes_aead(CipherSuite suite) {
-  static const bool kPresent = processor_has_them();
+  static const bool kPresent = processor_has_vaes();
   if (!kPresent) return nullptr;
   switch (suite) {
     case CipherSuite::kAes128GcmSha256:

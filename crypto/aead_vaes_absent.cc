@@ -5,4 +5,6 @@ namespace millrace::crypto {
 
 const AeadOps* vaes_aead(CipherSuite) { return nullptr; }
 
+const AeadOps* vaes512_aead(CipherSuite) { return nullptr; }
+
 }  // namespace millrace::crypto

@@ -23,7 +23,7 @@ inline constexpr CipherSuite kSuites[] = {CipherSuite::kAes128GcmSha256,
                                           CipherSuite::kAes256GcmSha384,
                                           CipherSuite::kChaCha20Poly1305Sha256};
 inline constexpr AeadBackend kBackends[] = {AeadBackend::kBoringSsl, AeadBackend::kIpsecMb,
-                                            AeadBackend::kVaes};
+                                            AeadBackend::kVaes, AeadBackend::kVaes512};
 
 Bytes from_hex(std::string_view hex);
 std::string to_hex(ByteSpan bytes);

@@ -11,6 +11,7 @@ namespace {
 
 const AeadOps* ops_of(AeadBackend backend, CipherSuite suite) {
   const AeadOps* ops = nullptr;
+  if (backend == AeadBackend::kVaes512) ops = vaes512_aead(suite);
   if (backend == AeadBackend::kVaes) ops = vaes_aead(suite);
   if (ops == nullptr && backend != AeadBackend::kBoringSsl) ops = ipsec_mb_aead(suite);
   return ops != nullptr ? ops : boringssl_aead(suite);
@@ -19,7 +20,8 @@ const AeadOps* ops_of(AeadBackend backend, CipherSuite suite) {
 constexpr std::size_t kCacheLineBytes = 64;
 
 void prefetch_material(const std::uint8_t* material) {
-  // Round keys (176 or 240 bytes) and powers of the hash key: all of kVaes's, the first of others.
+  // Round keys (176 or 240 bytes) and powers of the hash key: all of kVaes's, of the others those
+  // that come first.
   for (std::size_t i = 0; i < 8; ++i) __builtin_prefetch(material + i * kCacheLineBytes);
 }
 
@@ -28,6 +30,8 @@ void prefetch_material(const std::uint8_t* material) {
 bool backend_available(AeadBackend backend) {
   constexpr CipherSuite kOfAll = CipherSuite::kAes128GcmSha256;
   switch (backend) {
+    case AeadBackend::kVaes512:
+      return vaes512_aead(kOfAll) != nullptr;
     case AeadBackend::kVaes:
       return vaes_aead(kOfAll) != nullptr;
     case AeadBackend::kIpsecMb:
@@ -39,14 +43,17 @@ bool backend_available(AeadBackend backend) {
 }
 
 AeadBackend best_backend() {
-  if (backend_available(AeadBackend::kVaes) && !ipsec_mb_has_wide_gcm()) {
-    return AeadBackend::kVaes;
+  for (const AeadBackend backend :
+       {AeadBackend::kVaes512, AeadBackend::kVaes, AeadBackend::kIpsecMb}) {
+    if (backend_available(backend)) return backend;
   }
-  return backend_available(AeadBackend::kIpsecMb) ? AeadBackend::kIpsecMb : AeadBackend::kBoringSsl;
+  return AeadBackend::kBoringSsl;
 }
 
 std::string_view backend_name(AeadBackend backend) {
   switch (backend) {
+    case AeadBackend::kVaes512:
+      return "vaes-512";
     case AeadBackend::kVaes:
       return "vaes";
     case AeadBackend::kIpsecMb:

@@ -15,9 +15,10 @@ namespace millrace::crypto {
 
 struct AeadOps;
 
-// AeadBackend says whose code seals and opens records; all give the same bytes. kVaes is an
-// AES-GCM of our own (decision 0019); other suites are then ipsec-mb's or BoringSSL's.
-enum class AeadBackend : std::uint8_t { kBoringSsl, kIpsecMb, kVaes };
+// AeadBackend says whose code seals and opens records; all give the same bytes. kVaes and kVaes512
+// are an AES-GCM of our own (decision 0019) on vectors of 256 and of 512 bits; other suites are
+// then ipsec-mb's or BoringSSL's.
+enum class AeadBackend : std::uint8_t { kBoringSsl, kIpsecMb, kVaes, kVaes512 };
 
 // backend_available says whether this build and this CPU have `backend`.
 bool backend_available(AeadBackend backend);
@@ -25,7 +26,7 @@ bool backend_available(AeadBackend backend);
 // best_backend is the fastest of those available.
 AeadBackend best_backend();
 
-// backend_name is for people: "boringssl", "ipsec-mb", "vaes".
+// backend_name is for people: "boringssl", "ipsec-mb", "vaes", "vaes-512".
 std::string_view backend_name(AeadBackend backend);
 
 // TrafficKeys is what a finished handshake exports for one epoch (RFC 5246 §6.3), in the

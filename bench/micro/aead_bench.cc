@@ -121,11 +121,12 @@ void add(const Case& what) {
 const int registered = [] {
   for (const auto suite : {CipherSuite::kAes128GcmSha256, CipherSuite::kAes256GcmSha384,
                            CipherSuite::kChaCha20Poly1305Sha256}) {
-    for (const auto backend :
-         {AeadBackend::kVaes, AeadBackend::kIpsecMb, AeadBackend::kBoringSsl}) {
+    for (const auto backend : {AeadBackend::kVaes512, AeadBackend::kVaes, AeadBackend::kIpsecMb,
+                               AeadBackend::kBoringSsl}) {
       if (!crypto::backend_available(backend)) continue;
       // Its own is AES-GCM alone.
-      if (backend == AeadBackend::kVaes && suite == CipherSuite::kChaCha20Poly1305Sha256) continue;
+      const bool own = backend == AeadBackend::kVaes512 || backend == AeadBackend::kVaes;
+      if (own && suite == CipherSuite::kChaCha20Poly1305Sha256) continue;
       for (const std::size_t bytes : {64u, 128u, 256u, 512u, 1200u, 9000u}) {
         add({suite, backend, bytes, 54});
       }
