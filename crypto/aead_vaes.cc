@@ -12,6 +12,8 @@
 #include "crypto/vaes_support.h"
 
 namespace millrace::crypto {
+// The names of both widths are alike.
+namespace vaes256 {
 namespace {
 
 using crypto::reversed;  // Beside that of pairs.
@@ -296,15 +298,16 @@ constexpr AeadOps kVaesGcm = {install_vaes<kRounds>, nullptr, seal_vaes<kRounds>
                               seal_vaes_around<kRounds>, open_vaes<kRounds>};
 
 }  // namespace
+}  // namespace vaes256
 
 const AeadOps* vaes_aead(CipherSuite suite) {
   static const bool kPresent = processor_has_vaes();
   if (!kPresent) return nullptr;
   switch (suite) {
     case CipherSuite::kAes128GcmSha256:
-      return &kVaesGcm<10>;
+      return &vaes256::kVaesGcm<10>;
     case CipherSuite::kAes256GcmSha384:
-      return &kVaesGcm<14>;
+      return &vaes256::kVaesGcm<14>;
     case CipherSuite::kChaCha20Poly1305Sha256:
       break;
   }

@@ -15,6 +15,8 @@
 #define MILLRACE_VAES512_INLINE MILLRACE_VAES512 __attribute__((always_inline)) inline
 
 namespace millrace::crypto {
+// The names of both widths are alike.
+namespace vaes512 {
 namespace {
 
 using crypto::reversed;  // Beside that of quads.
@@ -403,15 +405,16 @@ bool processor_has_them() {
 }
 
 }  // namespace
+}  // namespace vaes512
 
 const AeadOps* vaes512_aead(CipherSuite suite) {
-  static const bool kPresent = processor_has_them();
+  static const bool kPresent = vaes512::processor_has_them();
   if (!kPresent) return nullptr;
   switch (suite) {
     case CipherSuite::kAes128GcmSha256:
-      return &kVaes512Gcm<10>;
+      return &vaes512::kVaes512Gcm<10>;
     case CipherSuite::kAes256GcmSha384:
-      return &kVaes512Gcm<14>;
+      return &vaes512::kVaes512Gcm<14>;
     case CipherSuite::kChaCha20Poly1305Sha256:
       break;
   }
