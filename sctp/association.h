@@ -99,6 +99,13 @@ class Association {
   std::size_t poll_packet(Time now, MutableByteSpan out, LentBytes* lent = nullptr) {
     return is_drained(now) ? 0 : next_packet(now, out, lent);
   }
+  // True if `poll_packet` would return 0; where it is false that may, too. Every flush ends with
+  // a call that finds nothing, and most have one packet besides.
+  bool is_drained(Time now) const {
+    return sender_->is_drained(now) && state_ == State::kEstablished && control_.empty() &&
+           !receiver_->sack_due(now) && !cookie_echo_due_ && !heartbeat_due_ && !shutdown_due_ &&
+           stream_reset_.is_idle() && !may_probe_mtu();
+  }
   std::size_t packet_bytes() const { return path_mtu_.packet_bytes(); }
   // The size of the packet that is due once `poll_packet` has returned 0; 0 if none is.
   std::size_t large_packet_bytes() const;
@@ -206,12 +213,6 @@ class Association {
                     const BufferRef& buffer);
   bool checksum_is_good(const CommonHeader& header, ByteSpan packet) const;
   bool verify_tag(const CommonHeader& header, const ChunkView& first);
-  // Every flush ends with a call that finds nothing, and most have one packet besides.
-  bool is_drained(Time now) const {
-    return sender_->is_drained(now) && state_ == State::kEstablished && control_.empty() &&
-           !receiver_->sack_due(now) && !cookie_echo_due_ && !heartbeat_due_ && !shutdown_due_ &&
-           stream_reset_.is_idle() && !may_probe_mtu();
-  }
   std::size_t next_packet(Time now, MutableByteSpan out, LentBytes* lent);
   std::size_t write_packet(Time now, MutableByteSpan out, LentBytes* lent);
   std::size_t write_alone(MutableByteSpan out);

@@ -243,7 +243,7 @@ class Shard final : public ShardRunner, private SocketPort {
   bool write_behind(std::size_t lead, Time now, Session& session, crypto::RecordKeys& keys,
                     io::TxRun& run) {
     const MutableByteSpan slot = run.next();
-    if (lead > slot.size() / 2) return false;
+    if (lead > slot.size() / 2 || session.sctp->association.is_drained(now)) return false;
     const MutableByteSpan record = slot.subspan(lead);
     // Made where it stays: copied from the stack it would be read by wider loads than stores made
     // it, and those wait until all stores before them, the packet's too, have reached the cache.
