@@ -13,15 +13,6 @@
 
 namespace millrace::io {
 
-namespace {
-
-timespec to_timespec(Duration timeout) {
-  const auto ns = std::max<Duration::rep>(timeout.count(), 0);
-  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-}
-
-}  // namespace
-
 Result<std::unique_ptr<SocketDatapath>, IoError> SocketDatapath::create(
     const KernelOptions& options) {
   const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -95,7 +95,7 @@ class Association {
   //
   // With `lent`, which is empty, a payload of a packet without a checksum (RFC 9653) may stay in
   // its message's memory, and `lent` says where; it is there until the association is next called
-  // for anything else than another packet.
+  // for anything else than another packet, or to tell of another path.
   std::size_t poll_packet(Time now, MutableByteSpan out, LentBytes* lent = nullptr) {
     return is_drained(now) ? 0 : next_packet(now, out, lent);
   }

@@ -64,12 +64,16 @@ def reference_bulk(measuring, contestant, seconds):
             "gbit_per_cpu_second": stats.ratio(received["goodput_mbps"] / 1000, cores)}
 
 
+def ping_figures(ping):
+    return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
+            "messages_per_second": ping["round_trips"] / ping["seconds"]}
+
+
 def reference_ping(measuring, contestant, seconds, wait):
     _, ping = measuring.reference(
         contestant, "pong", "ping", ["--duration", f"{seconds:g}", "--warmup", "0.3", "--size", "100"],
         ["--wait", wait])
-    return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
-            "messages_per_second": ping["round_trips"] / ping["seconds"]}
+    return ping_figures(ping)
 
 
 def beside_reliable_ordered(measuring, contestant, load):
@@ -137,8 +141,7 @@ def reference_open_loop(measuring, contestant, seconds):
         contestant, "pong", "ping",
         ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000"],
         ["--wait", "block"])
-    return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
-            "messages_per_second": ping["round_trips"] / ping["seconds"],
+    return {**ping_figures(ping),
             "client_cpu_percent": percent(ping["cpu_seconds"] / ping["seconds"]),
             "server_cpu_percent": percent(pong["cpu_seconds"] / pong["seconds"])}
 

@@ -56,8 +56,7 @@ class OpenLoop {
   void sleep(Time now) const {
     if (spin_) return;
     const Time until = sent_ < end_ ? due(sent_) : due(end_) + kEchoPatience + milliseconds(1);
-    const std::int64_t ns = std::max<std::int64_t>((until - now).count(), 0);
-    const timespec most{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+    const timespec most = io::to_timespec(until - now);
     pollfd entry{.fd = fd_, .events = POLLIN, .revents = 0};
     ::ppoll(&entry, 1, &most, nullptr);
   }

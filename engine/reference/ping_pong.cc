@@ -108,9 +108,6 @@ Result<PongReport, io::IoError> run_pong(RawSocket& socket, const Options& optio
 }
 
 Result<PingReport, io::IoError> run_ping(RawSocket& socket, const Options& options) {
-  if (options.rate > 0 && options.uring) {
-    return Failure(io::IoError{"a rate is kept by plain calls alone, not by io_uring", 0});
-  }
   if (auto pinned = pin_thread(options.cpu); !pinned) return Failure(pinned.error());
   const Control plan{Word::kHello, options.warmup, options.duration};
   if (auto ready = call(socket, plan, Word::kReady, options.patience); !ready) {

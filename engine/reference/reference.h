@@ -29,7 +29,8 @@ struct Options {
   // The sender keeps within this of what the receiver has told it of, so that neither the
   // queue between them overflows nor its memory leaves the cache; 0: it sends blindly.
   std::size_t window_bytes = 4u << 20;
-  std::uint64_t rate = 0;  // Pings a second, by the clock; 0: each behind the last one's echo.
+  // Pings a second, by the clock and by plain calls; 0: each behind the last one's echo.
+  std::uint64_t rate = 0;
   Duration warmup = seconds(1);
   Duration duration = seconds(10);
   Duration patience = seconds(10);  // How long either side waits for the other to appear.

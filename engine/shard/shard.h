@@ -243,6 +243,7 @@ class Shard final : public ShardRunner, private SocketPort {
   bool write_behind(std::size_t lead, Time now, Session& session, crypto::RecordKeys& keys,
                     io::TxRun& run) {
     const MutableByteSpan slot = run.next();
+    // Most flushes end so, and no job is made for that.
     if (lead > slot.size() / 2 || session.sctp->association.is_drained(now)) return false;
     const MutableByteSpan record = slot.subspan(lead);
     // Made where it stays: copied from the stack it would be read by wider loads than stores made
@@ -283,8 +284,8 @@ class Shard final : public ShardRunner, private SocketPort {
   }
 
   // What was made since the last call. What its jobs have been lent is still there: since it was,
-  // nothing but `poll_packet` was called of the association, and a message with a chunk that is
-  // outstanding ends by a SACK, a time-out or with the association.
+  // the association was asked for packets and told of paths alone, and a message with a chunk that
+  // is outstanding ends by a SACK, a time-out or with the association.
   void seal_made() {
     const std::span made = std::span(seal_jobs_).subspan(sealed_);
     core_.note_sealed(made.size());

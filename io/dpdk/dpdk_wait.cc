@@ -24,11 +24,6 @@ constexpr Duration kFirstSleep = microseconds(20);
 // While frames wait for the device: nothing tells when that ends.
 constexpr Duration kRetryInterval = milliseconds(1);
 
-timespec to_timespec(Duration duration) {
-  const auto ns = std::max<Duration::rep>(duration.count(), 0);
-  return {static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
-}
-
 bool watch(int epoll_fd, int fd, std::uint32_t how = 0) {
   epoll_event event{};
   event.events = EPOLLIN | how;
