@@ -92,7 +92,7 @@ class PacketWriter {
   }
 
  private:
-  // All of `payload` but what comes before the first whole grain of the packet, and behind the last.
+  // All of `payload` but what comes before the packet's first whole grain, and behind the last.
   void lend(MutableByteSpan to, ByteSpan payload) {
     constexpr std::size_t kGrain = LentBytes::kGrain;
     const auto at = static_cast<std::size_t>(to.data() - out_.data());
