@@ -91,8 +91,11 @@ class Measuring:
         stats_of_server = read_stats(target) if contestant.kind == "millrace" else {}
         return Outcome(report, client.started, end, sampler.samples, stats_of_server)
 
-    def reference(self, contestant, receiver, sender, arguments, receiver_arguments):
-        """Two roles of millrace-reference; returns the reports of both."""
+    def reference(self, contestant, receiver, sender, arguments, receiver_arguments=(), prefix=()):
+        """Two roles of millrace-reference; returns the reports of both.
+
+        `prefix` starts the sender.
+        """
         if (contestant.io or self._io) == "dpdk":
             return self._frames(receiver, sender, arguments)
         address = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
@@ -101,10 +104,10 @@ class Measuring:
         first = [program, receiver, "--listen", address, "--cpu", SERVER_CPU, "--json",
                  paths[0] + ".json", *receiver_arguments]
         second = [program, sender, "--to", address, "--cpu", CLIENT_CPU, "--json",
-                  paths[1] + ".json", *arguments, *receiver_arguments]
+                  paths[1] + ".json", *arguments]
         with Process(first, paths[0] + ".log", SERVER_CPU) as listening:
             wait_for_udp(address, listening)
-            with Process(second, paths[1] + ".log", CLIENT_CPU) as sending:
+            with Process(second, paths[1] + ".log", CLIENT_CPU, prefix) as sending:
                 for process in (sending, listening):
                     if process.wait(30) != 0:
                         raise Trouble(f"{receiver}/{sender}: {process.tail()}")

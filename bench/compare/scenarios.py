@@ -64,16 +64,12 @@ def reference_bulk(measuring, contestant, seconds):
             "gbit_per_cpu_second": stats.ratio(received["goodput_mbps"] / 1000, cores)}
 
 
-def ping_figures(ping):
-    return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
-            "messages_per_second": ping["round_trips"] / ping["seconds"]}
-
-
 def reference_ping(measuring, contestant, seconds, wait):
     _, ping = measuring.reference(
-        contestant, "pong", "ping", ["--duration", f"{seconds:g}", "--warmup", "0.3", "--size", "100"],
+        contestant, "pong", "ping",
+        ["--duration", f"{seconds:g}", "--warmup", "0.3", "--size", "100", "--wait", wait],
         ["--wait", wait])
-    return ping_figures(ping)
+    return special.ping_figures(ping)
 
 
 def beside_reliable_ordered(measuring, contestant, load):
@@ -139,9 +135,10 @@ def ping_pong(plan):
 def reference_open_loop(measuring, contestant, seconds):
     pong, ping = measuring.reference(
         contestant, "pong", "ping",
-        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000"],
+        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000",
+         "--wait", "block"],
         ["--wait", "block"])
-    return {**ping_figures(ping),
+    return {**special.ping_figures(ping),
             "client_cpu_percent": percent(ping["cpu_seconds"] / ping["seconds"]),
             "server_cpu_percent": percent(pong["cpu_seconds"] / pong["seconds"])}
 
@@ -202,9 +199,15 @@ def impaired(plan):
 
 
 def storm(plan):
-    yield Cell("handshake storm", "echo at 1,000/s, 300 handshakes a second", plan.millrace,
-               lambda measuring, who: special.storm(measuring, who, 4 if plan.quick else 10),
-               1 if plan.quick else plan.rounds)
+    seconds = 4 if plan.quick else 10
+
+    def run(measuring, contestant):
+        if contestant.kind == "reference":
+            return special.storm_floor(measuring, contestant, seconds)
+        return special.storm(measuring, contestant, seconds)
+
+    yield Cell("handshake storm", "echo at 1,000/s, 300 handshakes a second",
+               plan.paced + plan.millrace, run, 1 if plan.quick else plan.rounds)
 
 
 def thousand(plan):

@@ -97,6 +97,28 @@ def impaired(measuring, contestant, load, delay_ms, loss_percent):
     return {"goodput_mbps": report["goodput_mbps"], "setup_p50_ms": report["connections"]["setup_ms"]["p50"]}
 
 
+def waited_figures(cpu):
+    return {f"{side}_waited_ms": 1e3 * cpu[f"{side}_waited_seconds"] for side in ("client", "server")}
+
+
+def ping_figures(ping):
+    return {"p50_us": ping["p50_us"], "p99_us": ping["p99_us"], "p99.9_us": ping["p999_us"],
+            "messages_per_second": ping["round_trips"] / ping["seconds"]}
+
+
+def storm_floor(measuring, contestant, seconds):
+    """Plain sockets that wait as storm's two ends do, with no handshake anywhere.
+
+    What these lose at p99.9, the machine takes from everybody.
+    """
+    _, ping = measuring.reference(
+        contestant, "pong", "ping",
+        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000",
+         "--wait", "block"],
+        ["--wait", "spin"], precedence(first=True))
+    return ping_figures(ping)
+
+
 def storm(measuring, contestant, seconds):
     """Latency of an established echo while another process dials and closes, 300 a second.
 
@@ -122,9 +144,9 @@ def storm(measuring, contestant, seconds):
         if code is None:
             raise Trouble("the dialler did not end in time")
         dialled_report = read_report(path + ".json", code, dialler)
-    latency = outcome.report["latency_us"]
+    latency, cpu = outcome.report["latency_us"], outcome.report["cpu"]
     return {"p50_us": latency["p50"], "p99_us": latency["p99"], "p99.9_us": latency["p99.9"],
-            "max_us": latency["max"], "handshakes": dialled_report["connections"]["opened"],
+            "max_us": latency["max"], **waited_figures(cpu), "handshakes": dialled_report["connections"]["opened"],
             "setup_p50_ms": dialled_report["connections"]["setup_ms"]["p50"],
             "setup_p99_ms": dialled_report["connections"]["setup_ms"]["p99"]}
 
@@ -163,8 +185,7 @@ def thousand(measuring, contestant, steps):
     latency, cpu = outcome.report["latency_us"], outcome.report["cpu"]
     return {"highest_per_second": highest, "closed_loop_per_second": ceiling,
             "seconds": outcome.report["config"]["duration"],
-            "client_waited_ms": 1e3 * cpu["client_waited_seconds"],
-            "server_waited_ms": 1e3 * cpu["server_waited_seconds"],
+            **waited_figures(cpu),
             "closed_loop_client_cores": closed.cores("client"),
             "closed_loop_server_cores": closed.cores("server"),
             "rate_at_80_percent": outcome.report["messages_per_second"],

@@ -54,6 +54,16 @@ class Lines(unittest.TestCase):
         self.assertEqual(Line("x", 7).verdict, "reported")
         self.assertEqual(Line("x", 7).bound("must"), "report")
 
+    def test_a_storm_stands_beside_what_the_machine_takes_from_plain_sockets(self):
+        results, cell = Results(), "echo at 1,000/s, 300 handshakes a second"
+        results.add("handshake storm", cell, "millrace", 1, {"p99.9_us": 900})
+        beginning = "spin: p99.9 of an echo"
+        self.assertEqual(line_of(results, beginning).note, "")
+        results.add("handshake storm", cell, "reference", 1, {"p99.9_us": 400})
+        line = line_of(results, beginning)
+        self.assertEqual((line.verdict, line.value), ("met", 0.9))
+        self.assertEqual(line.note, "plain sockets without a handshake: 0.40 ms")
+
     def test_numbers_have_three_digits_that_count(self):
         for value, text in ((0, "0"), (0.0123, "0.012"), (0.305, "0.30"), (12.34, "12.3"),
                             (123.4, "123"), (3_000_000, "3,000,000"), (None, "–")):

@@ -253,8 +253,10 @@ class Table:
     def _many(self):
         where = ("handshake storm", "echo at 1,000/s, 300 handshakes a second")
         p999 = self._get(*where, "p99.9_us")
+        floor = self._get(*where, "p99.9_us", REFERENCE)
+        note = f"plain sockets without a handshake: {number(floor / 1000)} ms" if floor else ""
         yield self._line("spin: p99.9 of an echo while 300 handshakes a second arrive",
-                         p999 and p999 / 1000, " ms", 1, 0.3, False, where)
+                         p999 and p999 / 1000, " ms", 1, 0.3, False, where, note)
         where = ("1,000 connections", "echo 100 B through one shard")
         p99, rate = self._get(*where, "p99_us"), self._get(*where, "highest_per_second")
         sides = [self._get(*where, f"closed_loop_{side}_cores") for side in ("client", "server")]
