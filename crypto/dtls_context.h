@@ -8,6 +8,7 @@
 #include "crypto/certificate.h"
 #include "crypto/cipher_suite.h"
 #include "crypto/key_log.h"
+#include "crypto/record_keys.h"
 #include "engine/base/result.h"
 #include "engine/base/time.h"
 
@@ -28,6 +29,8 @@ struct DtlsOptions {
   // stacks use 50 ms because ICE has proved the path).
   Duration initial_timeout = milliseconds(50);
   Duration handshake_timeout = seconds(30);
+  // For the pool that sessions' record keys come from.
+  KeyLimits key_limits{};
 };
 
 // DtlsContext is the immutable configuration of DTLS sessions: certificate, suites,

@@ -279,7 +279,7 @@ std::size_t DtlsSession::poll_held(MutableByteSpan out) {
 }
 
 std::size_t DtlsSession::poll_datagram(Time, MutableByteSpan out) {
-  if (state_ == State::kEstablished) check_limits();
+  check_limits();
   if (handshake_ && !handshake_->output.empty()) {
     PacketList& output = handshake_->output;
     const ByteSpan datagram = output[0];
@@ -347,7 +347,7 @@ void DtlsSession::finish(CloseReason reason) {
 }
 
 void DtlsSession::check_limits() {
-  if (keys_->worn_out()) finish(CloseReason::kKeysWornOut);
+  if (state_ == State::kEstablished && keys_->worn_out()) finish(CloseReason::kKeysWornOut);
 }
 
 std::size_t DtlsSession::handshake_memory() const {

@@ -111,6 +111,9 @@ class DtlsSession {
   Time next_timeout() const;
   void handle_timeout(Time now);
 
+  // Ends an established session whose keys have worn out. `handle_opened` and `poll_datagram` ask
+  // as well; who seals asks before `closed`, so as not to hear of the end by a later call alone.
+  void check_limits();
   // Ends the session: an established one has a close_notify to send (RFC 5246 §7.2.1).
   void close(Time now);
 
@@ -138,7 +141,6 @@ class DtlsSession {
   void settle();  // Frees the handshake's state once nothing needs it.
   void finish(CloseReason reason);
   std::size_t poll_alert(MutableByteSpan out);
-  void check_limits();
   void drop(DropReason reason) { shard_.counters.drop(reason); }
 
   DtlsShard& shard_;

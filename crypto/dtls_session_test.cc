@@ -417,8 +417,9 @@ TEST(DtlsSession, EndsWhenItsKeysAreWornOut) {  // RFC 9147 §4.5.3
   DtlsPair pair;
   const std::vector<Fingerprint> of_client = {
       shared_certificate(0).fingerprint(HashAlgorithm::kSha256)};
-  pair.ends[1] = std::make_unique<DtlsEnd>(make_context(1), Role::kServer, of_client,
-                                           best_backend(), KeyLimits{.sealed_blocks = 4});
+  DtlsOptions options;
+  options.key_limits.sealed_blocks = 4;
+  pair.ends[1] = std::make_unique<DtlsEnd>(make_context(1, options), Role::kServer, of_client);
   ASSERT_TRUE(pair.establish());
   pair.server().seal("a record of more than forty-eight bytes, tag and header not counted");
   EXPECT_TRUE(pair.server().session->established());

@@ -68,8 +68,8 @@ void NonceWatch::see(ByteSpan datagram) {
 }
 
 DtlsEnd::DtlsEnd(std::shared_ptr<const DtlsContext> context, Role role,
-                 std::vector<Fingerprint> expected, AeadBackend backend, KeyLimits limits)
-    : shard{RecordKeysPool(backend, limits), {}},
+                 std::vector<Fingerprint> expected, AeadBackend backend)
+    : shard{RecordKeysPool(backend, context->options().key_limits), {}},
       session(std::make_unique<DtlsSession>(std::move(context), shard, role, std::move(expected))) {
 }
 

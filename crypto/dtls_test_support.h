@@ -55,7 +55,7 @@ class NonceWatch {
 class DtlsEnd {
  public:
   DtlsEnd(std::shared_ptr<const DtlsContext> context, Role role, std::vector<Fingerprint> expected,
-          AeadBackend backend = best_backend(), KeyLimits limits = {});
+          AeadBackend backend = best_backend());
 
   void receive(Time now, ByteSpan datagram);
   // Runs the flights that are ready, then collects what is to be sent.

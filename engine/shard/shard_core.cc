@@ -30,6 +30,7 @@ ShardCore::ShardCore(unsigned index, ShardWorld world, SocketPort& sockets)
       sockets_(sockets),
       context_(*this),
       table_(world.directory.table()),
+      dtls_{crypto::RecordKeysPool(crypto::best_backend(), world.dtls->options().key_limits), {}},
       wheel_(world.settings.options.max_sessions, sockets.read_clock()),
       jobs_(kOpenJobs) {
   const std::size_t capacity = world.settings.options.max_sessions;

@@ -321,6 +321,7 @@ void ShardCore::advance_session(Time now, Session& session) {
   // ICE may have ended it: no flight of it is wanted any more.
   if (session.dtls && session.phase != Session::Phase::kClosed) {
     if (session.flight || session.dtls->flight_ready()) submit_flight(now, session);
+    session.dtls->check_limits();
     if (session.dtls->closed() && session.phase != Session::Phase::kClosed) {
       const bool open = session.sctp != nullptr;
       finish(session, reason_of(session.dtls->close_reason(), open));
