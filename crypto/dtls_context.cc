@@ -94,7 +94,7 @@ Result<std::shared_ptr<const DtlsContext>, std::string> DtlsContext::create(Cert
                                                                             DtlsOptions options,
                                                                             KeyLog* key_log) {
   if (options.suites.empty()) return Failure(std::string("no cipher suite is allowed"));
-  if (options.mtu_bytes < 256 || options.mtu_bytes > 16384) {
+  if (options.mtu_bytes < 256 || options.mtu_bytes > 16384 || options.small_mtu_bytes < 256) {
     return Failure(std::string("the DTLS MTU must lie between 256 and 16384 bytes"));
   }
   if (options.initial_timeout < milliseconds(1) || options.initial_timeout > seconds(60)) {

@@ -25,6 +25,9 @@ struct DtlsOptions {
   std::vector<CipherSuite> suites = all_suites();
   // Largest handshake datagram, in bytes of UDP payload: 256 to 16384.
   std::uint32_t mtu_bytes = 1200;
+  // The same from a flight's second repeat on, should the path not carry the others (RFC 6347
+  // §4.1.1.1): 256 to `mtu_bytes`.
+  std::uint32_t small_mtu_bytes = 508;
   // First retransmission; it doubles each time (RFC 6347 §4.2.4.1 advises 1 s, WebRTC's
   // stacks use 50 ms because ICE has proved the path).
   Duration initial_timeout = milliseconds(50);

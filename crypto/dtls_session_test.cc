@@ -115,6 +115,23 @@ TEST(DtlsSession, RetransmitsAfterFiftyMillisecondsAndDoubles) {  // RFC 6347 §
   EXPECT_EQ(at[4], milliseconds(750));
 }
 
+TEST(DtlsSession, RepeatsAFlightInSmallDatagramsFromTheSecondTimeOn) {  // RFC 6347 §4.1.1.1
+  DtlsPair pair;
+  std::size_t largest = 0, dropped = 0;
+  pair.network = [&](int, std::size_t, Bytes datagram) {
+    constexpr std::size_t kPath = 508;
+    largest = std::max(largest, datagram.size());
+    if (datagram.size() <= kPath) return std::vector<Bytes>{std::move(datagram)};
+    ++dropped;
+    return std::vector<Bytes>{};
+  };
+  EXPECT_TRUE(pair.establish());
+  EXPECT_GT(largest, 508u);
+  // The first flight of each end that does not fit, and its first repeat.
+  EXPECT_LE(dropped, 4u);
+  EXPECT_LE(pair.now - Time{}, 2 * milliseconds(150) + milliseconds(1));
+}
+
 TEST(DtlsSession, ClosesBothEndsWithCloseNotify) {  // RFC 5246 §7.2.1
   for (const CipherSuite suite : kSuites) {
     DtlsPair pair({.client = {.suites = {suite}}, .server = {}});
@@ -449,6 +466,7 @@ TEST(DtlsContext, RefusesSettingsOutOfRange) {
   EXPECT_TRUE(refused({.suites = {}}));
   EXPECT_TRUE(refused({.mtu_bytes = 255}));
   EXPECT_TRUE(refused({.mtu_bytes = 20000}));
+  EXPECT_TRUE(refused({.small_mtu_bytes = 255}));
   EXPECT_TRUE(refused({.initial_timeout = milliseconds(0)}));
 }
 

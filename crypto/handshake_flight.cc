@@ -177,8 +177,9 @@ void HandshakeFlight::run() {
   drive();
   // Input first: it may have made the retransmission needless. BoringSSL itself decides
   // whether its timer has run out.
-  if (outcome_ == Outcome::kUnderWay && DTLSv1_handle_timeout(ssl_.get()) < 0) {
-    fail(CloseReason::kHandshakeTimeout);
+  if (outcome_ == Outcome::kUnderWay) {
+    note_timeout();
+    if (DTLSv1_handle_timeout(ssl_.get()) < 0) fail(CloseReason::kHandshakeTimeout);
   }
   timeval left{};
   deadline_ = kNever;
@@ -186,6 +187,15 @@ void HandshakeFlight::run() {
     deadline_ = now_ + seconds(left.tv_sec) + microseconds(left.tv_usec);
   }
   ERR_clear_error();
+}
+
+// The SSL cuts its messages anew each time that it sends them.
+void HandshakeFlight::note_timeout() {
+  // The first repeat may be for a datagram that was lost.
+  constexpr unsigned kTimeoutsUntilSmall = 2;
+  if (now_ < deadline_ || ++timeouts_ != kTimeoutsUntilSmall) return;
+  const DtlsOptions& options = context_->options();
+  SSL_set_mtu(ssl_.get(), std::min(options.mtu_bytes, options.small_mtu_bytes));
 }
 
 bool HandshakeFlight::make_ssl() {

@@ -64,6 +64,7 @@ class HandshakeFlight {
 
   bool make_ssl();
   void drive();
+  void note_timeout();
   void complete();
   void fail(CloseReason reason);
   std::optional<ByteSpan> next_record();
@@ -86,6 +87,7 @@ class HandshakeFlight {
   std::vector<std::uint64_t> fed_;     // Epoch-1 numbers that this run gave to the SSL.
   std::vector<std::uint8_t> current_;  // The record that the SSL is reading.
   Time deadline_ = kNever;             // Of the SSL's retransmission timer.
+  unsigned timeouts_ = 0;              // Of that timer.
   Outcome outcome_ = Outcome::kUnderWay;
   CloseReason reason_ = CloseReason::kNone;
   bool peer_verified_ = false;
