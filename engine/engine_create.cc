@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Making an engine: certificate, key log, and shards over the datapath that was asked for.
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <utility>
 
+#include "engine/base/text_file.h"
 #include "engine/engine_impl.h"
 #include "engine/shard/packet_device_impl.h"
 #include "engine/shard/shard.h"
@@ -21,23 +21,16 @@ namespace millrace {
 namespace engine {
 namespace {
 
-Result<std::string, Error> read_file(const std::string& option, const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in.good() && text.empty()) return Failure(Error{option + ": cannot read '" + path + "'"});
-  return text;
-}
-
 Result<crypto::Certificate, Error> load_certificate(const EngineOptions& options) {
   if (options.certificate_file.empty()) {
     auto made = crypto::Certificate::generate(std::time(nullptr));
     if (!made.ok()) return Failure(Error{"certificate: " + made.error()});
     return std::move(made).value();
   }
-  auto certificate = read_file("certificate_file", options.certificate_file);
-  if (!certificate.ok()) return Failure(certificate.error());
-  auto key = read_file("key_file", options.key_file);
-  if (!key.ok()) return Failure(key.error());
+  auto certificate = read_text_file(options.certificate_file);
+  if (!certificate.ok()) return Failure(Error{"certificate_file: " + certificate.error()});
+  auto key = read_text_file(options.key_file);
+  if (!key.ok()) return Failure(Error{"key_file: " + key.error()});
   auto parsed = crypto::Certificate::from_pem(certificate.value(), key.value());
   if (!parsed.ok()) return Failure(Error{"certificate_file: " + parsed.error()});
   return std::move(parsed).value();
@@ -46,26 +39,28 @@ Result<crypto::Certificate, Error> load_certificate(const EngineOptions& options
 // FileKeyLog appends key log lines to a file, each at once, for a capture to be read.
 class FileKeyLog final : public crypto::KeyLog {
  public:
-  explicit FileKeyLog(const std::string& path) : out_(path, std::ios::app) {}
-  bool good() const { return out_.good(); }
+  FileKeyLog(const EngineOptions& options, OutputFile file)
+      : failed_(EngineImpl::recording_failed(options)), file_(std::move(file)) {}
   void write_line(std::string_view line) override {
+    const std::string text = std::string(line) + '\n';
     const std::lock_guard lock(mutex_);
-    out_ << line << '\n' << std::flush;
+    file_.write({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    if (const auto failure = file_.take_failure()) failed_(*failure);
   }
 
  private:
+  const std::function<void(const Error&)> failed_;
   std::mutex mutex_;
-  std::ofstream out_;
+  OutputFile file_;
 };
 
 Result<EngineImpl::KeyLogs, Error> open_key_logs(const EngineOptions& options) {
   EngineImpl::KeyLogs logs;
   if (!options.key_log_file.empty()) {
-    auto file = std::make_unique<FileKeyLog>(options.key_log_file);
-    if (!file->good()) {
-      return Failure(Error{"key_log_file: cannot write '" + options.key_log_file + "'"});
-    }
-    logs.file = std::move(file);
+    auto file =
+        OutputFile::create("key_log_file", options.key_log_file, OutputFile::Mode::kAppend);
+    if (!file.ok()) return Failure(file.error());
+    logs.file = std::make_unique<FileKeyLog>(options, std::move(file).value());
   }
   if (options.pcap_file.empty()) return logs;
   Capture::Options capture;
@@ -163,6 +158,10 @@ Result<std::unique_ptr<Engine>, Error> Engine::create(EngineOptions options,
   crypto::KeyLog* const key_log = logs.capture ? logs.capture.get() : logs.file.get();
   crypto::DtlsOptions dtls_options;
   dtls_options.handshake_timeout = checked.handshake_timeout;
+  dtls_options.small_mtu_bytes = static_cast<std::uint32_t>(checked.min_datagram_bytes);
+  // Who states less knows the path.
+  dtls_options.mtu_bytes = std::min(dtls_options.mtu_bytes,
+                                    static_cast<std::uint32_t>(checked.datagram_bytes));
   auto dtls = crypto::DtlsContext::create(std::move(certificate).value(), dtls_options, key_log);
   if (!dtls.ok()) return Failure(Error{dtls.error()});
   io::raise_file_limit(checked.max_sessions + 256);

@@ -47,6 +47,14 @@ TableOptions table_options(const Settings& settings) {
   return options;
 }
 
+void log_to(const std::function<void(const std::string&)>& log, const std::string& line) {
+  if (log) {
+    log(line);
+  } else {
+    std::fprintf(stderr, "millrace: %s\n", line.c_str());
+  }
+}
+
 }  // namespace
 
 const Clock& monotonic_clock() {
@@ -58,6 +66,7 @@ EngineImpl::EngineImpl(Settings settings, KeyLogs key_logs,
                        std::shared_ptr<const crypto::DtlsContext> dtls)
     : settings_(std::move(settings)),
       key_logs_(std::move(key_logs)),
+      recorder_(recording_failed(settings_.options)),
       tracer_({settings_.options.trace_file,
                settings_.options.trace_file.empty() ? 0 : settings_.options.trace_sessions,
                unix_offset(settings_.options)},
@@ -90,7 +99,6 @@ Duration EngineImpl::unix_offset(const EngineOptions& options) {
 
 std::optional<Error> EngineImpl::make_shards(const MakeHandler& make_handler) {
   if (std::optional<Error> error = tracer_.prepare()) return error;
-  if (key_logs_.capture) recorder_.add(key_logs_.capture);
   const unsigned count = settings_.options.shards;
   for (unsigned i = 0; i < count; ++i) mailboxes_.push_back(std::make_unique<Mailbox>(kMailbox));
   for (unsigned i = 0; i < count; ++i) {
@@ -133,16 +141,24 @@ std::optional<Error> EngineImpl::bind_listening() {
   return std::nullopt;
 }
 
-void EngineImpl::log(const std::string& line) const {
-  if (settings_.options.log) {
-    settings_.options.log(line);
-  } else {
-    std::fprintf(stderr, "millrace: %s\n", line.c_str());
-  }
+void EngineImpl::log(const std::string& line) const { log_to(settings_.options.log, line); }
+
+std::function<void(const Error&)> EngineImpl::recording_failed(const EngineOptions& options) {
+  if (options.recording_failed) return options.recording_failed;
+  return [log = options.log](const Error& error) { log_to(log, error.message); };
+}
+
+// Not earlier: an engine, or a program, that does not come up leaves files as they were.
+void EngineImpl::begin_recording() {
+  std::call_once(recording_, [this] {
+    tracer_.start();
+    if (key_logs_.capture) recorder_.add(key_logs_.capture);
+  });
 }
 
 void EngineImpl::start() {
   if (!settings_.options.own_threads || !threads_.empty() || stopped_) return;
+  begin_recording();
   for (unsigned i = 0; i < shards(); ++i) threads_.emplace_back([this, i] { run_shard(i); });
 }
 
@@ -312,6 +328,7 @@ bool EngineImpl::post(unsigned shard, std::function<void()> task) {
 void EngineImpl::make_polled(unsigned shard) {
   CHECK(shard < shards() && !settings_.options.own_threads);
   if (polled_[shard].started) return;
+  begin_recording();
   shards_[shard]->start();
   polled_[shard] = {true, shards_[shard]->native_handle()};
 }

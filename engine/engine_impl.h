@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,6 +40,8 @@ class EngineImpl final : public Engine {
   EngineImpl(Settings settings, KeyLogs key_logs, std::shared_ptr<const crypto::DtlsContext> dtls);
   ~EngineImpl() override;
 
+  // Whom `options` want told of a recording that fails; never empty.
+  static std::function<void(const Error&)> recording_failed(const EngineOptions& options);
   // From a shard's clock to that of the world.
   static Duration unix_offset(const EngineOptions& options);
 
@@ -74,12 +78,14 @@ class EngineImpl final : public Engine {
   void ask_to_close(bool at_once);
   bool closed_by(Time deadline) const;
   void log(const std::string& line) const;
+  void begin_recording();
   Time now() const { return clock_->now(); }
 
   Settings settings_;  // Read by every thread, changed by none.
   KeyLogs key_logs_;
   RecordThread recorder_;
   Tracer tracer_;
+  std::once_flag recording_;
   std::shared_ptr<const crypto::DtlsContext> dtls_;
   crypto::BoringMac mac_;
   const Clock* clock_;

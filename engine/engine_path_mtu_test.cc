@@ -237,5 +237,20 @@ TEST_F(PathMtuTest, RefusesBoundsThatMakeNoSense) {
   EXPECT_NE(engine.error().message.find("max_datagram_bytes: 1100"), std::string::npos);
 }
 
+// RFC 6347 §4.1.1.1: a flight that is not answered is repeated in smaller datagrams.
+TEST_F(PathMtuTest, ASessionComesUpOverTheSmallestPath) {
+  for (const std::size_t pinned : {508u, 1200u}) {
+    EngineOptions options;
+    options.datagram_bytes = pinned;
+    use(576, options);
+    const Time begun = pair_->simulation->now();
+    const Channel channel = pair_->open();
+    ASSERT_TRUE(pair_->run([&] { return channel.open(); }, seconds(3))) << pinned;
+    // Who states what the path carries has nothing to repeat.
+    const Duration took = pair_->simulation->now() - begun;
+    EXPECT_LT(took, pinned == 508 ? milliseconds(50) : milliseconds(800));
+  }
+}
+
 }  // namespace
 }  // namespace millrace

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -280,6 +281,82 @@ TEST_F(RecordTest, NamesTheFileThatCannotBeWritten) {
     EXPECT_NE(made.error().message.find(pcap ? "pcap_file: " : "trace_file: "), std::string::npos);
     EXPECT_NE(made.error().message.find("/no/such"), std::string::npos);
   }
+}
+
+std::string make_error(EngineOptions options) {
+  test::place_on(Simulation::create({}), options);
+  options.max_sessions = 16;
+  const auto made = Engine::create(
+      options, [](ShardContext& context) { return std::make_unique<Script>(context); });
+  return made.ok() ? "" : made.error().message;
+}
+
+TEST_F(RecordTest, AnEngineThatDoesNotRunLeavesFilesAsTheyWere) {
+  EngineOptions options;
+  options.pcap_file = path("p");
+  options.trace_file = path("t");
+  options.key_log_file = path("k");
+  for (const char* const name : {"p", "t", "k"}) std::ofstream(path(name)) << "earlier";
+  EXPECT_EQ(make_error(options), "");
+  for (const char* const name : {"p", "t", "k"}) EXPECT_EQ(read_all(path(name)), "earlier");
+}
+
+TEST_F(RecordTest, AFileThatIsBeingWrittenIsNoOthers) {
+  EngineOptions options;
+  options.pcap_file = path("p");
+  options.trace_file = path("t");
+  start({});
+  replace_server(options);
+  Channel channel = pair_->open();
+  talk(channel, 10);
+  for (const char* const name : {"p", "t"}) {
+    EngineOptions other;
+    (name[0] == 'p' ? other.trace_file : other.pcap_file) = path(name);
+    EXPECT_NE(make_error(other).find("'" + path(name) + "' is being written already"),
+              std::string::npos);
+  }
+  EngineOptions twice;
+  twice.pcap_file = twice.trace_file = path("both");
+  EXPECT_NE(make_error(twice).find("is being written already"), std::string::npos);
+  pair_->server.reset();
+  EXPECT_EQ(read_all(path("p")).substr(0, 4), "\x0a\x0d\x0d\x0a");
+  EXPECT_FALSE(events_of(path("t")).empty());
+}
+
+TEST_F(RecordTest, TellsOnceOfWhatCannotBeWrittenToItsEnd) {
+  for (auto EngineOptions::*const file : {&EngineOptions::pcap_file, &EngineOptions::trace_file,
+                                          &EngineOptions::key_log_file}) {
+    EngineOptions options;
+    options.*file = "/dev/full";
+    std::mutex mutex;  // The record thread may tell.
+    std::vector<std::string> told;
+    options.recording_failed = [&](const Error& error) {
+      const std::lock_guard lock(mutex);
+      told.push_back(error.message);
+    };
+    start({});
+    replace_server(options);
+    Channel channel = pair_->open();
+    talk(channel, 10);
+    pair_.reset();
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_NE(told[0].find("_file: cannot write '/dev/full': "), std::string::npos) << told[0];
+  }
+}
+
+TEST_F(RecordTest, SecretsAreTheirOwnersAlone) {
+  EngineOptions options;
+  options.key_log_file = path("k");
+  std::ofstream(path("k")) << "earlier\n";
+  ASSERT_EQ(::chmod(path("k").c_str(), 0644), 0);
+  start({});
+  replace_server(options);
+  pair_->open();
+  struct ::stat status {};
+  ASSERT_EQ(::stat(path("k").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777u, 0600u);
+  // Others' lines stay: a key log is appended to.
+  EXPECT_EQ(read_all(path("k")).find("earlier\nCLIENT_RANDOM "), 0u);
 }
 
 }  // namespace

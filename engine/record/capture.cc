@@ -57,10 +57,13 @@ Capture::Capture(const Options& options, OutputFile file)
   for (unsigned i = 0; i < options.shards; ++i) {
     lanes_.push_back(std::make_unique<CaptureLane>(full_));
   }
+}
+
+void Capture::write_head() {
   pcapng::Buffer head;
   pcapng::append_section_header(head, "millrace");
   pcapng::append_interface(head, "millrace");
-  file_.write(head);
+  if (!file_.write(head)) full_ = true;
 }
 
 void Capture::write_line(std::string_view line) {
@@ -73,6 +76,7 @@ void Capture::write_line(std::string_view line) {
 bool Capture::drain(bool last) {
   if (finished_) return false;
   const Clock::time_point now = Clock::now();
+  if (file_.size() == 0 && !full_) write_head();
   for (const std::unique_ptr<CaptureLane>& lane : lanes_) {
     lane->ring_.consume([&](ByteSpan record) { hold(record, now); });
   }
@@ -117,7 +121,7 @@ void Capture::write_secrets() {
     pcapng::append_secrets(block, line);
     wipe(line);
     const bool fits = file_.size() + block.size() + kStatisticsBytes <= options_.max_bytes;
-    if (fits && !full_) file_.write(block);
+    if (fits && !full_ && !file_.write(block)) full_ = true;
     wipe(block);
   }
 }

@@ -57,6 +57,7 @@ class Capture final : public Recording, public crypto::KeyLog {
 
   void write_line(std::string_view line) override;  // Any thread.
   bool drain(bool last) override;
+  std::optional<Error> take_failure() override { return file_.take_failure(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -65,6 +66,7 @@ class Capture final : public Recording, public crypto::KeyLog {
     pcapng::Buffer block;
   };
 
+  void write_head();
   void hold(ByteSpan record, Clock::time_point now);
   void write_secrets();
   void write_held(Clock::time_point now, bool all);

@@ -37,7 +37,11 @@ void RecordThread::run() {
       for (std::shared_ptr<Recording>& each : added_) all.push_back(std::move(each));
       added_.clear();
     }
-    std::erase_if(all, [last](const auto& recording) { return !recording->drain(last); });
+    std::erase_if(all, [this, last](const auto& recording) {
+      const bool goes_on = recording->drain(last);
+      if (const std::optional<Error> failure = recording->take_failure()) failed_(*failure);
+      return !goes_on;
+    });
   }
 }
 

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "millrace/types.h"
 
 namespace millrace::engine {
 
@@ -15,13 +20,16 @@ class Recording {
   virtual ~Recording() = default;
   // Writes what has come; with `last`, also what was held back. False: it is done with.
   virtual bool drain(bool last) = 0;
+  // Why its file ends early, once.
+  virtual std::optional<Error> take_failure() = 0;
 };
 
 // RecordThread writes recordings, some hundred times a second, on a thread of its own that
 // starts with the first of them. No shard waits for it.
 class RecordThread {
  public:
-  RecordThread() = default;
+  // `failed` is called on that thread where a recording cannot be written to its end.
+  explicit RecordThread(std::function<void(const Error&)> failed) : failed_(std::move(failed)) {}
   ~RecordThread() { stop(); }
   RecordThread(const RecordThread&) = delete;
   RecordThread& operator=(const RecordThread&) = delete;
@@ -34,6 +42,7 @@ class RecordThread {
  private:
   void run();
 
+  const std::function<void(const Error&)> failed_;
   std::mutex mutex_;  // Guards all below but `thread_`.
   std::condition_variable wake_;
   std::vector<std::shared_ptr<Recording>> added_;

@@ -60,7 +60,7 @@ OutputFile* SessionTrace::file() {
   if (const auto* const path = std::get_if<std::string>(&target_)) {
     auto made = OutputFile::create("trace_file", *path);
     if (!made.ok()) {
-      std::fprintf(stderr, "millrace: %s\n", made.error().message.c_str());
+      failure_ = made.error();
       return nullptr;
     }
     target_.emplace<OutputFile>(std::move(made).value());
@@ -94,6 +94,11 @@ bool SessionTrace::drain(bool last) {
   return good && !last && !over && !ended_;
 }
 
+std::optional<Error> SessionTrace::take_failure() {
+  if (auto* const file = std::get_if<OutputFile>(&target_)) return file->take_failure();
+  return std::exchange(failure_, std::nullopt);
+}
+
 void SessionTrace::write(ByteSpan record) {
   const auto head = take<Head>(record);
   const Time when{Duration(head.time)};
@@ -124,6 +129,11 @@ std::optional<Error> Tracer::prepare() {
   if (!file.ok()) return file.error();
   first_.emplace(std::move(file).value());
   return std::nullopt;
+}
+
+void Tracer::start() {
+  const std::lock_guard lock(mutex_);
+  if (first_) first_->empty();
 }
 
 std::shared_ptr<SessionTrace> Tracer::begin(std::uint64_t session, Time now,

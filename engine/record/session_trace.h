@@ -35,6 +35,7 @@ class SessionTrace final : public Recording {
   void end(Time now);
 
   bool drain(bool last) override;
+  std::optional<Error> take_failure() override;
 
  private:
   static constexpr std::size_t kRingBytes = std::size_t{2} << 20;
@@ -56,6 +57,7 @@ class SessionTrace final : public Recording {
 
   // The record thread's.
   Target target_;
+  std::optional<Error> failure_;  // Of making the file.
   QlogWriter writer_;
   std::string text_;
   std::uint64_t lost_told_ = 0;
@@ -75,6 +77,8 @@ class Tracer {
 
   // Makes the first file, so that one that cannot be made is known at the start.
   std::optional<Error> prepare();
+  // Takes away what an earlier run left in it: this one has begun.
+  void start();
 
   // Any thread. A trace for a session that came up; null when there are enough.
   std::shared_ptr<SessionTrace> begin(std::uint64_t session, Time now, std::string_view vantage);

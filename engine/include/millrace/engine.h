@@ -120,6 +120,9 @@ struct EngineOptions {
   // Log lines of the control plane; empty: stderr. Called from any thread, and by several
   // at once.
   std::function<void(const std::string& line)> log;
+  // A key log, capture or trace cannot be written to its end, a disk being full: told once of
+  // each. Empty: a log line. Called as `log`, by the engine's destructor at the latest.
+  std::function<void(const Error& error)> recording_failed;
 };
 
 // MakeHandler makes the handler of one shard, before any of its events; `create` calls it,
