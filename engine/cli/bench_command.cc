@@ -57,11 +57,11 @@ BenchCommand::BenchCommand() {
   cpus.placeholder = "N";
   cpus.help = "Processor of the sender, then of the receiver";
   cpus.fallback = "0 and 1";
-  cpus.expected = "an array of strings, each the number of a processor, two at most";
+  cpus.expected = "an array of strings, each the number of a processor of this machine, two at most";
   cpus.kind = SettingKind::kList;
   cpus.assign = [this](const std::string& text) {
     const std::optional<std::uint64_t> value = parse_whole(text);
-    if (!value || *value > 1023 || cpus_.size() == 2) return false;
+    if (!value || !is_processor(*value) || cpus_.size() == 2) return false;
     cpus_.push_back(static_cast<int>(*value));
     return true;
   };
@@ -199,6 +199,9 @@ std::optional<std::string> BenchCommand::measure_all() {
 }
 
 int BenchCommand::run() {
+  if (const auto problem = output_problem(json_)) {
+    return complain("--json: " + *problem, kExitFailed);
+  }
   choose_cpus();
   report_.machine = report::this_machine();
   report_.machine.version = kVersion;

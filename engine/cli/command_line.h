@@ -12,9 +12,10 @@ namespace millrace::cli {
 // Exit codes of the program.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailed = 1,  // Something outside: a port in use, a missing file.
-  kExitUsage = 2,   // A bad flag, key or value.
-  kExitLost = 3,    // `load`: a connection did not open, or reliable data was lost.
+  kExitFailed = 1,       // Something outside: a port in use, a missing file, a full disk.
+  kExitUsage = 2,        // A bad flag, key or value.
+  kExitLost = 3,         // `load`: a connection did not open, or reliable data was lost.
+  kExitInterrupted = 4,  // `load`, `loop`: a signal ended it early; what there is was reported.
 };
 
 // Command is a word of the command line, with its settings. `--config` and `--help` are

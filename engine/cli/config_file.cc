@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <toml++/toml.h>
 
-#include <fstream>
-#include <iterator>
+#include <optional>
+#include <sstream>
 
+#include "engine/base/text_file.h"
 #include "engine/cli/setting.h"
 
 namespace millrace::cli {
@@ -44,6 +45,15 @@ bool assign(const toml::node& node, const Setting& setting) {
   return text && setting.assign(*text);
 }
 
+// As the file has it, cut where it is long.
+std::string text_of(const toml::node& node) {
+  constexpr std::size_t kMaxQuoted = 40;
+  std::ostringstream out;
+  out << toml::default_formatter(node);
+  const std::string text = out.str();
+  return text.size() <= kMaxQuoted ? text : text.substr(0, kMaxQuoted) + "...";
+}
+
 std::string place(const std::string& path, const toml::source_region& where) {
   return path + ":" + std::to_string(where.begin.line) + ": ";
 }
@@ -68,8 +78,8 @@ std::optional<UsageError> apply(const toml::table& table, const std::string& pre
                         "', expected " + (known.empty() ? "no such table" : "one of " + known)};
     }
     if (!assign(node, *setting)) {
-      return UsageError{place(path, node.source()) + "bad value of '" + std::string(key.str()) +
-                        "', expected " + setting->expected};
+      return UsageError{place(path, node.source()) + "bad value " + text_of(node) + " of '" +
+                        std::string(key.str()) + "', expected " + setting->expected};
     }
   }
   return std::nullopt;
@@ -78,12 +88,11 @@ std::optional<UsageError> apply(const toml::table& table, const std::string& pre
 }  // namespace
 
 std::optional<UsageError> load_config_file(const std::string& path, const Settings& settings) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return UsageError{"config: cannot read '" + path + "'"};
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const auto text = read_text_file(path);
+  if (!text.ok()) return UsageError{"config: " + text.error()};
   toml::table table;
   try {
-    table = toml::parse(text, path);
+    table = toml::parse(text.value(), path);
   } catch (const toml::parse_error& error) {
     return UsageError{place(path, error.source()) + std::string(error.description())};
   }

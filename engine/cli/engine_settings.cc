@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/cli/process.h"
 #include "sctp/congestion_algorithm.h"
 
 namespace millrace::cli {
@@ -27,11 +28,11 @@ void add_wait(Settings& settings, EngineOptions& options) {
   cpus.placeholder = "N";
   cpus.help = "Processor of a shard; given once per shard, in order";
   cpus.fallback = "not pinned";
-  cpus.expected = "an array of strings, each the number of a processor";
+  cpus.expected = "an array of strings, each the number of a processor of this machine";
   cpus.kind = SettingKind::kList;
   cpus.assign = [&](const std::string& text) {
     const std::optional<std::uint64_t> value = parse_whole(text);
-    if (!value || *value > 1023) return false;
+    if (!value || !is_processor(*value)) return false;
     options.cpus.push_back(static_cast<int>(*value));
     return true;
   };

@@ -9,9 +9,9 @@
 #include "engine/cli/load_run.h"
 #include "engine/cli/log.h"
 #include "engine/cli/process.h"
+#include "engine/cli/recording_watch.h"
 
 namespace millrace::cli {
-namespace {}  // namespace
 
 LoadCommand::LoadCommand() {
   plan_.cpu_time = process_cpu_time;
@@ -32,6 +32,7 @@ int LoadCommand::run() {
                     kExitUsage);
   }
   if (const auto problem = check_load(plan_)) return complain(*problem, kExitUsage);
+  if (const auto problem = check_files(files_)) return complain(*problem, kExitFailed);
   plan_.config.shards = engine_.shards;
   if (const auto error = attach_device(dpdk_, engine_)) {
     return complain(error->message, kExitFailed);
@@ -44,6 +45,8 @@ int LoadCommand::run() {
   }
   plan_.local_ip = local_;
   engine_.log = [](const std::string& line) { log_warning(line); };
+  const RecordingWatch recordings;
+  recordings.attach(engine_);
 
   StopSignals signals;
   RealPacer pacer;
@@ -52,7 +55,7 @@ int LoadCommand::run() {
   HttpSignaller signaller(*target, 16);
   report::LoadReport report = run.run(signaller);
   report.target = target_;
-  return deliver_report(report, files_);
+  return recordings.exit_code(deliver_report(report, files_));
 }
 
 }  // namespace millrace::cli

@@ -145,18 +145,19 @@ void LoadRun::carry_traffic(report::LoadReport& report) {
     shard.start(channels == 0 ? 1.0 : static_cast<double>(shard.channels()) / channels);
   });
   const auto finished = [](const LoadShard& shard) { return shard.finished(); };
+  const auto all_finished = [this, &finished] {
+    return std::all_of(shards_.begin(), shards_.end(),
+                       [&](const LoadShard* shard) { return finished(*shard); });
+  };
   Time last = start;
   for (bool over = false; !over;) {
     over = on_all(finished, last + kLine - pacer_.now());
     if (stop_()) {
+      if (!all_finished()) report.interrupted_after_seconds = seconds_of(pacer_.now() - start);
       post_all([](LoadShard& shard) { shard.cut_short(); });
       // Whether or not all end in time, the run does.
       static_cast<void>(pacer_.wait_until(
-          [&] {
-            bool all = true;
-            for (const LoadShard* const shard : shards_) all &= shard->finished();
-            return all;
-          },
+          all_finished,
           pacer_.now() + plan_.patience + kLine));
       return;
     }
@@ -178,13 +179,20 @@ report::LoadReport LoadRun::run(Signaller& signaller) {
   unsigned opened = 0;
   for (const LoadShard* const shard : shards_) opened += shard->opened();
   if (opened > 0 && !stop_()) prepare();
-  if (opened > 0 && !stop_()) carry_traffic(report);
+  if (stop_()) {
+    report.interrupted_after_seconds = 0;
+  } else if (opened > 0) {
+    carry_traffic(report);
+  }
   engine_->stop();
   for (const LoadShard* const shard : shards_) shard->add_to(report);
   for (const ShardStats& shard : engine_->stats().shards) {
     report.records_per_seal = std::max(report.records_per_seal, shard.records_per_seal_p50);
     report.records_per_open = std::max(report.records_per_open, shard.records_per_open_p50);
   }
+  // What it records is whole only then.
+  engine_.reset();
+  shards_.clear();
   return report;
 }
 

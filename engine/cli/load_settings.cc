@@ -109,6 +109,15 @@ std::optional<std::string> check_load(const LoadPlan& plan) {
   return std::nullopt;
 }
 
+std::optional<std::string> check_files(const ReportFiles& files) {
+  if (const auto problem = output_problem(files.json)) return "--json: " + *problem;
+  if (const auto problem = output_problem(files.html)) return "--html: " + *problem;
+  if (!files.json.empty() && files.json == files.html) {
+    return "--html: '" + files.html + "' is where --json goes";
+  }
+  return std::nullopt;
+}
+
 int deliver_report(const report::LoadReport& report, const ReportFiles& files) {
   // With JSON on stdout the text goes where it does not mix.
   const std::string text = report::to_text(report);
@@ -121,7 +130,8 @@ int deliver_report(const report::LoadReport& report, const ReportFiles& files) {
   written &= files.json.empty() || write_output(files.json, report::to_json(report));
   written &= files.html.empty() || write_output(files.html, report::to_html({report}));
   if (!report.good()) return kExitLost;
-  return written ? kExitOk : kExitFailed;
+  if (!written) return kExitFailed;
+  return report.interrupted_after_seconds ? kExitInterrupted : kExitOk;
 }
 
 }  // namespace millrace::cli

@@ -20,6 +20,9 @@ void add_load_settings(Settings& settings, LoadPlan& plan, ReportFiles& files);
 // What no single setting can check; nothing when all is well.
 std::optional<std::string> check_load(const LoadPlan& plan);
 
+// What is wrong with where the report is to go; asked before the run.
+std::optional<std::string> check_files(const ReportFiles& files);
+
 // Prints the report, writes the files and returns the exit code.
 int deliver_report(const report::LoadReport& report, const ReportFiles& files);
 

@@ -10,6 +10,7 @@
 #include "engine/cli/load_run.h"
 #include "engine/cli/log.h"
 #include "engine/cli/process.h"
+#include "engine/cli/recording_watch.h"
 
 namespace millrace::cli {
 namespace {
@@ -73,6 +74,10 @@ EngineOptions LoopCommand::server_options(const std::shared_ptr<Simulation>& sim
   options.simulation = simulation;
   options.listen = simulation ? "10.0.1.1:5000" : "127.0.0.1:0";
   options.max_sessions = plan_.config.connections + 16;
+  // The other end's recordings hold all of it.
+  options.pcap_file.clear();
+  options.trace_file.clear();
+  options.key_log_file.clear();
   return options;
 }
 
@@ -84,9 +89,12 @@ EngineOptions LoopCommand::client_options(const std::shared_ptr<Simulation>& sim
 
 int LoopCommand::run() {
   if (const auto problem = check_load(plan_)) return complain(*problem, kExitUsage);
+  if (const auto problem = check_files(files_)) return complain(*problem, kExitFailed);
   plan_.config.shards = engine_.shards;
   engine_.sctp.max_message_bytes = std::max(engine_.sctp.max_message_bytes, plan_.config.size);
   engine_.log = [](const std::string& line) { log_warning(line); };
+  const RecordingWatch recordings;
+  recordings.attach(engine_);
   StopSignals signals;
   std::shared_ptr<Simulation> simulation;
   std::unique_ptr<Pacer> pacer = std::make_unique<RealPacer>();
@@ -122,7 +130,7 @@ int LoopCommand::run() {
   if (simulation) report.server_cpu.reset();
   report.client_cpu = report.client_cpu.since(report.server_cpu.value_or(report::CpuTime{}));
   server.value()->stop();
-  return deliver_report(report, files_);
+  return recordings.exit_code(deliver_report(report, files_));
 }
 
 }  // namespace millrace::cli

@@ -2,7 +2,9 @@
 #include "engine/cli/process.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -28,11 +30,18 @@ double waited_seconds(const std::filesystem::path& task) {
   return schedstat >> running >> waiting ? 1e-9 * waiting : 0;
 }
 
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 sigset_t stop_set() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  // A blocked signal would be waited for even where it is ignored.
+  if (!is_ignored(SIGHUP)) sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -55,6 +64,10 @@ report::CpuTime process_cpu_time() {
 
 report::CpuTime thread_cpu_time() {
   return {.used = cpu_seconds(RUSAGE_THREAD), .waited = waited_seconds("/proc/thread-self")};
+}
+
+bool is_processor(std::uint64_t number) {
+  return number < static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_CONF)));
 }
 
 StopSignals::StopSignals() {

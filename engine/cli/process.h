@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "engine/report/cpu_time.h"
@@ -14,8 +15,11 @@ int complain(const std::string& message, int code);
 report::CpuTime process_cpu_time();
 report::CpuTime thread_cpu_time();
 
-// StopSignals blocks SIGTERM and SIGINT for this thread and those it starts, so that they
-// can be waited for. Make it before any thread.
+// Whether the machine has a processor of that number.
+bool is_processor(std::uint64_t number);
+
+// StopSignals blocks SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP for this thread
+// and those it starts, so that they can be waited for. Make it before any thread.
 class StopSignals {
  public:
   StopSignals();

@@ -12,6 +12,7 @@
 #include "engine/cli/engine_settings.h"
 #include "engine/cli/log.h"
 #include "engine/cli/process.h"
+#include "engine/cli/recording_watch.h"
 #include "engine/cli/serve_stats.h"
 #include "engine/http/signalling_api.h"
 #include "io/monotonic_clock.h"
@@ -20,6 +21,10 @@ namespace millrace::cli {
 namespace {
 
 constexpr const char* kDefaultListen = "127.0.0.1:5000";
+
+const char* name_of(int signal) {
+  return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGHUP";
+}
 
 int fail(const Error& error) { return complain(error.message, kExitFailed); }
 
@@ -61,6 +66,8 @@ int ServeCommand::run() {
   // A device has addresses of its own.
   if (engine_.device && engine_.listen == kDefaultListen) engine_.listen = "[::]:5000";
 
+  const RecordingWatch recordings;
+  recordings.attach(engine_);
   RelayHub relays;
   ServeCounters counters;
   auto engine = make_serve_engine(engine_, serve_, relays, counters);
@@ -84,10 +91,10 @@ int ServeCommand::run() {
            engine.value()->listen_address() + " over " + to_string(engine.value()->io()) + ", " +
            std::to_string(engine.value()->shards()) + " shard(s)");
   const int signal = signals.wait();
-  log_info(std::string("closing all sessions on ") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  log_info(std::string("closing all sessions on ") + name_of(signal));
   server.value()->stop();
   engine.value()->stop();
-  return kExitOk;
+  return recordings.exit_code(kExitOk);
 }
 
 }  // namespace millrace::cli

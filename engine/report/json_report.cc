@@ -95,6 +95,8 @@ std::string to_json(const LoadReport& report) {
                    {"damaged", report.damaged},
                    {"unsent", report.unsent}};
   out["good"] = report.good();
+  out["interrupted_after_seconds"] =
+      report.interrupted_after_seconds ? Json(*report.interrupted_after_seconds) : Json();
   out["errors"] = report.errors;
   out["seconds"] = seconds_json(report.seconds);
   return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -89,6 +89,10 @@ struct LoadReport {
   std::uint64_t records_per_seal = 0;
   std::uint64_t records_per_open = 0;
 
+  // Somebody ended the run so long after its traffic had begun, warm-up included: 0 where that
+  // had not. None: it had its time.
+  std::optional<double> interrupted_after_seconds;
+
   CpuTime client_cpu;
   std::optional<CpuTime> server_cpu;  // None: the peer did not tell.
 

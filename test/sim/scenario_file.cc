@@ -4,9 +4,9 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <set>
+
+#include "engine/base/text_file.h"
 
 namespace millrace::sim {
 namespace {
@@ -453,10 +453,9 @@ ScenarioResult parse_scenario(std::string_view text, const std::string& path,
 }
 
 ScenarioResult load_scenario(const std::string& path, const std::vector<Override>& overrides) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return {{}, "scenario: cannot read '" + path + "'"};
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return parse_scenario(text, path, overrides);
+  const auto text = read_text_file(path);
+  if (!text.ok()) return {{}, "scenario: " + text.error()};
+  return parse_scenario(text.value(), path, overrides);
 }
 
 }  // namespace millrace::sim
