@@ -57,7 +57,8 @@ BenchCommand::BenchCommand() {
   cpus.placeholder = "N";
   cpus.help = "Processor of the sender, then of the receiver";
   cpus.fallback = "0 and 1";
-  cpus.expected = "an array of strings, each the number of a processor of this machine, two at most";
+  cpus.expected =
+      "an array of strings, each the number of a processor of this machine, two at most";
   cpus.kind = SettingKind::kList;
   cpus.assign = [this](const std::string& text) {
     const std::optional<std::uint64_t> value = parse_whole(text);

@@ -74,6 +74,18 @@ int complain(const std::string& program, const std::string& message) {
   return kExitUsage;
 }
 
+// CLI11 only says that a command is missing, whatever stands in its place.
+std::optional<std::string> wrong_command(const std::string& word,
+                                         const std::vector<Command>& commands) {
+  if (word == "-h" || word == "--help" || word == "--version") return std::nullopt;
+  std::string names;
+  for (const Command& command : commands) {
+    if (word == command.name) return std::nullopt;
+    names += (names.empty() ? "" : ", ") + command.name;
+  }
+  return "unknown command '" + word + "', expected one of " + names;
+}
+
 // Returns the exit code where parsing ends the program.
 std::optional<int> parse(CLI::App& root, int argc, char** argv, const std::string& program) {
   try {
@@ -98,6 +110,9 @@ int run_command_line(int argc, char** argv, const std::string& about,
   std::deque<GivenFlags> all;
   for (const Command& command : commands) {
     declare(*root.add_subcommand(command.name, command.help), command, all.emplace_back());
+  }
+  if (argc > 1) {
+    if (const auto problem = wrong_command(argv[1], commands)) return complain(program, *problem);
   }
   if (const auto code = parse(root, argc, argv, program)) return *code;
   for (const GivenFlags& given : all) {

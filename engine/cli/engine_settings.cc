@@ -2,6 +2,7 @@
 #include "engine/cli/engine_settings.h"
 
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "engine/cli/process.h"
@@ -170,6 +171,32 @@ void add_listening_settings(Settings& settings, EngineOptions& options) {
   settings.text("certificate", "FILE", "PEM certificate; none: made at start",
                 options.certificate_file);
   settings.text("key", "FILE", "PEM key of the certificate", options.key_file);
+}
+
+std::string in_flags(const Error& error) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kFlags = {{
+      {"listen", "udp"},
+      {"local_ip", "local"},
+      {"cpus", "cpu"},
+      {"max_sessions", "max-sessions"},
+      {"handshake_workers", "handshake-workers"},
+      {"handshake_timeout", "handshake-timeout"},
+      {"socket_buffer_bytes", "socket-buffer"},
+      {"datagram_bytes", "datagram-size"},
+      {"min_datagram_bytes", "datagram-min"},
+      {"max_datagram_bytes", "datagram-max"},
+      {"certificate_file", "certificate"},
+      {"key_log_file", "key-log"},
+      {"pcap_file", "pcap"},
+      {"trace_file", "trace"},
+  }};
+  const std::size_t end = error.message.find(": ");
+  const std::string_view option = std::string_view(error.message).substr(0, end);
+  for (const auto& [name, flag] : kFlags) {
+    if (name == option && end != std::string::npos)
+      return "--" + std::string(flag) + error.message.substr(end);
+  }
+  return error.message;
 }
 
 }  // namespace millrace::cli

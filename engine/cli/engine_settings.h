@@ -17,4 +17,7 @@ void add_listening_settings(Settings& settings, EngineOptions& options);
 
 const char* to_string(IoBackend io);
 
+// What an engine says of an option, with the name of the flag that sets it in place of its own.
+std::string in_flags(const Error& error);
+
 }  // namespace millrace::cli

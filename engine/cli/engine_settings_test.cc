@@ -55,5 +55,13 @@ TEST_F(EngineSettingsTest, TimesOfTheAssociationHaveTheirRanges) {
   EXPECT_FALSE(set("sack-delay", "201"));
 }
 
+TEST(InFlags, NamesTheFlagThatSetsAnOption) {
+  EXPECT_EQ(in_flags({"pcap_file: cannot write 'x'"}), "--pcap: cannot write 'x'");
+  EXPECT_EQ(in_flags({"listen: bad 'y': no port"}), "--udp: bad 'y': no port");
+  for (const char* const other : {"bind udp 1.2.3.4:5: in use", "pcap_file", "", ": x"}) {
+    EXPECT_EQ(in_flags({other}), other);
+  }
+}
+
 }  // namespace
 }  // namespace millrace::cli

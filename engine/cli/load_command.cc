@@ -51,7 +51,7 @@ int LoadCommand::run() {
   StopSignals signals;
   RealPacer pacer;
   LoadRun run(plan_, pacer, [&signals] { return signals.came(); });
-  if (const auto error = run.create(engine_)) return complain(error->message, kExitFailed);
+  if (const auto error = run.create(engine_)) return complain(in_flags(*error), kExitFailed);
   HttpSignaller signaller(*target, 16);
   report::LoadReport report = run.run(signaller);
   report.target = target_;

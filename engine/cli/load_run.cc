@@ -156,9 +156,7 @@ void LoadRun::carry_traffic(report::LoadReport& report) {
       if (!all_finished()) report.interrupted_after_seconds = seconds_of(pacer_.now() - start);
       post_all([](LoadShard& shard) { shard.cut_short(); });
       // Whether or not all end in time, the run does.
-      static_cast<void>(pacer_.wait_until(
-          all_finished,
-          pacer_.now() + plan_.patience + kLine));
+      static_cast<void>(pacer_.wait_until(all_finished, pacer_.now() + plan_.patience + kLine));
       return;
     }
     const Time now = pacer_.now();

@@ -117,10 +117,10 @@ int LoopCommand::run() {
     plan_.local_ip = client_engine.device->addresses().front();
   }
   auto server = make_serve_engine(std::move(server_engine), serve_, relays, counters);
-  if (!server.ok()) return complain(server.error().message, kExitFailed);
+  if (!server.ok()) return complain(in_flags(server.error()), kExitFailed);
   LoadRun run(plan_, *pacer, [&signals] { return signals.came(); });
   if (const auto error = run.create(std::move(client_engine))) {
-    return complain(error->message, kExitFailed);
+    return complain(in_flags(*error), kExitFailed);
   }
   server.value()->start();
   LocalSignaller signaller(*server.value());

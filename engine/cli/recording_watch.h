@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/cli/command_line.h"
+#include "engine/cli/engine_settings.h"
 #include "engine/cli/log.h"
 #include "millrace/engine.h"
 
@@ -16,7 +17,7 @@ class RecordingWatch {
   // Of each engine that the command makes.
   void attach(EngineOptions& options) const {
     options.recording_failed = [failed = failed_](const Error& error) {
-      log_error(error.message);
+      log_error(in_flags(error));
       *failed = true;
     };
   }

@@ -26,7 +26,7 @@ const char* name_of(int signal) {
   return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGHUP";
 }
 
-int fail(const Error& error) { return complain(error.message, kExitFailed); }
+int fail(const Error& error) { return complain(in_flags(error), kExitFailed); }
 
 }  // namespace
 

@@ -75,7 +75,7 @@ def case_a_missing_config_file_is_named(millrace):
 
 
 def case_bad_flags_end_with_2(millrace):
-    for words in (["serve", "--bogus"], ["load", "--rate", "0"], ["load", "--size", "many"], [],
+    for words in (["serve", "--bogus"], ["load", "--rate", "0"], ["load", "--size", "many"], [], ["carry"],
                   ["load", "--target", "ftp://x/"], ["loop", "--io", "dial-up"],
                   ["load", "--target", "http://127.0.0.1:1/offer", "--max-retransmits", "1",
                    "--max-packet-life-time", "1"]):
