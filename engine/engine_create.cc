@@ -57,8 +57,7 @@ class FileKeyLog final : public crypto::KeyLog {
 Result<EngineImpl::KeyLogs, Error> open_key_logs(const EngineOptions& options) {
   EngineImpl::KeyLogs logs;
   if (!options.key_log_file.empty()) {
-    auto file =
-        OutputFile::create("key_log_file", options.key_log_file, OutputFile::Mode::kAppend);
+    auto file = OutputFile::create("key_log_file", options.key_log_file, OutputFile::Mode::kAppend);
     if (!file.ok()) return Failure(file.error());
     logs.file = std::make_unique<FileKeyLog>(options, std::move(file).value());
   }
@@ -160,8 +159,8 @@ Result<std::unique_ptr<Engine>, Error> Engine::create(EngineOptions options,
   dtls_options.handshake_timeout = checked.handshake_timeout;
   dtls_options.small_mtu_bytes = static_cast<std::uint32_t>(checked.min_datagram_bytes);
   // Who states less knows the path.
-  dtls_options.mtu_bytes = std::min(dtls_options.mtu_bytes,
-                                    static_cast<std::uint32_t>(checked.datagram_bytes));
+  dtls_options.mtu_bytes =
+      std::min(dtls_options.mtu_bytes, static_cast<std::uint32_t>(checked.datagram_bytes));
   auto dtls = crypto::DtlsContext::create(std::move(certificate).value(), dtls_options, key_log);
   if (!dtls.ok()) return Failure(Error{dtls.error()});
   io::raise_file_limit(checked.max_sessions + 256);

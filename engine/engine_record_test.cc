@@ -324,8 +324,8 @@ TEST_F(RecordTest, AFileThatIsBeingWrittenIsNoOthers) {
 }
 
 TEST_F(RecordTest, TellsOnceOfWhatCannotBeWrittenToItsEnd) {
-  for (auto EngineOptions::*const file : {&EngineOptions::pcap_file, &EngineOptions::trace_file,
-                                          &EngineOptions::key_log_file}) {
+  for (auto EngineOptions::*const file :
+       {&EngineOptions::pcap_file, &EngineOptions::trace_file, &EngineOptions::key_log_file}) {
     EngineOptions options;
     options.*file = "/dev/full";
     std::mutex mutex;  // The record thread may tell.

@@ -81,8 +81,8 @@ std::string to_text(const LoadReport& report) {
            ull{report.damaged}, ull{report.unsent});
   }
   if (report.interrupted_after_seconds) {
-    append(out, "interrupted  after %.1f s of %.1f s of traffic\n", *report.interrupted_after_seconds,
-           seconds_of(config.warmup + config.duration));
+    append(out, "interrupted  after %.1f s of %.1f s of traffic\n",
+           *report.interrupted_after_seconds, seconds_of(config.warmup + config.duration));
   }
   for (const std::string& error : report.errors) out += "error        " + error + "\n";
   return out;
