@@ -63,7 +63,8 @@ TEST(EngineCreate, NamesTheCertificateFileThatIsMissing) {
   const auto engine =
       Engine::create(options, [](ShardContext&) { return std::make_unique<Handler>(); });
   ASSERT_FALSE(engine.ok());
-  EXPECT_EQ(engine.error().message, "certificate_file: cannot read '/nonexistent/cert.pem'");
+  EXPECT_EQ(engine.error().message,
+            "certificate_file: cannot read '/nonexistent/cert.pem': No such file or directory");
 }
 
 }  // namespace
