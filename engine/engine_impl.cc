@@ -327,7 +327,10 @@ bool EngineImpl::post(unsigned shard, std::function<void()> task) {
 
 void EngineImpl::make_polled(unsigned shard) {
   CHECK(shard < shards() && !settings_.options.own_threads);
-  if (polled_[shard].started) return;
+  if (!polled_[shard].started) start_polled(shard);
+}
+
+void EngineImpl::start_polled(unsigned shard) {
   begin_recording();
   shards_[shard]->start();
   polled_[shard] = {true, shards_[shard]->native_handle()};

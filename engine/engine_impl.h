@@ -75,6 +75,7 @@ class EngineImpl final : public Engine {
   void run_shard(unsigned index);
   ShardWorld world();
   void make_polled(unsigned shard);
+  [[gnu::cold]] void start_polled(unsigned shard);
   void ask_to_close(bool at_once);
   bool closed_by(Time deadline) const;
   void log(const std::string& line) const;

@@ -319,7 +319,7 @@ void ShardCore::advance_session(Time now, Session& session) {
   if (session.phase == Session::Phase::kClosed) return poll_control(now, session);
   advance_ice(now, session);
   // ICE may have ended it: no flight of it is wanted any more.
-  if (session.dtls && session.phase != Session::Phase::kClosed) {
+  if (session.dtls && session.phase != Session::Phase::kClosed && !session.dtls->is_quiet()) {
     if (session.flight || session.dtls->flight_ready()) submit_flight(now, session);
     session.dtls->check_limits();
     if (session.dtls->closed() && session.phase != Session::Phase::kClosed) {
