@@ -66,15 +66,15 @@ Result<RemoteTerms, SignalError> terms_of(const Settings& settings,
   terms.sctp_port = remote.sctp_port;
   // RFC 8841 §6.1: zero means that the peer takes any size.
   terms.max_message_bytes = remote.max_message_size == 0 ? SIZE_MAX : remote.max_message_size;
-  if (remote.sctp_init.empty() || !settings.options.sctp.init_in_sdp) return terms;
+  if (!remote.sctp_init || !settings.options.sctp.init_in_sdp) return terms;
   // draft-hancke-tsvwg-snap: what is not base 64, or not a valid INIT, is an error.
-  const auto bytes = crypto::decode_base64(remote.sctp_init);
+  const auto bytes = crypto::decode_base64(*remote.sctp_init);
   const auto parsed = bytes ? sctp::PeerInit::parse(*bytes) : std::nullopt;
   if (!parsed) {
     const std::string fault = bytes ? fault_of_init(*bytes) : std::string(kNoInit);
     return Failure(
         SignalError{SignalError::Kind::kMalformed,
-                    "a=sctp-init: '" + remote.sctp_init.substr(0, kMaxQuoted) + "' is " + fault});
+                    "a=sctp-init: '" + remote.sctp_init->substr(0, kMaxQuoted) + "' is " + fault});
   }
   terms.peer_init = std::make_shared<const sctp::PeerInit>(*parsed);
   return terms;
@@ -93,7 +93,7 @@ std::string make_offer(const Settings& settings, const LocalTerms& terms, const 
 
 std::string make_answer(const Settings& settings, const LocalTerms& terms, std::uint16_t port,
                         sdp::Setup setup, const sdp::RemoteDescription& offer) {
-  sdp::LocalDescription description = describe(settings, terms, !offer.sctp_init.empty());
+  sdp::LocalDescription description = describe(settings, terms, offer.sctp_init.has_value());
   description.ice_lite = true;
   description.setup = setup;
   std::uint16_t rank = 0;

@@ -26,6 +26,7 @@ std::vector<std::uint8_t> an_init() {
 
 TEST(Signalling, TakesAnInitAndRefusesWhatIsNone) {
   EXPECT_EQ(reason_for(crypto::encode_base64(an_init())), "");
+  EXPECT_EQ(reason_for(""), "a=sctp-init: '' is not an SCTP INIT in base 64");
   EXPECT_EQ(reason_for("AQA*"), "a=sctp-init: 'AQA*' is not an SCTP INIT in base 64");
   EXPECT_EQ(reason_for("AQAA"), "a=sctp-init: 'AQAA' is not an SCTP INIT in base 64");
 }
