@@ -5,12 +5,34 @@
 #include <utility>
 
 #include "crypto/base64.h"
+#include "sctp/packet/chunk.h"
+#include "sctp/packet/init_chunk.h"
+#include "sctp/setup_terms.h"
 
 namespace millrace::engine {
 namespace {
 
 // Of what a peer wrote, in an error.
 constexpr std::size_t kMaxQuoted = 64;
+constexpr char kNoInit[] = "not an SCTP INIT in base 64";
+
+// What is wrong with bytes that `PeerInit::parse` has refused.
+std::string fault_of_init(ByteSpan bytes) {
+  sctp::ChunkReader reader(bytes);
+  const auto chunk = reader.next();
+  if (!chunk || reader.next() || reader.malformed()) return kNoInit;
+  const auto init = sctp::InitChunk::parse(chunk->bytes);
+  if (!init) return kNoInit;
+  // RFC 9260 §3.3.2.
+  const std::string refused = "an SCTP INIT that cannot be taken: ";
+  if (init->initiate_tag.is_zero()) return refused + "its initiate tag is 0";
+  if (init->outbound_streams == 0) return refused + "it has no outbound streams";
+  if (init->inbound_streams == 0) return refused + "it has no inbound streams";
+  if (!sctp::has_valid_fields(*init)) {
+    return refused + "its a_rwnd of " + std::to_string(init->a_rwnd) + " is too small";
+  }
+  return refused + "its parameters are malformed, or name a host";
+}
 
 sdp::LocalDescription describe(const Settings& settings, const LocalTerms& terms, bool with_init) {
   sdp::LocalDescription local;
@@ -44,14 +66,15 @@ Result<RemoteTerms, SignalError> terms_of(const Settings& settings,
   terms.sctp_port = remote.sctp_port;
   // RFC 8841 §6.1: zero means that the peer takes any size.
   terms.max_message_bytes = remote.max_message_size == 0 ? SIZE_MAX : remote.max_message_size;
-  if (remote.sctp_init.empty() || !settings.options.sctp.init_in_sdp) return terms;
+  if (!remote.sctp_init || !settings.options.sctp.init_in_sdp) return terms;
   // draft-hancke-tsvwg-snap: what is not base 64, or not a valid INIT, is an error.
-  const auto init = crypto::decode_base64(remote.sctp_init);
-  const auto parsed = init ? sctp::PeerInit::parse(*init) : std::nullopt;
+  const auto bytes = crypto::decode_base64(*remote.sctp_init);
+  const auto parsed = bytes ? sctp::PeerInit::parse(*bytes) : std::nullopt;
   if (!parsed) {
-    return Failure(SignalError{SignalError::Kind::kMalformed,
-                               "a=sctp-init: '" + remote.sctp_init.substr(0, kMaxQuoted) +
-                                   "' is not an SCTP INIT in base 64"});
+    const std::string fault = bytes ? fault_of_init(*bytes) : std::string(kNoInit);
+    return Failure(
+        SignalError{SignalError::Kind::kMalformed,
+                    "a=sctp-init: '" + remote.sctp_init->substr(0, kMaxQuoted) + "' is " + fault});
   }
   terms.peer_init = std::make_shared<const sctp::PeerInit>(*parsed);
   return terms;
@@ -70,7 +93,7 @@ std::string make_offer(const Settings& settings, const LocalTerms& terms, const 
 
 std::string make_answer(const Settings& settings, const LocalTerms& terms, std::uint16_t port,
                         sdp::Setup setup, const sdp::RemoteDescription& offer) {
-  sdp::LocalDescription description = describe(settings, terms, !offer.sctp_init.empty());
+  sdp::LocalDescription description = describe(settings, terms, offer.sctp_init.has_value());
   description.ice_lite = true;
   description.setup = setup;
   std::uint16_t rank = 0;

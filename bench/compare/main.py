@@ -202,8 +202,13 @@ def exit_code(comparison):
     return EXIT_NOT_MET if any(line.is_fault for line in comparison.lines) else EXIT_OK
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (--help shows all)\n")
+
+
 def parse():
-    parser = argparse.ArgumentParser(prog="scripts/compare", description=__doc__)
+    parser = Parser(prog="scripts/compare", description=__doc__, allow_abbrev=False)
     parser.add_argument("--build", required=True, help="build directory")
     parser.add_argument("--peer-dir", required=True, help="where bench/peers/build put the peers")
     parser.add_argument("--out", required=True)
@@ -212,6 +217,7 @@ def parse():
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--io", choices=("auto", "uring", "sockets", "dpdk"), default="auto")
+    parser.add_argument("--check-usage", action="store_true", help="do no more than that")
     options = parser.parse_args()
     options.peers = [p for p in options.peers.split(",") if p and p != "none"]
     options.only = [s for s in options.only.split(",") if s] or (
@@ -222,7 +228,7 @@ def parse():
             if name not in known:
                 parser.error(f"{flag}: unknown '{name}', expected some of {', '.join(known)}")
     if options.rounds is not None and not 1 <= options.rounds <= 100:
-        parser.error("--rounds: expected 1 to 100")
+        parser.error(f"--rounds: {options.rounds}, expected 1 to 100")
     return options
 
 
@@ -250,6 +256,8 @@ def make_plan(options, programs, peers):
 
 def main():
     options = parse()
+    if options.check_usage:
+        return EXIT_OK
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if os.cpu_count() < 2:
         raise Trouble("two processors are needed")

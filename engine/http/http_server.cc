@@ -6,15 +6,18 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <list>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "engine/base/address.h"
 #include "engine/http/deadline_timer.h"
 #include "engine/http/media_type.h"
+#include "engine/http/request_target.h"
 
 namespace millrace::http {
 namespace {
@@ -30,11 +33,38 @@ using Socket = asio::basic_stream_socket<tcp, Executor>;
 
 constexpr milliseconds kAcceptPause{100};
 constexpr std::size_t kOfferBytes = 4u << 10;  // An offer, in one read.
+constexpr std::size_t kMaxQuoted = 64;         // Of what a client wrote, in an error.
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+using Header = bhttp::request_header<>;
+
+// What is wrong with a header that is HTTP; nothing where it is right.
+std::optional<std::string> fault_of(const Header& header) {
+  const auto quoted = [](auto text) { return "'" + std::string(text.substr(0, kMaxQuoted)) + "'"; };
+  // RFC 9112 §3.2: each of the three is to be answered 400.
+  const std::size_t hosts = header.count(bhttp::field::host);
+  if (hosts > 1) return "Host is there " + std::to_string(hosts) + " times";
+  if (hosts == 0 && header.version() >= 11) return "Host is missing";
+  if (const auto host = header[bhttp::field::host]; !is_valid_host({host.data(), host.size()})) {
+    return "Host: " + quoted(host) + " is not HOST[:PORT]";
+  }
+  const auto target = header.target();
+  if (!RequestTarget::parse({target.data(), target.size()})) {
+    return quoted(target) + " is neither a path nor a URI of http";
+  }
+  return std::nullopt;
+}
+
+// RFC 9110 §10.1.1: in HTTP/1.0 it is to be ignored.
+bool expects_continue(const Header& header) {
+  return header.version() >= 11 &&
+         bhttp::token_list(header[bhttp::field::expect]).exists("100-continue");
+}
 
 class ServerImpl;
 
-// Connection is one client: read a request, answer it, again. It owns itself through the
-// operation in progress, or as `awaited_`, and tells the server when it is gone.
+// Connection is one client: read a header and its body, answer them, again. It owns itself through
+// the operation in progress, or as `awaited_`, and tells the server when it is gone.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(ServerImpl& server, Socket socket);
@@ -50,7 +80,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void set_deadline(milliseconds patience);
+  void on_header(error_code error);
+  void send_continue();
+  void read_body();
   void on_read(error_code error);
+  // Ends what cannot be read; with an answer where that is the client's doing.
+  void fail(error_code error);
   void refuse(error_code error);
   void answer();
   Respond make_respond(std::uint64_t turn);
@@ -194,6 +229,32 @@ void Connection::read() {
   parser_->header_limit(static_cast<std::uint32_t>(server_.options().max_header_bytes));
   parser_->body_limit(server_.options().max_body_bytes);
   set_deadline(server_.options().request_timeout);
+  bhttp::async_read_header(
+      socket_, buffer_, *parser_,
+      [self = shared_from_this()](error_code error, std::size_t) { self->on_header(error); });
+}
+
+void Connection::on_header(error_code error) {
+  if (closed_) return;  // Its time was up as the header came.
+  if (error) return fail(error);
+  if (const auto fault = fault_of(parser_->get())) {
+    return write(error_response(400, *fault), false, 11);
+  }
+  if (parser_->is_done()) return answer();
+  // RFC 9110 §10.1.1: who has begun to send the body does not wait.
+  if (buffer_.size() == 0 && expects_continue(parser_->get())) return send_continue();
+  read_body();
+}
+
+// It counts against the time for the whole request: who does not read it is not waited for.
+void Connection::send_continue() {
+  asio::async_write(socket_, asio::buffer(kContinue.data(), kContinue.size()),
+                    [self = shared_from_this()](error_code error, std::size_t) {
+                      if (!error && !self->closed_) self->read_body();
+                    });
+}
+
+void Connection::read_body() {
   bhttp::async_read(
       socket_, buffer_, *parser_,
       [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
@@ -218,7 +279,11 @@ void Connection::expire() {
 
 void Connection::on_read(error_code error) {
   if (closed_) return;  // Its time was up as the request came.
-  if (!error) return answer();
+  if (error) return fail(error);
+  answer();
+}
+
+void Connection::fail(error_code error) {
   if (error == bhttp::error::end_of_stream) {
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
@@ -249,10 +314,10 @@ void Connection::answer() {
   const bhttp::request<bhttp::string_body>& message = parser_->get();
   Request request;
   request.method = std::string(message.method_string());
-  const std::string target(message.target());
-  const std::size_t mark = target.find('?');
-  request.path = target.substr(0, mark);
-  if (mark != std::string::npos) request.query = target.substr(mark + 1);
+  // It has been parsed before, for `fault_of`.
+  const auto target = RequestTarget::parse({message.target().data(), message.target().size()});
+  request.path = std::string(target->path);
+  request.query = std::string(target->query);
   request.content_type = media_type(std::string(message[bhttp::field::content_type]));
   request.body = std::move(parser_->get().body());
   const std::uint64_t turn = ++turn_;

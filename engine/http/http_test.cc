@@ -146,6 +146,85 @@ TEST_F(HttpTest, RefusesWhatIsNotHttp) {
   }
 }
 
+// RFC 9112 §3.2.
+TEST_F(HttpTest, RefusesAHostThatIsMissingRepeatedOrInvalid) {
+  start();
+  for (const char* field : {"", "Host: x\r\nHost: x\r\n", "Host: a b\r\n", "Host: x:y\r\n"}) {
+    RawClient raw(server_->address());
+    raw.send(std::string("GET / HTTP/1.1\r\n") + field + "\r\n");
+    const std::string reply = raw.receive_all();
+    EXPECT_EQ(reply.substr(0, 12), "HTTP/1.1 400") << field;
+    EXPECT_NE(reply.find("{\"error\":\"Host"), std::string::npos) << reply;
+  }
+  RawClient old(server_->address());
+  old.send("GET / HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(old.receive_all().substr(0, 12), "HTTP/1.0 200");
+}
+
+// RFC 9112 §3.2.2.
+TEST_F(HttpTest, ServesATargetInAbsoluteForm) {
+  start();
+  RawClient raw(server_->address());
+  raw.send("POST http://host/missing?x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(raw.receive().substr(0, 12), "HTTP/1.1 404");
+  raw.send("GET ftp://host/missing HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(raw.receive_all().substr(0, 12), "HTTP/1.1 400");
+}
+
+constexpr char kExpectant[] =
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-Continue\r\n\r\n";
+
+// RFC 9110 §10.1.1.
+TEST_F(HttpTest, TellsAClientThatWaitsToSendItsBody) {
+  start();
+  RawClient raw(server_->address());
+  for (int i = 0; i < 2; ++i) {
+    raw.send(kExpectant);
+    EXPECT_EQ(raw.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
+    raw.send("body");
+    const std::string reply = raw.receive();
+    EXPECT_EQ(reply.substr(0, 12), "HTTP/1.1 201");
+    EXPECT_NE(reply.find("POST  body"), std::string::npos) << reply;
+  }
+}
+
+// RFC 9110 §10.1.1: with its body here, without one, of HTTP/1.0, or refused as it is.
+TEST_F(HttpTest, TellsNothingToAClientThatNeedNotWait) {
+  ServerOptions options;
+  options.max_body_bytes = 100;
+  start(options);
+  const std::string expect = "Expect: 100-continue\r\n";
+  const struct {
+    std::string request;
+    const char* status;
+  } kCases[] = {
+      {kExpectant + std::string("body"), "HTTP/1.1 201"},
+      {"GET / HTTP/1.1\r\nHost: x\r\n" + expect + "\r\n", "HTTP/1.1 200"},
+      {"POST / HTTP/1.1\r\nContent-Length: 4\r\n" + expect + "\r\n", "HTTP/1.1 400"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n" + expect + "\r\n", "HTTP/1.1 413"},
+  };
+  for (const auto& [request, status] : kCases) {
+    RawClient raw(server_->address());
+    raw.send(request);
+    EXPECT_EQ(raw.receive().substr(0, 12), status) << request;
+  }
+  RawClient old(server_->address());
+  old.send("POST / HTTP/1.0\r\nContent-Length: 4\r\n" + expect + "\r\n");
+  std::this_thread::sleep_for(milliseconds(20));
+  old.send("body");
+  EXPECT_EQ(old.receive().substr(0, 12), "HTTP/1.0 201");
+}
+
+TEST_F(HttpTest, DropsAClientThatWasToldToSendItsBodyAndDoesNot) {
+  ServerOptions options;
+  options.request_timeout = milliseconds(100);
+  start(options);
+  RawClient raw(server_->address());
+  raw.send(kExpectant);
+  EXPECT_EQ(raw.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(raw.receive(), "");
+}
+
 TEST_F(HttpTest, DropsAClientThatIsTooSlow) {
   ServerOptions options;
   options.request_timeout = milliseconds(100);
@@ -162,7 +241,7 @@ TEST_F(HttpTest, TakesNoMoreConnectionsThanItsLimit) {
   start(options);
   RawClient first(server_->address());
   RawClient second(server_->address());
-  second.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  second.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   // It is answered as soon as the first, which says nothing, has been dropped.
   EXPECT_EQ(second.receive_all().substr(0, 12), "HTTP/1.1 200");
   EXPECT_EQ(first.receive(), "");

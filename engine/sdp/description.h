@@ -60,11 +60,11 @@ struct RemoteDescription {
   std::array<std::uint32_t, static_cast<std::size_t>(CandidateUse::kCount)> candidate_uses{};
   std::uint16_t sctp_port = kDefaultSctpPort;
   std::uint64_t max_message_size = kDefaultMaxMessageSize;  // 0: no limit (RFC 8841 §6.1).
-  std::string sctp_init;               // a=sctp-init as it stands: base64 of an INIT. May be empty.
-  std::vector<MediaSection> sections;  // All of them, in order.
-  std::size_t data_section = 0;        // Index of the data section in `sections`.
-  bool is_bundled = false;             // The data section is in a BUNDLE group.
-  bool legacy_sctp = false;            // "DTLS/SCTP 5000" with a=sctpmap.
+  std::optional<std::string> sctp_init;  // a=sctp-init as it stands: base64 of an INIT.
+  std::vector<MediaSection> sections;    // All of them, in order.
+  std::size_t data_section = 0;          // Index of the data section in `sections`.
+  bool is_bundled = false;               // The data section is in a BUNDLE group.
+  bool legacy_sctp = false;              // "DTLS/SCTP 5000" with a=sctpmap.
 
   const MediaSection& data() const { return sections[data_section]; }
 };

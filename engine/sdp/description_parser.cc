@@ -204,7 +204,7 @@ MaybeError Resolver::resolve_sctp() {
     if (!size) return malformed(raw.line, "a=max-message-size: bad number " + quoted(raw.value));
     out_.max_message_size = *size;
   }
-  out_.sctp_init = level.sctp_init.value;
+  if (level.sctp_init) out_.sctp_init = level.sctp_init.value;
   return std::nullopt;
 }
 

@@ -71,11 +71,14 @@ TEST(Description, ReadsAnOfferOfChromium) {
   EXPECT_EQ(d.data().mid, "0");
   EXPECT_TRUE(d.candidates.empty());
   EXPECT_EQ(count(d, CandidateUse::kHostName), 1u);
-  EXPECT_TRUE(d.sctp_init.empty());
+  EXPECT_FALSE(d.sctp_init);
 }
 
 TEST(Description, KeepsSctpInitAsItStands) {
   EXPECT_EQ(offer(kChromiumSnapOffer).sctp_init, "AQAAHhI0VngAUAAA//////aXgAjAAAAEgAgABsCC");
+  for (const char* line : {"a=sctp-init:\r\n", "a=sctp-init\r\n"}) {
+    EXPECT_EQ(offer(std::string(kChromiumOffer) + line).sctp_init, "") << line;
+  }
 }
 
 TEST(Description, ReadsAnOfferOfFirefox) {

@@ -289,7 +289,7 @@ std::optional<IoError> start_eal(const EalOptions& options) {
   }
   if (options.huge_pages && !has_free_huge_pages()) {
     return IoError{
-        "dpdk: no free huge pages; `scripts/dpdk-setup --huge-pages 256` makes some, or do "
+        "dpdk: no free huge pages; `scripts/dpdk-setup --huge-pages 1024` makes some, or do "
         "without (--dpdk-huge-pages off)",
         ENOMEM};
   }

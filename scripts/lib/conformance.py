@@ -183,16 +183,25 @@ def check_citations(paths, rows, faults):
     return count
 
 
+def print_rows(rows, text):
+    """Those that mention `text`, where a section may be written as in a citation."""
+    wanted, found = text.replace("§", ""), False
+    for row in rows:
+        line = f"{row.rfc} {row.id} {row.level} {row.text} {row.exception or ', '.join(row.tests)}"
+        if wanted in f"RFC {line}".replace("§", ""):
+            print(line)
+            found = True
+    if not found:
+        print(f"scripts/conformance: --rows: no row mentions '{text}'", file=sys.stderr)
+    return 0 if found else 2
+
+
 def main():
     faults, rows, tests = [], [], all_tests()
     for path in tracked(f"{TABLES}/rfc*.txt"):
         rows += read_table(path, faults)
     if len(sys.argv) == 3 and sys.argv[1] == "--rows":
-        for row in rows:
-            line = f"{row.rfc} {row.id} {row.level} {row.text} {row.exception or ', '.join(row.tests)}"
-            if sys.argv[2] in line:
-                print(line)
-        return 0
+        return print_rows(rows, sys.argv[2])
     for row in rows:
         check_row(row, tests, faults)
     count = check_citations(tracked("sctp/*.cc", "sctp/*.h", "test/*.cc", "test/*.h"), rows, faults)

@@ -190,7 +190,7 @@ def update(measured, figures):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="scripts/regress")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--build", default="build")
     args = parser.parse_args()

@@ -199,14 +199,23 @@ def report(results, accepted, whole):
     return 1 if faults or (whole and share < LEAST_SHARE) else 0
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (--help shows all)\n")
+
+
 def main():
-    parser = argparse.ArgumentParser()
+    parser = Parser(prog="scripts/mutate", allow_abbrev=False)
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--id", type=int)
     options = parser.parse_args()
     found = find_mutants()
     chosen = [m for m in found if options.only in m.path and options.id in (None, m.id)]
+    if not chosen:  # Of nothing everything would hold.
+        parser.error(f"--only: no mutant in '{options.only}'" if options.id is None else
+                     f"--id: no mutant {options.id}" + (f" in '{options.only}'" if options.only else
+                                                        f", there are 1 to {len(found)}"))
     if options.list:
         for mutant in chosen:
             tags = ", ".join(f"RFC {rfc} §{section}" for rfc, section in mutant.tags)
