@@ -34,6 +34,7 @@ class PacketWriter {
  public:
   // A payload of this size or more is worth a piece of its own to whoever seals the packet.
   static constexpr std::size_t kMinLentBytes = 256;
+  static_assert(kMinLentBytes >= 2 * LentBytes::kGrain, "a whole grain must lie within");
 
   // With `lent`, which is empty, the first such payload stays where it is and is told of there:
   // for a packet without a checksum, which nobody reads before the payload is in its place.
