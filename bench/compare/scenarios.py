@@ -133,11 +133,7 @@ def ping_pong(plan):
 
 
 def reference_open_loop(measuring, contestant, seconds):
-    pong, ping = measuring.reference(
-        contestant, "pong", "ping",
-        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000",
-         "--wait", "block"],
-        ["--wait", "block"])
+    pong, ping = special.paced_ping(measuring, contestant, seconds, "block")
     return {**special.ping_figures(ping),
             "client_cpu_percent": percent(ping["cpu_seconds"] / ping["seconds"]),
             "server_cpu_percent": percent(pong["cpu_seconds"] / pong["seconds"])}

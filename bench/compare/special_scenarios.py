@@ -106,16 +106,21 @@ def ping_figures(ping):
             "messages_per_second": ping["round_trips"] / ping["seconds"]}
 
 
+def paced_ping(measuring, contestant, seconds, answering, prefix=()):
+    """Plain sockets at 1,000/s: the reports of who answers, which waits so, and of who asks."""
+    return measuring.reference(
+        contestant, "pong", "ping",
+        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000",
+         "--wait", "block"],
+        ["--wait", answering], prefix)
+
+
 def storm_floor(measuring, contestant, seconds):
     """Plain sockets that wait as storm's two ends do, with no handshake anywhere.
 
     What these lose at p99.9, the machine takes from everybody.
     """
-    _, ping = measuring.reference(
-        contestant, "pong", "ping",
-        ["--duration", f"{seconds:g}", "--warmup", "0.5", "--size", "100", "--rate", "1000",
-         "--wait", "block"],
-        ["--wait", "spin"], precedence(first=True))
+    _, ping = paced_ping(measuring, contestant, seconds, "spin", precedence(first=True))
     return ping_figures(ping)
 
 
@@ -146,7 +151,8 @@ def storm(measuring, contestant, seconds):
         dialled_report = read_report(path + ".json", code, dialler)
     latency, cpu = outcome.report["latency_us"], outcome.report["cpu"]
     return {"p50_us": latency["p50"], "p99_us": latency["p99"], "p99.9_us": latency["p99.9"],
-            "max_us": latency["max"], **waited_figures(cpu), "handshakes": dialled_report["connections"]["opened"],
+            "max_us": latency["max"], **waited_figures(cpu),
+            "handshakes": dialled_report["connections"]["opened"],
             "setup_p50_ms": dialled_report["connections"]["setup_ms"]["p50"],
             "setup_p99_ms": dialled_report["connections"]["setup_ms"]["p99"]}
 

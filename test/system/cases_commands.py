@@ -64,7 +64,8 @@ def case_unknown_keys_and_values_are_refused_with_their_line(millrace):
     line = refused_file(millrace, "load", "\n\nsize = -1\n")
     expect("FILE:3: bad value -1 of 'size', expected a whole number from 0" in line, line)
     line = refused_file(millrace, "loop", "io = \"carrier pigeon\"\n")
-    expect("FILE:1: bad value 'carrier pigeon' of 'io', expected auto, uring, sockets, dpdk or sim" in line, line)
+    expect("FILE:1: bad value 'carrier pigeon' of 'io', expected auto, uring, sockets, dpdk or sim"
+           in line, line)
     line = refused_file(millrace, "serve", "shards = 1\nhttp = \n")
     expect("FILE:2: " in line, line)
     return line
@@ -75,8 +76,8 @@ def case_a_missing_config_file_is_named(millrace):
 
 
 def case_bad_flags_end_with_2(millrace):
-    for words in (["serve", "--bogus"], ["load", "--rate", "0"], ["load", "--size", "many"], [], ["carry"],
-                  ["load", "--target", "ftp://x/"], ["loop", "--io", "dial-up"],
+    for words in (["serve", "--bogus"], ["load", "--rate", "0"], ["load", "--size", "many"], [],
+                  ["carry"], ["load", "--target", "ftp://x/"], ["loop", "--io", "dial-up"],
                   ["load", "--target", "http://127.0.0.1:1/offer", "--max-retransmits", "1",
                    "--max-packet-life-time", "1"]):
         line = one_line(millrace, 2, *words)
@@ -144,7 +145,8 @@ def case_what_stdout_does_not_take_is_told(millrace):
             done = subprocess.run(millrace.command(*words), stdin=subprocess.DEVNULL, stdout=full,
                                   stderr=subprocess.PIPE, text=True, timeout=60)
         expect(done.returncode == 1, (words, done.returncode, done.stderr))
-        expect(done.stderr.endswith("millrace: cannot write to stdout: No space left on device\n"), (words, done.stderr))
+        expect(done.stderr.endswith("millrace: cannot write to stdout: No space left on device\n"),
+               (words, done.stderr))
     return done.stderr.strip()
 
 
