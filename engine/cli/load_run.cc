@@ -55,16 +55,13 @@ std::optional<Error> LoadRun::create(EngineOptions options) {
   return std::nullopt;
 }
 
+bool LoadRun::all(const std::function<bool(const LoadShard&)>& are) const {
+  return std::all_of(shards_.begin(), shards_.end(),
+                     [&are](const LoadShard* shard) { return are(*shard); });
+}
+
 bool LoadRun::on_all(const std::function<bool(const LoadShard&)>& is, Duration limit) {
-  return pacer_.wait_until(
-      [&] {
-        if (stop_()) return true;
-        for (const LoadShard* const shard : shards_) {
-          if (!is(*shard)) return false;
-        }
-        return true;
-      },
-      pacer_.now() + limit);
+  return pacer_.wait_until([&] { return stop_() || all(is); }, pacer_.now() + limit);
 }
 
 void LoadRun::post_all(const std::function<void(LoadShard&)>& task) {
@@ -145,18 +142,15 @@ void LoadRun::carry_traffic(report::LoadReport& report) {
     shard.start(channels == 0 ? 1.0 : static_cast<double>(shard.channels()) / channels);
   });
   const auto finished = [](const LoadShard& shard) { return shard.finished(); };
-  const auto all_finished = [this, &finished] {
-    return std::all_of(shards_.begin(), shards_.end(),
-                       [&](const LoadShard* shard) { return finished(*shard); });
-  };
   Time last = start;
   for (bool over = false; !over;) {
     over = on_all(finished, last + kLine - pacer_.now());
     if (stop_()) {
-      if (!all_finished()) report.interrupted_after_seconds = seconds_of(pacer_.now() - start);
+      if (!all(finished)) report.interrupted_after_seconds = seconds_of(pacer_.now() - start);
       post_all([](LoadShard& shard) { shard.cut_short(); });
       // Whether or not all end in time, the run does.
-      static_cast<void>(pacer_.wait_until(all_finished, pacer_.now() + plan_.patience + kLine));
+      static_cast<void>(
+          pacer_.wait_until([&] { return all(finished); }, pacer_.now() + plan_.patience + kLine));
       return;
     }
     const Time now = pacer_.now();

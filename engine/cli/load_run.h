@@ -53,6 +53,7 @@ class LoadRun {
   report::LoadReport run(Signaller& signaller);
 
  private:
+  bool all(const std::function<bool(const LoadShard&)>& are) const;
   bool on_all(const std::function<bool(const LoadShard&)>& is, Duration limit);
   void post_all(const std::function<void(LoadShard&)>& task);
   void dial(Signaller& signaller);
