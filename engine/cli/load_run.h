@@ -47,9 +47,8 @@ class LoadRun {
 
   // Makes the engine; a Signaller may then be made, and `run`.
   std::optional<Error> create(EngineOptions options);
-  Engine& engine() { return *engine_; }
 
-  // Runs all phases. Its progress goes to stderr, a line a second.
+  // Runs all phases, once, and ends the engine. Its progress goes to stderr, a line a second.
   report::LoadReport run(Signaller& signaller);
 
  private:
