@@ -69,8 +69,9 @@ REMARKS = {
                        "likewise, with no handshake anywhere: what the machine takes from everybody. "
                        "Most of what the server waited is its handshake workers, behind the shard.",
     "1,000 connections": "Spin policy. The highest rate is sustained for 1.5 s with nothing unsent "
-                         "and p99 under 20 ms; latency is taken at 80 % of it. Waited: while "
-                         "that was taken, ready to run and something else had the processor.",
+                         "and p99 under 20 ms; latency is taken at 80 % of it, medians of "
+                         "as many runs as there are rounds. Waited: while that was taken, ready "
+                         "to run and something else had the processor.",
 }
 
 

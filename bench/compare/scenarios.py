@@ -72,18 +72,25 @@ def reference_ping(measuring, contestant, seconds, wait):
     return special.ping_figures(ping)
 
 
-def beside_reliable_ordered(measuring, contestant, load):
-    """Figures of one mode, which is between two runs of the first: its speed beside theirs is
-    the mode's, and not what the machine did meanwhile."""
+def beside_reliable_ordered(measuring, contestant, load, pairs):
+    """Figures of one mode, each of whose runs has one of the first mode beside it, before it
+    and behind it in turn.
+
+    The median of the pairs' ratios is the mode's, and not what the machine did meanwhile.
+    """
     plain = dataclasses.replace(load, reliable=True, ordered=True)
-    runs = [measuring.load(contestant, each) for each in (plain, load, load, plain)]
-    figures = [bulk_figures(outcome) for outcome in runs]
-    speeds = [each["goodput_mbps"] for each in figures]
-    mode = figures[1]
-    for figure in ("lost_messages", "lost_percent"):  # Of both runs, the worse.
-        mode[figure] = max(mode[figure], figures[2][figure])
-    return {**mode, "against_reliable_ordered": stats.ratio(speeds[1] + speeds[2],
-                                                            speeds[0] + speeds[3])}
+    modes, ratios = [], []
+    for pair in range(pairs):
+        both = (load, plain) if pair % 2 else (plain, load)
+        runs = [bulk_figures(measuring.load(contestant, each)) for each in both]
+        mode, other = runs if pair % 2 else reversed(runs)
+        modes.append(mode)
+        ratios.append(stats.ratio(mode["goodput_mbps"], other["goodput_mbps"]))
+    spreads = {figure: stats.spread(mode[figure] for mode in modes) for figure in modes[0]}
+    figures = {figure: found and found.median for figure, found in spreads.items()}
+    for figure in ("lost_messages", "lost_percent"):  # Of all runs, the worst.
+        figures[figure] = max(mode[figure] for mode in modes)
+    return {**figures, "against_reliable_ordered": stats.median(ratios)}
 
 
 def bulk(plan):
@@ -103,7 +110,8 @@ def bulk(plan):
                 if contestant.kind == "reference":
                     return reference_bulk(measuring, contestant, seconds)
                 if judged and contestant.kind == "millrace":
-                    return beside_reliable_ordered(measuring, contestant, load)
+                    shorter = dataclasses.replace(load, duration=0.75 * seconds, warmup=0.4)
+                    return beside_reliable_ordered(measuring, contestant, shorter, 2 if plan.quick else 4)
                 return bulk_figures(measuring.load(contestant, load))
 
             large = plan.large_datagrams if first and size == 16384 else ()
@@ -208,7 +216,8 @@ def storm(plan):
 
 def thousand(plan):
     yield Cell("1,000 connections", "echo 100 B through one shard", plan.millrace,
-               lambda measuring, who: special.thousand(measuring, who, 5 if plan.quick else 7),
+               lambda measuring, who: special.thousand(measuring, who, 5 if plan.quick else 7,
+                                                       plan.rounds),
                1)
 
 
