@@ -134,7 +134,8 @@ void add_engine_settings(Settings& settings, EngineOptions& options) {
                    {"priority", [&] { options.sctp.scheduling = kStrictPriority; }}});
   settings.number("receive-window", "BYTES", "Receive window of a session to begin with", 64u << 10,
                   kMaxBuffer, options.sctp.receive_window_bytes);
-  settings.number("max-receive-window", "BYTES", "What it grows to where the path asks for it", 0,
+  settings.number("max-receive-window", "BYTES",
+                  "What it grows to where the path asks for it; less: it does not grow", 0,
                   kMaxBuffer, options.sctp.max_receive_window_bytes);
   settings.number("receive-budget", "BYTES", "What the sessions of a shard share for that", 0,
                   std::size_t{1} << 40, options.sctp.receive_budget_bytes);

@@ -18,6 +18,7 @@ spdlog::logger& logger() {
 
 }  // namespace
 
+void log_debug(const std::string& line) { logger().debug(line); }
 void log_info(const std::string& line) { logger().info(line); }
 void log_warning(const std::string& line) { logger().warn(line); }
 void log_error(const std::string& line) { logger().error(line); }

@@ -6,6 +6,7 @@
 namespace millrace::cli {
 
 // Lines for people who run the program, on stderr, from any thread.
+void log_debug(const std::string& line);
 void log_info(const std::string& line);
 void log_warning(const std::string& line);
 void log_error(const std::string& line);

@@ -39,6 +39,7 @@ void ServeHandler::drop_kept(ServeChannel& channel) {
 
 void ServeHandler::close_slow(ServeChannel& to) {
   counters_.channels_closed_slow.fetch_add(1, std::memory_order_relaxed);
+  options_.log.channel(to.channel, to.label, "closed: its peer takes too slowly what it gets");
   to.closing = true;
   drop_kept(to);
   to.channel.close();

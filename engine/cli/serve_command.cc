@@ -60,6 +60,7 @@ ServeCommand::ServeCommand() {
 int ServeCommand::run() {
   StopSignals signals;
   set_log_level(log_level_);
+  if (log_level_ == "debug") serve_.log = SessionLog(log_debug);
   engine_.log = [](const std::string& line) { log_warning(line); };
   const Time started = io::monotonic_now();
   if (const auto error = attach_device(dpdk_, engine_)) return fail(*error);
@@ -80,9 +81,10 @@ int ServeCommand::run() {
   http_options.listen = http_;
   http_options.cors_origin = cors_;
   auto server = http::Server::create_later(
-      http_options, [&api](const http::Request& request, const http::Respond& respond) {
+      http_options,
+      serve_.log.told([&api](const http::Request& request, const http::Respond& respond) {
         api.handle(request, respond);
-      });
+      }));
   if (!server.ok()) return fail(server.error());
 
   engine.value()->start();

@@ -47,7 +47,10 @@ ServeChannel* ServeHandler::find(const Channel& channel) {
   return found != nullptr && found->generation == word >> 32 ? found : nullptr;
 }
 
-void ServeHandler::on_session_close(SessionId, CloseReason reason) {
+void ServeHandler::on_session_open(SessionId session) { options_.log.session(session, "open"); }
+
+void ServeHandler::on_session_close(SessionId session, CloseReason reason) {
+  options_.log.session(session, std::string("closed: ") + to_string(reason));
   counters_.sessions_closed[static_cast<std::size_t>(reason)].fetch_add(1,
                                                                         std::memory_order_relaxed);
 }
@@ -68,11 +71,13 @@ void ServeHandler::on_channel_open(Channel channel) {
   state.label = std::string(channel.label());
   state.behaviour = behaviour_of(state.label);
   channel.set_user_data(state.generation << 32 | (slot + 1));
+  options_.log.opened(channel);
   if (state.behaviour == Behaviour::kRelay) relays_.join(state.label, context_.index());
   if (state.behaviour != Behaviour::kSource) return;
   const std::optional<SourceOrder> order = SourceOrder::parse(channel.protocol());
   if (!order || order->size > channel.max_message_size()) {
     counters_.channels_closed_refused.fetch_add(1, std::memory_order_relaxed);
+    options_.log.channel(channel, state.label, "refused: its protocol asks for no such source");
     state.closing = true;
     channel.close();
     return;
@@ -86,6 +91,7 @@ void ServeHandler::on_channel_open(Channel channel) {
 void ServeHandler::on_channel_close(Channel channel) {
   ServeChannel* const state = find(channel);
   if (state == nullptr) return;
+  options_.log.channel(channel, state->label, "closed");
   if (state->behaviour == Behaviour::kRelay) relays_.leave(state->label, context_.index());
   drop_kept(*state);
   const bool scheduled = state->scheduled;

@@ -12,6 +12,7 @@
 #include "engine/cli/relay_hub.h"
 #include "engine/cli/serve_channel.h"
 #include "engine/cli/serve_counters.h"
+#include "engine/cli/serve_log.h"
 #include "engine/report/cpu_time.h"
 #include "millrace/handler.h"
 
@@ -28,6 +29,7 @@ struct ServeOptions {
   std::size_t session_backlog_bytes = 64u << 20;
   std::size_t shard_backlog_bytes = 1u << 30;
   report::CpuTime (*cpu_time)() = nullptr;  // The server's; null: reported as 0.
+  SessionLog log;
 };
 
 // ServeHandler is one shard of `millrace serve`: what a channel does is decided by the
@@ -45,6 +47,7 @@ class ServeHandler final : public Handler {
                ServeCounters& counters)
       : context_(context), options_(options), relays_(relays), counters_(counters) {}
 
+  void on_session_open(SessionId session) override;
   void on_session_close(SessionId session, CloseReason reason) override;
   void on_channel_open(Channel channel) override;
   void on_channel_close(Channel channel) override;

@@ -2,6 +2,7 @@
 """Sessions: the four modes, the three patterns, shards, ends of sessions of every kind."""
 
 import os
+import re
 import tempfile
 import time
 
@@ -177,6 +178,26 @@ def case_key_log_on_request(millrace):
         with open(path, encoding="ascii") as text:
             lines = text.read().splitlines()
         expect(lines and all(line.split()[0].isupper() for line in lines), lines)
+
+
+LIFE_OF_A_SESSION = (
+    r"session [0-9a-f]{16}: open$",
+    r'session [0-9a-f]{16}: channel "sink" open, stream \d+, ordered, reliable$',
+    r'session [0-9a-f]{16}: channel "sink" closed$',
+    r"session [0-9a-f]{16}: closed: \w+",
+    r'"POST" "/offer" refused with 400: {"error":')
+
+
+def case_the_life_of_a_session_in_the_log_on_request(millrace):
+    for level in ("info", "debug"):
+        with millrace.serve("--log-level", level) as server:
+            millrace.load(server.url, "--duration", "0.2")
+            expect(server.offer("x").status == 400, "taken")
+            server.wait_for("closed", lambda stats: stats["sessions"] == 0, 20)
+            log = server.log()
+        for line in LIFE_OF_A_SESSION:
+            found = re.search(line, log, re.MULTILINE) is not None
+            expect(found == (level == "debug"), f"{level}, {line}: {log}")
 
 
 def case_an_html_report_is_one_page(millrace):

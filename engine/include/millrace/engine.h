@@ -46,7 +46,8 @@ struct SctpOptions {
   bool init_in_sdp = true;
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
   // The receive window of a session to begin with. It grows to what the session reads in a
-  // round trip asks for, up to the second number, out of what the sessions of a shard share.
+  // round trip asks for, up to the second number, out of what the sessions of a shard share;
+  // where that number is the smaller one, it does not grow.
   std::size_t receive_window_bytes = 8u << 20;
   std::size_t max_receive_window_bytes = 64u << 20;
   std::size_t receive_budget_bytes = 1u << 30;
