@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "io/direct_calls.h"
 #include "io/io_error.h"
 #include "io/monotonic_clock.h"
 
@@ -145,7 +146,7 @@ std::size_t SocketDatapath::rx_burst(std::span<RxView> in) {
 
 int SocketDatapath::fetch_one(const KernelSocket& socket) {
   ++stats_.syscalls;
-  const ssize_t length = recvmsg(socket.fd, &messages_[0].msg_hdr, MSG_DONTWAIT);
+  const ssize_t length = receive_message(socket.fd, messages_[0].msg_hdr, MSG_DONTWAIT);
   if (length < 0) return -1;
   messages_[0].msg_len = static_cast<unsigned>(length);
   return 1;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "io/direct_calls.h"
+
 namespace millrace::io {
 
 namespace {
@@ -51,9 +53,9 @@ bool may_be_lack_of_gso(int error) {
 int TxSend::send_as_is() const {
   constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   const bool plain = header.msg_iovlen == 1 && header.msg_controllen == 0;
-  const ssize_t sent = plain ? sendto(fd, vectors[0].iov_base, vectors[0].iov_len, kFlags,
-                                      &remote.any, header.msg_namelen)
-                             : sendmsg(fd, &header, kFlags);
+  const ssize_t sent = plain ? send_to(fd, vectors[0].iov_base, vectors[0].iov_len, kFlags,
+                                       remote.any, header.msg_namelen)
+                             : send_message(fd, header, kFlags);
   return sent < 0 ? -errno : static_cast<int>(sent);
 }
 
