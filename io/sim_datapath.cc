@@ -11,7 +11,10 @@ namespace millrace::io {
 namespace {
 
 constexpr std::size_t kRunBytes = 65536;
-constexpr std::uint16_t kFirstEphemeralPort = 49152;
+// RFC 6335 §6: first the dynamic ports, and when they are taken the registered ones.
+constexpr std::uint16_t kFirstDynamicPort = 49152;
+constexpr std::uint16_t kFirstPort = 1024;
+constexpr std::size_t kPorts = 65536 - kFirstPort;
 
 }  // namespace
 
@@ -21,6 +24,7 @@ SimDatapath::SimDatapath(SimNetwork& network, std::vector<IpAddress> addresses,
       addresses_(std::move(addresses)),
       options_(options),
       wake_(std::make_shared<WakeState>(-1)),
+      next_port_(kFirstDynamicPort),
       rx_(options.rx_buffers),
       splitter_(options.rx_buffers),
       tx_memory_(options.tx_runs * kRunBytes) {
@@ -47,12 +51,13 @@ Result<SocketId, IoError> SimDatapath::open_socket(const Address& local, const S
   const std::string what = "bind udp " + local.to_string();
   if (!local.ip.is_unspecified() && !owns(local.ip)) return Failure(io_error(what, EADDRNOTAVAIL));
   Address bound = local;
-  for (std::size_t tries = 0; bound.port == 0 && tries < 65536 - kFirstEphemeralPort; ++tries) {
+  for (std::size_t tries = 0; bound.port == 0 && tries < kPorts; ++tries) {
     if (ports_[next_port_].empty()) bound.port = next_port_;
-    next_port_ =
-        next_port_ == 65535 ? kFirstEphemeralPort : static_cast<std::uint16_t>(next_port_ + 1);
+    next_port_ = next_port_ == 65535 ? kFirstPort : static_cast<std::uint16_t>(next_port_ + 1);
   }
-  if (bound.port == 0) return Failure(io_error(what, EADDRINUSE));
+  if (bound.port == 0) {
+    return Failure(io_error(what + ", all ports of the simulated host", EADDRINUSE));
+  }
   std::vector<std::uint32_t>& same_port = ports_[bound.port];
   for (const std::uint32_t slot : same_port) {
     const IpAddress& other = sockets_[slot].local.ip;
@@ -60,15 +65,14 @@ Result<SocketId, IoError> SimDatapath::open_socket(const Address& local, const S
       return Failure(io_error(what, EADDRINUSE));
     }
   }
-  auto slot = static_cast<std::uint32_t>(
-      std::find_if(sockets_.begin(), sockets_.end(), [](const Socket& s) { return !s.open; }) -
-      sockets_.begin());
-  if (free_sockets_ == 0) slot = static_cast<std::uint32_t>(sockets_.size());
-  if (slot == sockets_.size()) {
-    sockets_.emplace_back();
-  } else {
+  auto place = sockets_.end();
+  if (free_sockets_ > 0) {
+    place = std::find_if(sockets_.begin(), place, [](const Socket& s) { return !s.open; });
     --free_sockets_;
+  } else {
+    place = sockets_.emplace(place);
   }
+  const auto slot = static_cast<std::uint32_t>(place - sockets_.begin());
   sockets_[slot] = {.id = next_id_++, .local = bound, .open = true};
   same_port.push_back(slot);
   slots_[sockets_[slot].id] = slot;

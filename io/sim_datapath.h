@@ -89,7 +89,7 @@ class SimDatapath {
   std::size_t free_sockets_ = 0;
   std::unordered_map<SocketId, std::uint32_t> slots_;
   std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> ports_;
-  std::uint16_t next_port_ = 49152;
+  std::uint16_t next_port_;
   SocketId next_id_ = 1;
   RxPool rx_;
   RxSplitter splitter_;

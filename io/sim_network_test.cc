@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
 #include "io/datapath_fixture.h"
@@ -68,6 +69,28 @@ TEST(SimNetwork, NothingMovesBeforeTheClockDoes) {
   EXPECT_TRUE(bench.numbers().empty());
   bench.net.advance_to(bench.net.next_event());
   EXPECT_EQ(bench.numbers(), (std::vector<std::uint32_t>{0, 1, 2}));
+}
+
+TEST(SimNetwork, AHostHasAllItsPorts) {
+  SimNetwork net(1);
+  SimDatapath host(net, {ip("10.0.0.1")});
+  constexpr std::size_t kPorts = 65536 - 1024;
+  std::set<std::uint16_t> ports;
+  std::vector<SocketId> sockets;
+  for (std::size_t i = 0; i < kPorts; ++i) {
+    sockets.push_back(host.open_socket({ip("10.0.0.1"), 0}, {}).value());
+    const std::uint16_t port = host.local_address(sockets.back()).port;
+    EXPECT_GE(port, i <= 65535 - 49152 ? 49152 : 1024);
+    ports.insert(port);
+  }
+  EXPECT_EQ(ports.size(), kPorts);
+  const auto none = host.open_socket({ip("10.0.0.1"), 0}, {});
+  ASSERT_FALSE(none.ok());
+  EXPECT_NE(none.error().message.find("all ports"), std::string::npos) << none.error().message;
+  const std::uint16_t port = host.local_address(sockets[7]).port;
+  host.close_socket(sockets[7]);
+  const auto again = host.open_socket({ip("10.0.0.1"), 0}, {});
+  EXPECT_EQ(host.local_address(again.value()).port, port);
 }
 
 TEST(SimNetwork, CommittedDatagramsWaitForFlush) {
